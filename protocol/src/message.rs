@@ -1,0 +1,168 @@
+//! Messages of the link. postcard is not self-describing, so every enum here only ever appends, and
+//! `tests/golden_frames.txt` keeps the bytes of each variant.
+
+use crate::ids::{Seq, UnixMs};
+use crate::outcome::TicketReport;
+use crate::printer::PrinterHealth;
+use crate::ticket::Ticket;
+use serde::{Deserialize, Serialize};
+
+/// The version of the link that this code speaks.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// What travels on the control stream, in both directions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// Agent to hub, first.
+    Hello(Hello),
+    /// Hub to agent, the answer to [`Message::Hello`].
+    Welcome(Welcome),
+    /// Hub to agent, before it closes the connection.
+    Refused(Refusal),
+    /// A sequenced item: stored by the receiver before it is acknowledged.
+    Deliver {
+        /// Its place in this direction's sequence.
+        seq: Seq,
+        /// A postcard [`Item`] (to the agent) or [`Report`] (to the hub). It is opaque to the session, so
+        /// that a peer can store and acknowledge what only its next version can read.
+        payload: Vec<u8>,
+    },
+    /// Everything up to and including this place is stored.
+    Ack {
+        /// Cumulative.
+        up_to: Seq,
+    },
+    /// Sent when nothing else was for a while; shows the receiver what it should have.
+    Heartbeat {
+        /// The last place that was sent in this direction.
+        sent_up_to: Seq,
+    },
+    /// Agent to hub: the state of things now. Not sequenced: only the newest counts.
+    Status(AgentStatus),
+}
+
+/// How an agent opens a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The oldest version of the link that the agent speaks.
+    pub protocol_min: u16,
+    /// The newest.
+    pub protocol_max: u16,
+    /// Drawn when the spool was made: another id is another spool.
+    pub spool: [u8; 16],
+    /// Everything from the hub up to here is in the spool.
+    pub received_up_to: Seq,
+    /// The last place that the agent gave to an item of its own, sent or not.
+    pub assigned_up_to: Seq,
+    /// Version of the agent's program.
+    pub agent_version: String,
+    /// Operating system and processor, e.g. `windows x86_64`.
+    pub platform: String,
+}
+
+/// How the hub accepts it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The version that both will speak.
+    pub protocol: u16,
+    /// The lease: rises with every session of this agent; what an older one says no longer counts.
+    pub epoch: u64,
+    /// Everything from the agent up to here is stored at the hub.
+    pub received_up_to: Seq,
+    /// The hub will send what comes after this place. It is after the agent's own `received_up_to` where
+    /// an earlier spool has taken what was between.
+    pub sends_after: Seq,
+    /// The hub's clock.
+    pub now: UnixMs,
+}
+
+/// Why the hub does not talk to an agent. Append only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// No common version of the link.
+    Protocol {
+        /// The oldest that the hub speaks.
+        min: u16,
+        /// The newest.
+        max: u16,
+    },
+    /// The hub does not know this certificate.
+    UnknownAgent,
+    /// The agent was revoked at headquarters.
+    Revoked,
+    /// A newer session of the same agent has taken over.
+    Superseded,
+    /// The hub cannot store at the moment.
+    Unavailable,
+}
+
+impl Refusal {
+    /// The code that logs and interfaces show.
+    pub fn code(self) -> &'static str {
+        match self {
+            Refusal::Protocol { .. } => "protocol-version",
+            Refusal::UnknownAgent => "unknown-agent",
+            Refusal::Revoked => "revoked",
+            Refusal::Superseded => "superseded",
+            Refusal::Unavailable => "hub-unavailable",
+        }
+    }
+
+    /// What it is and what to do, for people: (zh-CN, en).
+    pub fn remedy(self) -> (&'static str, &'static str) {
+        match self {
+            Refusal::Protocol { .. } => {
+                ("程序版本和总部不兼容:请更新", "no common protocol version: update the older side")
+            }
+            Refusal::UnknownAgent => {
+                ("总部不认识这台电脑:请用新的注册码重新注册", "the hub does not know this agent: enrol again")
+            }
+            Refusal::Revoked => (
+                "这台电脑已被总部停用:请联系总部",
+                "this agent was revoked: ask headquarters for a new enrolment code",
+            ),
+            Refusal::Superseded => (
+                "同一身份的另一个连接已接替:检查是否有两台电脑用了同一个数据目录",
+                "another session of the same agent took over: look for a copied data folder",
+            ),
+            Refusal::Unavailable => ("总部暂时无法存储:稍后自动重试", "the hub cannot store now: retried by itself"),
+        }
+    }
+
+    /// Whether trying again soon makes sense.
+    pub fn passes_by_itself(self) -> bool {
+        matches!(self, Refusal::Superseded | Refusal::Unavailable)
+    }
+}
+
+/// What the hub delivers. Append only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Item {
+    /// Print this.
+    Ticket(Ticket),
+}
+
+/// What an agent delivers. Append only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Report {
+    /// What came of a ticket.
+    Ticket(TicketReport),
+    /// The item at this place was stored but cannot be read: it was made by a newer hub.
+    Unreadable {
+        /// Its place in the hub's sequence.
+        seq: Seq,
+    },
+}
+
+/// The state of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// Each printer.
+    pub printers: Vec<PrinterHealth>,
+    /// Tickets that have not come out.
+    pub waiting: u32,
+    /// Tickets that wait for a person.
+    pub held: u32,
+    /// The spool cannot store (disk full): nothing is acknowledged until it can.
+    pub spool_full: bool,
+}

@@ -1,0 +1,84 @@
+//! What came of a ticket, and how it is known.
+
+use crate::ids::{PrinterName, TicketId, UnixMs};
+use serde::{Deserialize, Serialize};
+
+/// How it is known that a ticket came out, best last, so that grades compare. Append only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Evidence {
+    /// A spooler of the operating system took the job.
+    Spooled,
+    /// The operating system took the bytes.
+    Sent,
+    /// The printer was without fault after it had drained.
+    Status,
+    /// The printer confirmed that everything before the fence is printed.
+    Fence,
+}
+
+impl Evidence {
+    /// The name in storage and interfaces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Evidence::Spooled => "spooled",
+            Evidence::Sent => "sent",
+            Evidence::Status => "status",
+            Evidence::Fence => "fence",
+        }
+    }
+}
+
+/// Why an attempt ended without evidence, or a ticket waits for a person. Append only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Doubt {
+    /// The connection was lost after the first byte and before the fence.
+    ConnectionLost,
+    /// The agent ended after the first byte and before the fence.
+    AgentEnded,
+    /// The PC lost power while the ticket may have been printing.
+    PowerLost,
+    /// The printer fell silent after the first byte.
+    PrinterSilent,
+}
+
+impl Doubt {
+    /// The name in storage and interfaces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Doubt::ConnectionLost => "connection-lost",
+            Doubt::AgentEnded => "agent-ended",
+            Doubt::PowerLost => "power-lost",
+            Doubt::PrinterSilent => "printer-silent",
+        }
+    }
+}
+
+/// What came of one attempt. Append only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It came out.
+    Printed(Evidence),
+    /// Nobody can know whether it came out; it is printed again, marked 补打.
+    Unknown(Doubt),
+    /// Nobody can know whether it came out, and it waits for a person.
+    Held(Doubt),
+}
+
+/// What an agent reports of a ticket. The hub takes it once for each (ticket, attempt, held or not).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketReport {
+    /// Which ticket.
+    pub ticket: TicketId,
+    /// Which attempt, from 1.
+    pub attempt: u16,
+    /// How often it bears 补打: 0 is an unmarked first print.
+    pub repeat: u16,
+    /// Where it was printed.
+    pub printer: PrinterName,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// When the first byte left, by the agent's clock.
+    pub began_at: UnixMs,
+    /// When the outcome was known, by the agent's clock.
+    pub ended_at: UnixMs,
+}

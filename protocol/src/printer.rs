@@ -1,0 +1,111 @@
+//! What a printer says of itself.
+
+use crate::ids::{PrinterName, UnixMs};
+use serde::{Deserialize, Serialize};
+
+/// One thing that can be wrong with a printer. Append only: the number goes over the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Condition {
+    /// No connection can be made, or it was lost.
+    Unreachable,
+    /// Connected, but status queries that it used to answer get no answer.
+    Silent,
+    /// The printer says that it is offline, for a reason that it does not tell.
+    Offline,
+    /// The cover is open.
+    CoverOpen,
+    /// The paper is out.
+    PaperOut,
+    /// The paper will soon be out; it still prints.
+    PaperNearEnd,
+    /// The cutter is jammed.
+    Cutter,
+    /// The print head is too hot; it goes on by itself.
+    Heat,
+    /// An error that only a person can clear (switch it off and on).
+    Fatal,
+}
+
+impl Condition {
+    /// The code that logs and interfaces show.
+    pub fn code(self) -> &'static str {
+        match self {
+            Condition::Unreachable => "unreachable",
+            Condition::Silent => "silent",
+            Condition::Offline => "offline",
+            Condition::CoverOpen => "cover-open",
+            Condition::PaperOut => "paper-out",
+            Condition::PaperNearEnd => "paper-near-end",
+            Condition::Cutter => "cutter",
+            Condition::Heat => "heat",
+            Condition::Fatal => "fatal",
+        }
+    }
+
+    /// Whether tickets wait until it is mended.
+    pub fn stops_printing(self) -> bool {
+        !matches!(self, Condition::PaperNearEnd)
+    }
+
+    /// What it is and what to do, for people: (zh-CN, en).
+    pub fn remedy(self) -> (&'static str, &'static str) {
+        match self {
+            Condition::Unreachable => (
+                "连不上打印机:检查电源、网线和 IP 地址",
+                "printer cannot be reached: check power, cable and address",
+            ),
+            Condition::Silent => (
+                "打印机不应答:关机再开机",
+                "printer does not answer: switch it off and on",
+            ),
+            Condition::Offline => (
+                "打印机脱机:检查进纸键和机盖",
+                "printer is offline: check the feed button and the cover",
+            ),
+            Condition::CoverOpen => ("机盖没盖好:合上机盖", "cover is open: close it"),
+            Condition::PaperOut => (
+                "缺纸:换上新纸卷,没打完的小票会接着打",
+                "paper is out: put in a new roll, the ticket goes on by itself",
+            ),
+            Condition::PaperNearEnd => ("纸快用完:准备新纸卷", "paper is near its end: have a new roll ready"),
+            Condition::Cutter => (
+                "切刀卡住:关机,取出卡纸,再开机",
+                "cutter is jammed: switch off, take the paper out, switch on",
+            ),
+            Condition::Heat => ("打印头过热:等它自己恢复", "print head is too hot: it goes on by itself"),
+            Condition::Fatal => (
+                "打印机故障:关机再开机,仍不行请报修",
+                "printer error: switch it off and on, then call for repair",
+            ),
+        }
+    }
+}
+
+/// A condition and since when it has been seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Since {
+    /// What.
+    pub condition: Condition,
+    /// Since when, by the agent's clock.
+    pub since: UnixMs,
+}
+
+/// A printer's health at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrinterHealth {
+    /// Which printer.
+    pub printer: PrinterName,
+    /// What is wrong; empty is healthy.
+    pub conditions: Vec<Since>,
+    /// When the printer last said anything; `None` is never.
+    pub heard_at: Option<UnixMs>,
+    /// Tickets that wait for it, the one in flight included.
+    pub waiting: u32,
+}
+
+impl PrinterHealth {
+    /// Whether it prints.
+    pub fn prints(&self) -> bool {
+        !self.conditions.iter().any(|since| since.condition.stops_printing())
+    }
+}
