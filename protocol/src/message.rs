@@ -36,6 +36,8 @@ pub enum Message {
     Heartbeat {
         /// The last place that was sent in this direction.
         sent_up_to: Seq,
+        /// What the last [`Message::Ack`] in this direction said, or should have said.
+        stored_up_to: Seq,
     },
     /// Agent to hub: the state of things now. Not sequenced: only the newest counts.
     Status(AgentStatus),

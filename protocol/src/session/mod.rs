@@ -1,1 +1,106 @@
-//! placeholder
+//! The session: who sends what when, and what is stored before what is said.
+//!
+//! An agent and a hub each keep an *outbox* of items with consecutive places ([`Seq`]) and, for the other
+//! side, a *cursor*: everything up to it is stored here. A session replays the outbox from the other side's
+//! cursor, sends what is new, stores what comes, and only then acknowledges.
+//!
+//! A session never repairs. An item out of its place, a heartbeat that shows that something is missing, or
+//! silence ends it; the next session starts from the stored cursors, and they are all the truth there is. So
+//! the only property asked of a transport is that it may be closed; order and completeness are checked here.
+//!
+//! [`AgentSession`] lives as long as the agent and goes through many connections; [`HubSession`] is one
+//! connection at the hub. Both do no I/O: they are given what happened and the time, and give back
+//! [`Effect`]s. What a crash leaves is what the shell had stored, and each `Effect` says what must be stored
+//! before the next step.
+
+mod agent;
+mod hub;
+mod live;
+
+pub use agent::{AgentSession, Cursors, LinkState};
+pub use hub::{HubSession, Opened};
+
+use crate::ids::Seq;
+use crate::message::{AgentStatus, Hello, Message, Refusal};
+use std::time::Duration;
+
+/// Items that may be sent and not yet acknowledged.
+pub const WINDOW_ITEMS: u64 = 512;
+/// Items that are read from an outbox at once.
+pub const READ_ITEMS_MAX: usize = 64;
+/// A side that has sent nothing for so long sends a heartbeat.
+pub const HEARTBEAT_AFTER: Duration = Duration::from_secs(15);
+/// A side that has heard nothing for so long ends the session: three heartbeats.
+pub const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// What an agent waits for a connection, then for the welcome; and a hub for the hello.
+pub const GREETING_MAX: Duration = Duration::from_secs(10);
+/// The first pause before connecting again; doubled each time.
+pub const RECONNECT_MIN: Duration = Duration::from_millis(250);
+/// The longest pause before connecting again.
+pub const RECONNECT_MAX: Duration = Duration::from_secs(10);
+/// The pause after a refusal that only a person can lift.
+pub const REFUSED_PAUSE: Duration = Duration::from_secs(300);
+/// A session that lasted so long makes the next pause short again.
+pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
+
+/// What a session asks of its shell, to be done in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Agent only: make a connection, then call `connected` or `disconnected`.
+    Connect,
+    /// Send this.
+    Send(Message),
+    /// Store these durably, together with the cursor, then call `stored`.
+    Store(Vec<(Seq, Vec<u8>)>),
+    /// Read the outbox after this place, then call `outbox_read`.
+    ReadOutbox {
+        /// Items after this.
+        after: Seq,
+        /// At most so many.
+        limit: usize,
+    },
+    /// The other side has stored everything up to here: it may be deleted.
+    Acknowledged(Seq),
+    /// Agent only: what is before this place was taken by an earlier spool; move the cursor, never back.
+    SkipTo(Seq),
+    /// Agent only: the hub has seen higher numbers from an earlier life of this spool. Give all pending
+    /// items new places after this one, and call `outbox_has`.
+    RenumberAfter(Seq),
+    /// Hub only: open the session in storage, then call `opened` or `refuse`.
+    Open(Hello),
+    /// Hub only: the agent's state now.
+    Status(AgentStatus),
+    /// Close the connection. An agent's shell then calls `disconnected`.
+    Close(CloseReason),
+}
+
+/// Why a side closes a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The hub refuses.
+    Refused(Refusal),
+    /// An item out of its place, or one is missing.
+    Gap,
+    /// The peer acknowledges what was never sent.
+    AckBeyondSent,
+    /// A message that has no place in this state.
+    Unexpected,
+    /// Nothing came for [`SILENCE_MAX`].
+    Silence,
+    /// No greeting came for [`GREETING_MAX`].
+    NoGreeting,
+}
+
+impl CloseReason {
+    /// The code that logs show, and the error code of the QUIC connection.
+    pub fn code(self) -> (&'static str, u32) {
+        match self {
+            CloseReason::Refused(refusal) => (refusal.code(), 1),
+            CloseReason::Gap => ("gap", 2),
+            CloseReason::AckBeyondSent => ("ack-beyond-sent", 3),
+            CloseReason::Unexpected => ("unexpected-message", 4),
+            CloseReason::Silence => ("silence", 5),
+            CloseReason::NoGreeting => ("no-greeting", 6),
+        }
+    }
+}

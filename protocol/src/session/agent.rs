@@ -1,0 +1,251 @@
+//! The agent's end: connect, greet, live, and again.
+
+use super::live::Live;
+use super::{
+    CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER,
+};
+use crate::ids::Seq;
+use crate::message::{AgentStatus, Hello, Message, PROTOCOL_VERSION, Refusal, Welcome};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Where the spool stands when a session opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursors {
+    /// Drawn when the spool was made.
+    pub spool: [u8; 16],
+    /// Everything from the hub up to here is stored.
+    pub received_up_to: Seq,
+    /// The last place given to an item of our own.
+    pub assigned_up_to: Seq,
+}
+
+/// The link as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkState {
+    /// Not connected; the next attempt comes by itself.
+    Waiting,
+    /// Connecting or greeting.
+    Connecting,
+    /// Connected and greeted.
+    Live {
+        /// The lease of this session.
+        epoch: u64,
+    },
+    /// The hub refuses.
+    Refused(Refusal),
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting { until: Instant },
+    Connecting { until: Instant },
+    Greeting { until: Instant, cursors: Cursors },
+    Live { live: Live, since: Instant, epoch: u64 },
+    /// [`Effect::Close`] is out; `disconnected` will come.
+    Closing,
+}
+
+/// An agent's session with its hub, over all connections.
+#[derive(Debug)]
+pub struct AgentSession {
+    state: State,
+    effects: VecDeque<Effect>,
+    /// Attempts since a session last settled.
+    attempts: u32,
+    refusal: Option<Refusal>,
+    chance: SplitMix64,
+    version: String,
+    platform: String,
+}
+
+impl AgentSession {
+    /// Connects at once. `seed` spreads the pauses of many agents.
+    pub fn new(now: Instant, seed: u64, version: String, platform: String) -> Self {
+        AgentSession {
+            state: State::Waiting { until: now },
+            effects: VecDeque::new(),
+            attempts: 0,
+            refusal: None,
+            chance: SplitMix64(seed),
+            version,
+            platform,
+        }
+    }
+
+    /// The link as people see it.
+    pub fn link(&self) -> LinkState {
+        match (&self.state, self.refusal) {
+            (State::Live { epoch, .. }, _) => LinkState::Live { epoch: *epoch },
+            (_, Some(refusal)) => LinkState::Refused(refusal),
+            (State::Waiting { .. }, None) => LinkState::Waiting,
+            (State::Connecting { .. } | State::Greeting { .. } | State::Closing, None) => LinkState::Connecting,
+        }
+    }
+
+    /// A connection stands; `cursors` as they are in the spool now.
+    pub fn connected(&mut self, now: Instant, cursors: Cursors) {
+        if let State::Connecting { .. } = self.state {
+            self.state = State::Greeting { until: now + GREETING_MAX, cursors };
+            self.effects.push_back(Effect::Send(Message::Hello(Hello {
+                protocol_min: PROTOCOL_VERSION,
+                protocol_max: PROTOCOL_VERSION,
+                spool: cursors.spool,
+                received_up_to: cursors.received_up_to,
+                assigned_up_to: cursors.assigned_up_to,
+                agent_version: self.version.clone(),
+                platform: self.platform.clone(),
+            })));
+        }
+    }
+
+    /// There is no connection, or it is gone. What was not yet done of it is dropped.
+    pub fn disconnected(&mut self, now: Instant) {
+        if let State::Live { since, .. } = &self.state
+            && now.saturating_duration_since(*since) >= SETTLED_AFTER
+        {
+            self.attempts = 0;
+        }
+        self.effects.clear();
+        self.state = State::Waiting { until: now + self.pause() };
+    }
+
+    /// A message came.
+    pub fn received(&mut self, now: Instant, message: Message) {
+        let outcome = match (&mut self.state, message) {
+            (State::Greeting { .. } | State::Live { .. }, Message::Refused(refusal)) => {
+                self.refusal = Some(refusal);
+                Err(CloseReason::Refused(refusal))
+            }
+            (State::Live { live, .. }, message) => live.received(now, message, &mut self.effects),
+            (State::Greeting { cursors, .. }, Message::Welcome(welcome)) => {
+                let cursors = *cursors;
+                self.welcomed(now, cursors, &welcome);
+                Ok(())
+            }
+            (State::Greeting { .. }, _) => Err(CloseReason::Unexpected),
+            (State::Waiting { .. } | State::Connecting { .. } | State::Closing, _) => Ok(()),
+        };
+        self.close_on(outcome);
+    }
+
+    fn welcomed(&mut self, now: Instant, cursors: Cursors, welcome: &Welcome) {
+        self.refusal = None;
+        let mut has = cursors.received_up_to;
+        if welcome.sends_after > has {
+            has = welcome.sends_after;
+            self.effects.push_back(Effect::SkipTo(has));
+        }
+        let mut assigned = cursors.assigned_up_to;
+        if welcome.received_up_to > assigned {
+            assigned = welcome.received_up_to;
+            self.effects.push_back(Effect::RenumberAfter(assigned));
+        } else {
+            self.effects.push_back(Effect::Acknowledged(welcome.received_up_to));
+        }
+        let mut live = Live::new(now, welcome.received_up_to, assigned, has);
+        live.outbox_has(assigned, &mut self.effects);
+        self.state = State::Live { live, since: now, epoch: welcome.epoch };
+    }
+
+    /// The shell has stored what it was given up to here.
+    pub fn stored(&mut self, up_to: Seq) {
+        if let State::Live { live, .. } = &mut self.state {
+            live.stored(up_to, &mut self.effects);
+        }
+    }
+
+    /// The outbox holds items up to here.
+    pub fn outbox_has(&mut self, assigned: Seq) {
+        if let State::Live { live, .. } = &mut self.state {
+            live.outbox_has(assigned, &mut self.effects);
+        }
+    }
+
+    /// The answer to [`Effect::ReadOutbox`].
+    pub fn outbox_read(&mut self, items: Vec<(Seq, Vec<u8>)>) {
+        if let State::Live { live, .. } = &mut self.state {
+            live.outbox_read(items, &mut self.effects);
+        }
+    }
+
+    /// Sends the state of things now, if anyone listens.
+    pub fn report_status(&mut self, status: AgentStatus) {
+        if let State::Live { .. } = &self.state {
+            self.effects.push_back(Effect::Send(Message::Status(status)));
+        }
+    }
+
+    /// When [`AgentSession::timed_out`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Waiting { until } | State::Connecting { until } | State::Greeting { until, .. } => Some(*until),
+            State::Live { live, .. } => Some(live.deadline()),
+            State::Closing => None,
+        }
+    }
+
+    /// The time of [`AgentSession::poll_timeout`] has come.
+    pub fn timed_out(&mut self, now: Instant) {
+        let outcome = match &mut self.state {
+            State::Waiting { until } if now >= *until => {
+                self.state = State::Connecting { until: now + GREETING_MAX };
+                self.effects.push_back(Effect::Connect);
+                Ok(())
+            }
+            State::Connecting { until } | State::Greeting { until, .. } if now >= *until => {
+                Err(CloseReason::NoGreeting)
+            }
+            State::Live { live, .. } => live.timed_out(now, &mut self.effects),
+            State::Waiting { .. } | State::Connecting { .. } | State::Greeting { .. } | State::Closing => Ok(()),
+        };
+        self.close_on(outcome);
+    }
+
+    /// What is to be done next.
+    pub fn poll_effect(&mut self, now: Instant) -> Option<Effect> {
+        let effect = self.effects.pop_front()?;
+        if let (State::Live { live, .. }, Effect::Send(_)) = (&mut self.state, &effect) {
+            live.spoke(now);
+        }
+        Some(effect)
+    }
+
+    fn close_on(&mut self, outcome: Result<(), CloseReason>) {
+        if let Err(reason) = outcome {
+            // What is to be stored is still stored: it costs nothing and saves sending it again.
+            self.effects.push_back(Effect::Close(reason));
+            self.state = State::Closing;
+        }
+    }
+
+    fn pause(&mut self) -> Duration {
+        if let Some(refusal) = self.refusal {
+            let longest = if refusal.passes_by_itself() { RECONNECT_MAX } else { REFUSED_PAUSE };
+            return self.chance.between(longest / 2, longest);
+        }
+        let doubled = RECONNECT_MIN.saturating_mul(1 << self.attempts.min(16));
+        self.attempts += 1;
+        let longest = doubled.min(RECONNECT_MAX);
+        self.chance.between(longest / 2, longest)
+    }
+}
+
+/// Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014). It spreads pauses, no more.
+#[derive(Debug)]
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn between(&mut self, low: Duration, high: Duration) -> Duration {
+        let span = u64::try_from((high - low).as_millis()).unwrap_or(u64::MAX);
+        low + Duration::from_millis(self.next() % (span + 1))
+    }
+}
