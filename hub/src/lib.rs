@@ -1,1 +1,138 @@
-//! placeholder
+//! The hub: takes the platforms' orders, routes them to the stores' agents, and shows what is going on.
+//!
+//! [`run`] is the whole program behind the command line. Its parts:
+//!
+//! * [`http`] takes pushes; [`platforms`] verifies and decodes them; [`routing`] makes tickets of orders.
+//! * [`storage`] keeps it all; nothing is answered before it is there.
+//! * [`gateway`] holds the agents' sessions; [`fleet`] knows who is live.
+//! * [`console`] shows it.
+
+pub mod cli;
+mod clock;
+pub mod config;
+pub mod console;
+pub mod fleet;
+pub mod gateway;
+pub mod http;
+mod lock;
+pub mod platforms;
+pub mod routing;
+pub mod storage;
+
+use config::{Config, ConfigError};
+use console::Console;
+use fleet::Fleet;
+use gateway::ca::{Authority, AuthorityError};
+use gateway::{Gateway, GatewayError};
+use http::HttpError;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use storage::{Storage, StorageError};
+use thiserror::Error;
+use tokio::sync::watch;
+use tracing::info;
+
+/// Why the hub does not run.
+#[derive(Debug, Error)]
+pub enum HubError {
+    /// The data folder cannot be made.
+    #[error("data-folder: {path}: {cause}; make it writable for the hub's user, or set another `data`")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// Another hub serves this folder.
+    #[error("data-folder-in-use: {path}: another docket-hub serves this folder; end it first")]
+    InUse {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Keys and certificates.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The agents' port.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    /// The platforms' or the console's port.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A port's own address is not known.
+    #[error("local-address: {0}")]
+    Address(std::io::Error),
+}
+
+/// Where a running hub listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// Agents, UDP.
+    pub link: SocketAddr,
+    /// Platforms, TCP.
+    pub http: SocketAddr,
+    /// Console, TCP.
+    pub console: SocketAddr,
+}
+
+/// The data folder with its database and authority, for the server and the command line alike.
+#[derive(Debug)]
+pub struct Data {
+    /// The database.
+    pub storage: Storage,
+    /// Keys and certificates.
+    pub authority: Arc<Authority>,
+}
+
+/// Opens the data folder, and makes it where there is none.
+///
+/// # Errors
+/// Where it cannot be used.
+pub fn open(config: &Config) -> Result<Data, HubError> {
+    std::fs::create_dir_all(&config.data)
+        .map_err(|cause| HubError::Folder { path: config.data.clone(), cause })?;
+    let authority = Arc::new(Authority::open(&config.data)?);
+    let storage = Storage::open(&config.data, Arc::new(config.routing()?))?;
+    Ok(Data { storage, authority })
+}
+
+/// Serves until `stop` says so. `ready` is called once everything listens.
+///
+/// # Errors
+/// Where it cannot begin to serve.
+pub async fn run(
+    config: Config,
+    ready: impl FnOnce(Addresses),
+    stop: watch::Receiver<bool>,
+) -> Result<(), HubError> {
+    let Data { storage, authority } = open(&config)?;
+    let _lock = lock::take(&config.data)?;
+    storage.end_all_sessions().await?;
+    let fleet = Arc::new(Fleet::default());
+    let platforms = http::platform_routes(config.platforms.meituan.as_ref(), &storage, &fleet)?;
+    let console = console::routes(Console { storage: storage.clone(), fleet: Arc::clone(&fleet) });
+    let http_listener = http::bind(config.http.listen).await?;
+    let console_listener = http::bind(config.console.listen).await?;
+    let gateway = Gateway::start(config.link.listen, storage.clone(), fleet, authority)?;
+    let addresses = Addresses {
+        link: gateway.address().map_err(HubError::Address)?,
+        http: http_listener.local_addr().map_err(HubError::Address)?,
+        console: console_listener.local_addr().map_err(HubError::Address)?,
+    };
+    info!(link = %addresses.link, http = %addresses.http, console = %addresses.console, "serving");
+    ready(addresses);
+    let plain = config::HttpConfig { listen: config.console.listen, tls: None };
+    let (platforms, console) = tokio::join!(
+        http::serve(http_listener, &config.http, platforms, stop.clone()),
+        http::serve(console_listener, &plain, console, stop),
+    );
+    gateway.close().await;
+    info!("stopped");
+    platforms.and(console).map_err(HubError::from)
+}

@@ -46,12 +46,15 @@ pub fn normalise_code(typed: &str) -> Option<String> {
     (known && code.len() == CODE_CHARACTERS).then_some(code)
 }
 
+/// Bytes of [`Request::public_key`].
+pub const PUBLIC_KEY_BYTES: usize = 65;
+
 /// What an agent asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Finds the code.
     pub lookup: [u8; LOOKUP_BYTES],
-    /// SubjectPublicKeyInfo (DER) of the key that the agent made; ECDSA P-256.
+    /// The public half of the key that the agent made: an uncompressed point of P-256, 65 bytes (SEC 1, 2.3.3).
     pub public_key: Vec<u8>,
     /// HMAC-SHA256.
     pub tag: [u8; 32],

@@ -113,6 +113,13 @@ impl HubSession {
         }
     }
 
+    /// The outbox holds items up to here.
+    pub fn outbox_has(&mut self, assigned: Seq) {
+        if let State::Live(live) = &mut self.state {
+            live.outbox_has(assigned, &mut self.effects);
+        }
+    }
+
     /// The answer to [`Effect::ReadOutbox`].
     pub fn outbox_read(&mut self, items: Vec<(Seq, Vec<u8>)>) {
         if let State::Live(live) = &mut self.state {

@@ -1,0 +1,272 @@
+//! The hub's configuration: one TOML file, unknown keys refused.
+
+use crate::platforms::meituan::PushKind;
+use crate::routing::{Routing, RoutingConfig};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Why a configuration is refused.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("config-file: {path}: {cause}; give the right path with --config")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The file is not what the hub reads.
+    #[error("config-syntax: {path}: {cause}")]
+    Syntax {
+        /// Which.
+        path: PathBuf,
+        /// Line, column and reason.
+        cause: Box<toml::de::Error>,
+    },
+    /// A value that cannot be.
+    #[error("config-value: {key}: {cause}")]
+    Value {
+        /// Which key.
+        key: &'static str,
+        /// Why, and what to write instead.
+        cause: String,
+    },
+}
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The data folder: database, keys, certificates. Back it up.
+    pub data: PathBuf,
+    /// Where agents connect.
+    #[serde(default)]
+    pub link: LinkConfig,
+    /// Where platforms push.
+    #[serde(default)]
+    pub http: HttpConfig,
+    /// Where people look.
+    #[serde(default)]
+    pub console: ConsoleConfig,
+    /// The platforms in use.
+    #[serde(default)]
+    pub platforms: PlatformsConfig,
+    /// Dishes to stations.
+    #[serde(default)]
+    #[serde(skip_serializing)]
+    pub routing: RoutingConfig,
+}
+
+/// `[link]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkConfig {
+    /// UDP address.
+    pub listen: SocketAddr,
+}
+
+impl Default for LinkConfig {
+    fn default() -> Self {
+        LinkConfig { listen: SocketAddr::from(([0, 0, 0, 0], 4433)) }
+    }
+}
+
+/// `[http]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// TCP address.
+    pub listen: SocketAddr,
+    /// HTTPS with this; without it plain HTTP, to be put behind a proxy.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        HttpConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), tls: None }
+    }
+}
+
+/// A certificate chain and its key, both PEM.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// `[console]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleConfig {
+    /// TCP address; the loopback only, since the console has no sign-in of its own yet.
+    pub listen: SocketAddr,
+}
+
+impl Default for ConsoleConfig {
+    fn default() -> Self {
+        ConsoleConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8081)) }
+    }
+}
+
+/// `[platforms]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlatformsConfig {
+    /// `[platforms.meituan]`
+    #[serde(default)]
+    pub meituan: Option<MeituanConfig>,
+}
+
+/// `[platforms.meituan]`: Meituan Waimai, interface version 1.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeituanConfig {
+    /// The secret of the developer account.
+    #[serde(default, serialize_with = "redacted")]
+    pub secret: Option<String>,
+    /// A file that holds it, instead.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+    /// The callback URLs as registered in the platform's console.
+    pub callbacks: CallbacksConfig,
+}
+
+/// `[platforms.meituan.callbacks]`: scheme and host are part of what is signed, so they are configuration and
+/// never taken from a request.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallbacksConfig {
+    /// 推送已支付订单
+    pub paid: String,
+    /// 推送订单取消
+    #[serde(default)]
+    pub cancelled: Option<String>,
+    /// 推送催单
+    #[serde(default)]
+    pub reminded: Option<String>,
+}
+
+/// One registered URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callback {
+    /// What is pushed to it.
+    pub kind: PushKind,
+    /// As registered.
+    pub url: String,
+    /// The path in it, at which the hub listens.
+    pub path: String,
+}
+
+fn redacted<S: serde::Serializer>(secret: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(|_| "(redacted)").serialize(serializer)
+}
+
+impl Config {
+    /// Reads and checks a file. Relative paths in it are relative to it.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is not in order.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError::File { path: path.into(), cause })?;
+        let mut config: Config = toml::from_str(&text)
+            .map_err(|cause| ConfigError::Syntax { path: path.into(), cause: Box::new(cause) })?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        config.data = base.join(&config.data);
+        if let Some(meituan) = &mut config.platforms.meituan {
+            meituan.secret_file = meituan.secret_file.take().map(|file| base.join(file));
+        }
+        if let Some(tls) = &mut config.http.tls {
+            tls.certificate = base.join(&tls.certificate);
+            tls.key = base.join(&tls.key);
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if !self.console.listen.ip().is_loopback() {
+            return Err(ConfigError::Value {
+                key: "console.listen",
+                cause: format!(
+                    "{} is open to others, and the console has no sign-in yet; use 127.0.0.1 and put a proxy with \
+                     authentication in front",
+                    self.console.listen
+                ),
+            });
+        }
+        if let Some(meituan) = &self.platforms.meituan {
+            meituan.secret()?;
+            meituan.callbacks.list()?;
+        }
+        self.routing()?;
+        Ok(())
+    }
+
+    /// The rules of `[routing]`.
+    ///
+    /// # Errors
+    /// Where they contradict themselves.
+    pub fn routing(&self) -> Result<Routing, ConfigError> {
+        Routing::new(self.routing.clone()).map_err(|error| ConfigError::Value {
+            key: "routing",
+            cause: format!("{error}; {} ({})", error.remedy().1, error.code()),
+        })
+    }
+}
+
+impl MeituanConfig {
+    /// The secret, wherever it is.
+    ///
+    /// # Errors
+    /// Where there is none, or two.
+    pub fn secret(&self) -> Result<String, ConfigError> {
+        let refused = |cause: String| ConfigError::Value { key: "platforms.meituan.secret", cause };
+        let secret = match (&self.secret, &self.secret_file) {
+            (Some(secret), None) => secret.trim().to_owned(),
+            (None, Some(file)) => std::fs::read_to_string(file)
+                .map_err(|error| refused(format!("{}: {error}", file.display())))?
+                .trim()
+                .to_owned(),
+            _ => return Err(refused("give either `secret` or `secret_file`".into())),
+        };
+        if secret.is_empty() { Err(refused("it is empty".into())) } else { Ok(secret) }
+    }
+}
+
+impl CallbacksConfig {
+    /// All registered URLs.
+    ///
+    /// # Errors
+    /// Where one is not an absolute URL, or two share a path.
+    pub fn list(&self) -> Result<Vec<Callback>, ConfigError> {
+        let refused = |cause: String| ConfigError::Value { key: "platforms.meituan.callbacks", cause };
+        let given = [
+            (PushKind::Paid, Some(&self.paid)),
+            (PushKind::Cancelled, self.cancelled.as_ref()),
+            (PushKind::Reminded, self.reminded.as_ref()),
+        ];
+        let mut callbacks: Vec<Callback> = Vec::new();
+        for (kind, url) in given {
+            let Some(url) = url else { continue };
+            let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            let path = rest.and_then(|rest| rest.find('/').map(|at| &rest[at..]));
+            let plain = |path: &&str| path.len() > 1 && !path.contains(['?', '#', '{', '}']);
+            let Some(path) = path.filter(plain) else {
+                return Err(refused(format!("`{url}` is not an http(s) URL with a path and without a query")));
+            };
+            if callbacks.iter().any(|other| other.path == path) {
+                return Err(refused(format!("two events share the path {path}; each needs one of its own")));
+            }
+            callbacks.push(Callback { kind, url: url.clone(), path: path.to_owned() });
+        }
+        Ok(callbacks)
+    }
+}

@@ -1,0 +1,132 @@
+//! Enrolment at the hub. The exchange and why it is safe: [`docket_protocol::enrol`].
+
+use super::ca::Authority;
+use super::codes;
+use crate::storage::Storage;
+use crate::storage::agents::NewAgent;
+use docket_protocol::enrol::{Answer, ENROL_BYTES_MAX, EXPORTER_LABEL, EnrolRefusal, Grant, Request};
+use docket_protocol::frame;
+use docket_protocol::ids::AgentId;
+use ring::digest;
+use ring::rand::{SecureRandom, SystemRandom};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tracing::{info, warn};
+
+/// Wrong codes that an address may try in [`TRIES_WINDOW`].
+const TRIES_MAX: u32 = 10;
+const TRIES_WINDOW: Duration = Duration::from_secs(60);
+/// Addresses that are remembered; past that all are forgotten, which only forgives.
+const ADDRESSES_MAX: usize = 10_000;
+/// How long a whole exchange may take.
+const EXCHANGE_MAX: Duration = Duration::from_secs(20);
+
+/// Enrols whoever knows a code.
+#[derive(Debug)]
+pub struct Enrolment {
+    storage: Storage,
+    authority: Arc<Authority>,
+    tries: Mutex<HashMap<IpAddr, (Instant, u32)>>,
+}
+
+impl Enrolment {
+    /// Enrolment into `storage`.
+    pub fn new(storage: Storage, authority: Arc<Authority>) -> Self {
+        Enrolment { storage, authority, tries: Mutex::default() }
+    }
+
+    /// Serves one connection.
+    pub async fn serve(&self, connection: quinn::Connection) {
+        let exchange = async {
+            let Ok((mut send, mut receive)) = connection.accept_bi().await else { return };
+            let Ok(bytes) = receive.read_to_end(ENROL_BYTES_MAX).await else { return };
+            let answer = self.answer(&connection, &bytes).await;
+            if send.write_all(&frame::payload(&answer)).await.is_ok() && send.finish().is_ok() {
+                // The agent closes once it has read.
+                connection.closed().await;
+            }
+        };
+        if tokio::time::timeout(EXCHANGE_MAX, exchange).await.is_err() {
+            connection.close(0_u32.into(), b"enrol-timeout");
+        }
+    }
+
+    async fn answer(&self, connection: &quinn::Connection, bytes: &[u8]) -> Answer {
+        let from = connection.remote_address().ip();
+        let answer = if self.too_many(from) {
+            Err(EnrolRefusal::TooMany)
+        } else {
+            self.enrol(connection, bytes).await
+        };
+        match answer {
+            Ok(grant) => {
+                info!(agent = %grant.agent, store = %grant.store, %from, "agent enrolled");
+                Answer::Granted(grant)
+            }
+            Err(refusal) => {
+                self.count(from);
+                warn!(code = refusal.code(), %from, "enrolment refused");
+                Answer::Refused(refusal)
+            }
+        }
+    }
+
+    async fn enrol(&self, connection: &quinn::Connection, bytes: &[u8]) -> Result<Grant, EnrolRefusal> {
+        let request: Request = frame::read_payload(bytes).ok_or(EnrolRefusal::Malformed)?;
+        let mut exported = [0_u8; 32];
+        connection
+            .export_keying_material(&mut exported, EXPORTER_LABEL, b"")
+            .map_err(|_| EnrolRefusal::Malformed)?;
+        let stored = self.storage.code(request.lookup).await.map_err(|_| EnrolRefusal::Unavailable)?;
+        let code = stored?;
+        if !codes::verify(&code.key, &[&exported, b"agent", &request.public_key], &request.tag) {
+            return Err(EnrolRefusal::UnknownCode);
+        }
+        let agent = self.draw_id(code.store.as_str())?;
+        let certificate =
+            self.authority.certify(&agent, &request.public_key).map_err(|_| EnrolRefusal::Malformed)?;
+        let row = NewAgent {
+            lookup: request.lookup,
+            id: agent.clone(),
+            store: code.store.clone(),
+            fingerprint: fingerprint(&certificate),
+            host: request.host.chars().filter(|c| !c.is_control()).take(64).collect(),
+        };
+        self.storage.enrol(row).await.map_err(|_| EnrolRefusal::Unavailable)??;
+        let ca = self.authority.ca().to_vec();
+        let certificate = certificate.to_vec();
+        let tag = codes::tag(&code.key, &[&exported, b"hub", &certificate, &ca]);
+        Ok(Grant { agent, store: code.store, store_name: code.store_name, certificate, ca, tag })
+    }
+
+    fn draw_id(&self, store: &str) -> Result<AgentId, EnrolRefusal> {
+        let mut random = [0_u8; 4];
+        SystemRandom::new().fill(&mut random).map_err(|_| EnrolRefusal::Unavailable)?;
+        let store: String = store.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        Ok(AgentId::new(format!("{}-{:08x}", store.to_lowercase(), u32::from_be_bytes(random))))
+    }
+
+    fn too_many(&self, from: IpAddr) -> bool {
+        let tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        tries.get(&from).is_some_and(|(since, count)| since.elapsed() < TRIES_WINDOW && *count >= TRIES_MAX)
+    }
+
+    fn count(&self, from: IpAddr) {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        if tries.len() >= ADDRESSES_MAX {
+            tries.clear();
+        }
+        let entry = tries.entry(from).or_insert((Instant::now(), 0));
+        if entry.0.elapsed() >= TRIES_WINDOW {
+            *entry = (Instant::now(), 0);
+        }
+        entry.1 += 1;
+    }
+}
+
+/// SHA-256 of a certificate: what the hub knows an agent by.
+pub(super) fn fingerprint(certificate: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA256, certificate).as_ref().to_vec()
+}

@@ -1,0 +1,374 @@
+//! Pushes, orders, events, and the tickets that come of them.
+
+use super::lane::Fault;
+use super::outbox::{self, Assigned};
+use super::{Storage, StorageError};
+use crate::clock;
+use crate::platforms::meituan::{Event, PushKind};
+use crate::routing::Routing;
+use docket_protocol::frame;
+use docket_protocol::ids::{OrderKey, Platform, StoreId, UnixMs};
+use docket_protocol::message::Item;
+use docket_protocol::order::Order;
+use docket_protocol::ticket::Ticket;
+use ring::digest;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::sync::Arc;
+
+/// A ticket's state at the hub. The numbers are stored: append only, and a higher one is nearer its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TicketState {
+    /// The store has no agent yet.
+    NoAgent = 0,
+    /// In an agent's outbox.
+    Queued = 1,
+    /// In the agent's spool.
+    Spooled = 2,
+    /// It may have come out; it is printed again, marked.
+    Unknown = 3,
+    /// It may have come out; it waits for a person.
+    Held = 4,
+    /// It came out.
+    Printed = 5,
+}
+
+impl TicketState {
+    /// The state of that number.
+    pub fn from_number(number: i64) -> Option<Self> {
+        use TicketState::{Held, NoAgent, Printed, Queued, Spooled, Unknown};
+        [NoAgent, Queued, Spooled, Unknown, Held, Printed].into_iter().find(|state| *state as i64 == number)
+    }
+
+    /// The name in interfaces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TicketState::NoAgent => "no-agent",
+            TicketState::Queued => "queued",
+            TicketState::Spooled => "spooled",
+            TicketState::Unknown => "unknown",
+            TicketState::Held => "held",
+            TicketState::Printed => "printed",
+        }
+    }
+}
+
+/// A verified push with everything that is stored of it.
+#[derive(Debug)]
+pub struct Arrival {
+    /// What it says.
+    pub event: Event,
+    /// Tells one event of a kind from the next.
+    pub version: String,
+    /// As it came: the query of a GET, the body of a POST.
+    pub raw: Vec<u8>,
+    /// When it came.
+    pub received_at: UnixMs,
+}
+
+/// What was stored of a push.
+#[derive(Debug, Default)]
+pub struct Accepted {
+    /// Whether it was stored before.
+    pub repeated: bool,
+    /// New items in agents' outboxes, in order.
+    pub assigned: Vec<Assigned>,
+}
+
+impl Storage {
+    /// Stores a push with all that comes of it in one transaction. `publish` is called with the new outbox
+    /// items after the commit, in commit order.
+    ///
+    /// # Errors
+    /// Where nothing was stored; the platform must not be told that it was.
+    pub async fn accept(
+        &self,
+        arrival: Arrival,
+        publish: impl FnOnce(&[Assigned]) + Send + 'static,
+    ) -> Result<Accepted, StorageError> {
+        let routing = Arc::clone(&self.routing);
+        self.writer
+            .call(
+                move |connection| accept(connection, &routing, &arrival),
+                move |accepted| publish(&accepted.assigned),
+            )
+            .await
+    }
+
+    /// Keeps a push that is the platform's but cannot be read, and alarms people: an order may hang on it.
+    ///
+    /// # Errors
+    /// Where nothing was stored.
+    pub async fn keep_undecoded(&self, kind: PushKind, cause: String, raw: Vec<u8>) -> Result<(), StorageError> {
+        self.writer
+            .call(
+                move |connection| {
+                    let now = clock::now();
+                    let digest = digest::digest(&digest::SHA256, &raw);
+                    let version: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+                    let event = format!("{}-undecoded", kind.as_str());
+                    if keep_raw(connection, Platform::Meituan, "", &event, &version, &raw, now)? {
+                        raise(connection, "push-undecoded", kind.as_str(), &cause, now)?;
+                    }
+                    Ok(())
+                },
+                |()| (),
+            )
+            .await
+    }
+}
+
+fn accept(connection: &Connection, routing: &Routing, arrival: &Arrival) -> Result<Accepted, Fault> {
+    let (key, now) = (arrival.event.order(), arrival.received_at);
+    let event = arrival.event.kind().as_str();
+    if !keep_raw(connection, key.platform, &key.id, event, &arrival.version, &arrival.raw, now)? {
+        return Ok(Accepted { repeated: true, assigned: Vec::new() });
+    }
+    let assigned = match &arrival.event {
+        Event::Paid(paid) => {
+            if paid.incomplete {
+                raise(connection, "order-incomplete", &key.to_string(), "", now)?;
+            }
+            place(connection, routing, &paid.order, now)?
+        }
+        Event::Cancelled(push) => cancel(connection, routing, key, &push.reason, now)?,
+        Event::Reminded(_) => urge(connection, routing, key, now)?,
+    };
+    Ok(Accepted { repeated: false, assigned })
+}
+
+/// Keeps a push as it came; `false` where it is there already.
+fn keep_raw(
+    connection: &Connection,
+    platform: Platform,
+    order_id: &str,
+    event: &str,
+    version: &str,
+    raw: &[u8],
+    now: UnixMs,
+) -> rusqlite::Result<bool> {
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO pushes (received_at, platform, order_id, event, version, raw)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![now.0, platform.as_str(), order_id, event, version, raw])?;
+    Ok(inserted == 1)
+}
+
+fn place(connection: &Connection, routing: &Routing, order: &Order, now: UnixMs) -> Result<Vec<Assigned>, Fault> {
+    let platform = order.key.platform.as_str();
+    let store = store_of(connection, platform, &order.shop)?;
+    // A cancellation can overtake its order: then it is stored as cancelled, and nothing is printed.
+    let cancelled: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM pushes WHERE platform = ?1 AND order_id = ?2 AND event = 'cancelled')")?
+        .query_row(params![platform, order.key.id], |row| row.get(0))?;
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO orders (platform, id, store, shop, pickup, total, placed_at, received_at, cancelled, canonical)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            platform,
+            order.key.id,
+            store.as_ref().map(|store| store.id.as_str()),
+            order.shop,
+            order.pickup_number,
+            order.total.0,
+            order.placed_at.0,
+            now.0,
+            cancelled,
+            frame::payload(order)
+        ])?;
+    if inserted == 0 || cancelled {
+        return Ok(Vec::new());
+    }
+    let number = connection.last_insert_rowid();
+    let Some(store) = store else {
+        raise(connection, "shop-unmapped", &format!("{platform}/{}", order.shop), &order.key.to_string(), now)?;
+        return Ok(Vec::new());
+    };
+    route(connection, routing, order, number, &store, now)
+}
+
+/// Makes an order's tickets and hands them to the store's agent.
+fn route(
+    connection: &Connection,
+    routing: &Routing,
+    order: &Order,
+    number: i64,
+    store: &Store,
+    now: UnixMs,
+) -> Result<Vec<Assigned>, Fault> {
+    let routed = routing.tickets(order, &store.name, now);
+    for dish in &routed.unmapped {
+        raise(connection, "dish-unmapped", dish, &format!("{} {}", store.id, order.key), now)?;
+    }
+    print(connection, routed.tickets, number, store, now)
+}
+
+fn print(
+    connection: &Connection,
+    tickets: Vec<Ticket>,
+    order_number: i64,
+    store: &Store,
+    now: UnixMs,
+) -> Result<Vec<Assigned>, Fault> {
+    let agent = outbox::agent_of(connection, &store.id)?;
+    if agent.is_none() {
+        raise(connection, "store-without-agent", store.id.as_str(), "", now)?;
+    }
+    let mut all = Vec::with_capacity(tickets.len());
+    for ticket in tickets {
+        let id = *ticket.id.as_bytes();
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO tickets (id, order_number, store, kind, station, title, state, made_at, item)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+        )?;
+        let (kind, station, title) = (ticket.kind.as_str(), ticket.station.clone(), ticket.title.clone());
+        let item = frame::payload(&Item::Ticket(ticket));
+        let inserted = insert.execute(params![
+            id,
+            order_number,
+            store.id.as_str(),
+            kind,
+            station.as_str(),
+            title,
+            TicketState::NoAgent as i64,
+            now.0,
+            item
+        ])?;
+        if inserted == 1
+            && let Some(agent) = &agent
+        {
+            all.push(outbox::assign(connection, agent, connection.last_insert_rowid(), item)?);
+        }
+    }
+    Ok(all)
+}
+
+fn cancel(
+    connection: &Connection,
+    routing: &Routing,
+    key: &OrderKey,
+    reason: &str,
+    now: UnixMs,
+) -> Result<Vec<Assigned>, Fault> {
+    let Some(stored) = stored_order(connection, key)? else { return Ok(Vec::new()) };
+    let changed = connection
+        .prepare_cached("UPDATE orders SET cancelled = 1 WHERE number = ?1 AND cancelled = 0")?
+        .execute([stored.number])?;
+    match stored.store {
+        Some(store) if changed == 1 => {
+            let tickets = routing.cancel_tickets(&stored.order, &store.name, now, 0, reason);
+            print(connection, tickets, stored.number, &store, now)
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn urge(connection: &Connection, routing: &Routing, key: &OrderKey, now: UnixMs) -> Result<Vec<Assigned>, Fault> {
+    let Some(stored) = stored_order(connection, key)? else { return Ok(Vec::new()) };
+    let Some(store) = stored.store else { return Ok(Vec::new()) };
+    if stored.cancelled {
+        return Ok(Vec::new());
+    }
+    let urges: u32 = connection
+        .prepare_cached("SELECT count(*) FROM pushes WHERE platform = ?1 AND order_id = ?2 AND event = 'reminded'")?
+        .query_row(params![key.platform.as_str(), key.id], |row| row.get(0))?;
+    let tickets = routing.urge_tickets(&stored.order, &store.name, now, urges);
+    print(connection, tickets, stored.number, &store, now)
+}
+
+pub(super) struct Store {
+    pub(super) id: StoreId,
+    pub(super) name: String,
+}
+
+struct StoredOrder {
+    number: i64,
+    order: Order,
+    store: Option<Store>,
+    cancelled: bool,
+}
+
+fn store_of(connection: &Connection, platform: &str, shop: &str) -> rusqlite::Result<Option<Store>> {
+    connection
+        .prepare_cached(
+            "SELECT stores.id, stores.name FROM shops JOIN stores ON stores.id = shops.store
+             WHERE shops.platform = ?1 AND shops.shop = ?2",
+        )?
+        .query_row([platform, shop], |row| Ok(Store { id: StoreId::new(row.get::<_, String>(0)?), name: row.get(1)? }))
+        .optional()
+}
+
+fn stored_order(connection: &Connection, key: &OrderKey) -> Result<Option<StoredOrder>, Fault> {
+    let found = connection
+        .prepare_cached(
+            "SELECT number, canonical, cancelled, stores.id, stores.name
+             FROM orders LEFT JOIN stores ON stores.id = orders.store
+             WHERE platform = ?1 AND orders.id = ?2",
+        )?
+        .query_row([key.platform.as_str(), &key.id], |row| {
+            let store = match (row.get::<_, Option<String>>(3)?, row.get(4)?) {
+                (Some(id), Some(name)) => Some(Store { id: StoreId::new(id), name }),
+                _ => None,
+            };
+            Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?, store))
+        })
+        .optional()?;
+    let Some((number, canonical, cancelled, store)) = found else { return Ok(None) };
+    Ok(Some(StoredOrder { number, order: read_order(&canonical)?, store, cancelled }))
+}
+
+fn read_order(canonical: &[u8]) -> Result<Order, StorageError> {
+    frame::read_payload(canonical)
+        .ok_or_else(|| StorageError::Refused("order-unreadable: written by another version of the hub".into()))
+}
+
+/// Routes the orders of a shop that was mapped only now.
+pub(super) fn route_waiting(
+    connection: &Connection,
+    routing: &Routing,
+    platform: Platform,
+    shop: &str,
+    now: UnixMs,
+) -> Result<usize, Fault> {
+    let Some(store) = store_of(connection, platform.as_str(), shop)? else { return Ok(0) };
+    let waiting: Vec<(i64, Vec<u8>, bool)> = connection
+        .prepare_cached(
+            "SELECT number, canonical, cancelled FROM orders
+             WHERE platform = ?1 AND shop = ?2 AND store IS NULL ORDER BY number",
+        )?
+        .query_map([platform.as_str(), shop], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let orders = waiting.len();
+    for (number, canonical, cancelled) in waiting {
+        connection
+            .prepare_cached("UPDATE orders SET store = ?1 WHERE number = ?2")?
+            .execute(params![store.id.as_str(), number])?;
+        if !cancelled {
+            route(connection, routing, &read_order(&canonical)?, number, &store, now)?;
+        }
+    }
+    connection
+        .prepare_cached("DELETE FROM alarms WHERE code = 'shop-unmapped' AND subject = ?1")?
+        .execute([format!("{}/{shop}", platform.as_str())])?;
+    Ok(orders)
+}
+
+/// Raises an alarm, or counts it again.
+pub(super) fn raise(
+    connection: &Connection,
+    code: &str,
+    subject: &str,
+    detail: &str,
+    now: UnixMs,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO alarms (code, subject, detail, since, last_at, times) VALUES (?1, ?2, ?3, ?4, ?4, 1)
+             ON CONFLICT DO UPDATE SET detail = ?3, last_at = ?4, times = times + 1",
+        )?
+        .execute(params![code, subject, detail, now.0])?;
+    Ok(())
+}

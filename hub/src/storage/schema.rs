@@ -1,0 +1,136 @@
+//! The tables. Migrations only ever append: a released one is never edited.
+
+use super::StorageError;
+use rusqlite::Connection;
+
+const MIGRATIONS: &[&str] = &[
+    // 1: the main job.
+    "
+    CREATE TABLE stores (
+        id          TEXT PRIMARY KEY,
+        name        TEXT NOT NULL,
+        created_at  INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE shops (
+        platform    TEXT NOT NULL,
+        shop        TEXT NOT NULL,
+        store       TEXT NOT NULL REFERENCES stores (id),
+        PRIMARY KEY (platform, shop)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE enrol_codes (
+        lookup      BLOB PRIMARY KEY,
+        key         BLOB NOT NULL,
+        store       TEXT NOT NULL REFERENCES stores (id),
+        created_at  INTEGER NOT NULL,
+        expires_at  INTEGER NOT NULL,
+        used_at     INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE agents (
+        id              TEXT PRIMARY KEY,
+        store           TEXT NOT NULL REFERENCES stores (id),
+        fingerprint     BLOB NOT NULL UNIQUE,
+        host            TEXT NOT NULL,
+        enrolled_at     INTEGER NOT NULL,
+        revoked_at      INTEGER,
+        spool           BLOB,
+        epoch           INTEGER NOT NULL DEFAULT 0,
+        received_up_to  INTEGER NOT NULL DEFAULT 0,
+        acked           INTEGER NOT NULL DEFAULT 0,
+        assigned        INTEGER NOT NULL DEFAULT 0,
+        connected_at    INTEGER,
+        disconnected_at INTEGER,
+        version         TEXT NOT NULL DEFAULT '',
+        platform        TEXT NOT NULL DEFAULT ''
+    ) STRICT;
+    CREATE INDEX agents_by_store ON agents (store) WHERE revoked_at IS NULL;
+    CREATE TABLE pushes (
+        id           INTEGER PRIMARY KEY,
+        received_at  INTEGER NOT NULL,
+        platform     TEXT NOT NULL,
+        order_id     TEXT NOT NULL,
+        event        TEXT NOT NULL,
+        version      TEXT NOT NULL,
+        raw          BLOB NOT NULL,
+        UNIQUE (platform, order_id, event, version)
+    ) STRICT;
+    CREATE TABLE orders (
+        number       INTEGER PRIMARY KEY,
+        platform     TEXT NOT NULL,
+        id           TEXT NOT NULL,
+        store        TEXT,
+        shop         TEXT NOT NULL,
+        pickup       TEXT NOT NULL,
+        total        INTEGER NOT NULL,
+        placed_at    INTEGER NOT NULL,
+        received_at  INTEGER NOT NULL,
+        cancelled    INTEGER NOT NULL DEFAULT 0,
+        canonical    BLOB NOT NULL,
+        UNIQUE (platform, id)
+    ) STRICT;
+    CREATE INDEX orders_without_store ON orders (platform, shop) WHERE store IS NULL;
+    CREATE TABLE tickets (
+        number       INTEGER PRIMARY KEY,
+        id           BLOB NOT NULL UNIQUE,
+        order_number INTEGER NOT NULL REFERENCES orders (number),
+        store        TEXT NOT NULL,
+        agent        TEXT,
+        seq          INTEGER,
+        kind         TEXT NOT NULL,
+        station      TEXT NOT NULL,
+        title        TEXT NOT NULL,
+        state        INTEGER NOT NULL,
+        made_at      INTEGER NOT NULL,
+        sent_at      INTEGER,
+        spooled_at   INTEGER,
+        printed_at   INTEGER,
+        evidence     TEXT,
+        doubt        TEXT,
+        repeats      INTEGER NOT NULL DEFAULT 0,
+        printer      TEXT,
+        item         BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX tickets_by_order ON tickets (order_number);
+    CREATE INDEX tickets_open ON tickets (store, made_at) WHERE state < 5;
+    CREATE TABLE outbox (
+        agent        TEXT NOT NULL,
+        seq          INTEGER NOT NULL,
+        ticket       INTEGER NOT NULL REFERENCES tickets (number),
+        PRIMARY KEY (agent, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE alarms (
+        code         TEXT NOT NULL,
+        subject      TEXT NOT NULL,
+        detail       TEXT NOT NULL,
+        since        INTEGER NOT NULL,
+        last_at      INTEGER NOT NULL,
+        times        INTEGER NOT NULL,
+        PRIMARY KEY (code, subject)
+    ) STRICT, WITHOUT ROWID;
+    ",
+];
+
+/// Brings the file to the newest version, one migration a transaction.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    loop {
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let version: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let Some(migration) = MIGRATIONS.get(version as usize) else { return transaction.commit() };
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", version + 1)?;
+        transaction.commit()?;
+    }
+}
+
+/// Refuses a file that a newer hub has written.
+pub(super) fn check(connection: &Connection) -> Result<(), StorageError> {
+    let version: u32 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|error| StorageError::Refused(format!("storage-unreadable: {error}")))?;
+    if version as usize > MIGRATIONS.len() {
+        return Err(StorageError::Refused(format!(
+            "storage-newer: the data folder is of version {version}, this hub knows {}; update the hub",
+            MIGRATIONS.len()
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,284 @@
+//! The shell around the hub's sessions: storage with one writer, leases, and who is told of a new order.
+
+use super::disk::Disk;
+use super::record::{HubWork, Record};
+use super::spool::{item_of, report_of};
+use super::wire::Side;
+use super::world::{Event, World};
+use docket_protocol::ids::Seq;
+use docket_protocol::message::{Hello, Message, Refusal};
+use docket_protocol::session::{Effect, HubSession, Opened};
+use std::collections::BTreeMap;
+
+pub(super) struct Hub {
+    pub(super) life: u64,
+    pub(super) up: bool,
+    /// One for each agent; durable.
+    pub(super) records: Vec<Record>,
+    disk: Disk<HubWork>,
+    sessions: BTreeMap<usize, HubEnd>,
+    /// Where new orders for an agent are offered.
+    newest: Vec<Option<usize>>,
+}
+
+struct HubEnd {
+    session: HubSession,
+    /// The lease, once the session is open.
+    epoch: u64,
+    timer_at: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(super) enum HubEvent {
+    Start,
+    Timer(usize),
+    /// What was being committed is durable.
+    Committed,
+    Incoming(usize),
+    Broken(usize),
+    Received(usize, Message),
+    Opened(usize, Opened),
+    Offer(usize, Seq, Vec<u8>),
+    ReadBegins { link: usize, after: Seq, limit: usize },
+    ReadEnds(usize, Vec<(Seq, Vec<u8>)>),
+    /// A session hears that a newer one has the lease.
+    Superseded(usize),
+}
+
+impl Hub {
+    pub(super) fn new(agents: usize) -> Self {
+        Hub {
+            life: 0,
+            up: false,
+            records: (0..agents).map(|_| Record::new()).collect(),
+            disk: Disk::new(),
+            sessions: BTreeMap::new(),
+            newest: vec![None; agents],
+        }
+    }
+}
+
+impl World<'_> {
+    pub(super) fn at_hub(&mut self, event: HubEvent) {
+        let now = self.instant();
+        if !matches!(event, HubEvent::Timer(_) | HubEvent::Committed) {
+            self.note(|| format!("hub: {event:?}"));
+        }
+        match event {
+            HubEvent::Start => self.hub.up = true,
+            HubEvent::Committed => self.hub_committed(),
+            HubEvent::Incoming(link) => {
+                let end = HubEnd { session: HubSession::new(now), epoch: 0, timer_at: None };
+                self.hub.sessions.insert(link, end);
+                self.drive_hub(link);
+            }
+            HubEvent::Broken(link) => {
+                self.hub.sessions.remove(&link);
+            }
+            HubEvent::Timer(link) => {
+                let at = self.now;
+                self.with_session(link, |end| {
+                    if end.timer_at.take_if(|due| *due == at).is_some() {
+                        end.session.timed_out(now);
+                    }
+                });
+            }
+            HubEvent::Received(link, message) => {
+                self.with_session(link, |end| end.session.received(now, message));
+            }
+            HubEvent::Opened(link, opened) => self.with_session(link, |end| end.session.opened(now, opened)),
+            HubEvent::Offer(link, seq, payload) => {
+                self.with_session(link, |end| end.session.offer(seq, payload));
+            }
+            HubEvent::ReadBegins { link, after, limit } => {
+                if self.holds_lease(link) {
+                    let record = &self.hub.records[self.links[link].agent];
+                    let items = record.read_outbox(after, limit);
+                    let after = self.chance.below(10);
+                    self.hub_after(after, HubEvent::ReadEnds(link, items));
+                }
+            }
+            HubEvent::ReadEnds(link, items) => self.with_session(link, |end| end.session.outbox_read(items)),
+            HubEvent::Superseded(link) => {
+                self.with_session(link, |end| end.session.refuse(Refusal::Superseded));
+            }
+        }
+    }
+
+    /// The process ends, and comes back with what is durable.
+    pub(super) fn restart_hub(&mut self) {
+        self.count("hub restart");
+        let links: Vec<usize> = self.hub.sessions.keys().copied().collect();
+        for link in links {
+            self.close(link, Side::Hub);
+        }
+        self.hub.life += 1;
+        self.hub.up = false;
+        self.hub.disk.lose();
+        self.hub.sessions.clear();
+        self.hub.newest.fill(None);
+        self.hub.records.iter_mut().for_each(Record::restarted);
+        let back_after = self.chance.between(0, 20_000);
+        self.hub_after(back_after, HubEvent::Start);
+    }
+
+    pub(super) fn hub_write(&mut self, work: HubWork) {
+        if self.hub.disk.write(work) {
+            self.begin_hub_commit();
+        }
+    }
+
+    fn begin_hub_commit(&mut self) {
+        let after = self.chance.between(0, self.weather.fsync_max.min(100));
+        self.hub_after(after, HubEvent::Committed);
+    }
+
+    fn hub_committed(&mut self) {
+        let (works, again) = self.hub.disk.committed();
+        if again {
+            self.begin_hub_commit();
+        }
+        for work in works {
+            match work {
+                HubWork::Accept { agent, id } => {
+                    let (seq, payload) = self.hub.records[agent].accept(id);
+                    self.ledger.accepted[agent].insert(id);
+                    self.count("accepted");
+                    if let Some(link) = self.hub.newest[agent] {
+                        let after = self.chance.below(10);
+                        self.hub_after(after, HubEvent::Offer(link, seq, payload));
+                    }
+                }
+                HubWork::Open { link, hello } => self.open(link, &hello),
+                HubWork::Store { link, epoch, items } => {
+                    let agent = self.links[link].agent;
+                    if self.lease_is(link, epoch) {
+                        let up_to = items.last().map(|(seq, _)| *seq).expect("there is something to store");
+                        for (seq, payload) in items {
+                            self.hub.records[agent].store(seq, report_of(&payload));
+                        }
+                        self.with_session(link, |end| end.session.stored(up_to));
+                    }
+                }
+                HubWork::Acknowledged { link, epoch, up_to } => {
+                    if self.lease_is(link, epoch) {
+                        self.hub.records[self.links[link].agent].acknowledged(up_to);
+                    }
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, link: usize, hello: &Hello) {
+        let agent = self.links[link].agent;
+        let opened = self.hub.records[agent].open(hello, self.now);
+        self.count("session");
+        if hello.received_up_to < self.agents[agent].spool.cursor || hello.spool != self.agents[agent].spool.id {
+            self.count("stale hello");
+        }
+        if let Some(end) = self.hub.sessions.get_mut(&link) {
+            end.epoch = opened.epoch;
+        }
+        if let Some(older) = self.hub.newest[agent].replace(link) {
+            let after = self.chance.below(5_000);
+            self.hub_after(after, HubEvent::Superseded(older));
+        }
+        let after = self.chance.below(10);
+        self.hub_after(after, HubEvent::Opened(link, opened));
+    }
+
+    /// Whether this is the newest session of its agent. One that is not is told so.
+    fn holds_lease(&mut self, link: usize) -> bool {
+        let epoch = self.hub.sessions.get(&link).map_or(0, |end| end.epoch);
+        self.lease_is(link, epoch)
+    }
+
+    fn lease_is(&mut self, link: usize, epoch: u64) -> bool {
+        let holds = self.hub.records[self.links[link].agent].epoch == epoch;
+        if !holds {
+            self.count("fenced");
+            self.with_session(link, |end| end.session.refuse(Refusal::Superseded));
+        }
+        holds
+    }
+
+    /// Events for sessions that have ended are dropped.
+    fn with_session(&mut self, link: usize, act: impl FnOnce(&mut HubEnd)) {
+        if let Some(end) = self.hub.sessions.get_mut(&link) {
+            act(end);
+            self.drive_hub(link);
+        }
+    }
+
+    fn drive_hub(&mut self, link: usize) {
+        let now = self.instant();
+        let agent = self.links[link].agent;
+        while let Some(end) = self.hub.sessions.get_mut(&link)
+            && let Some(effect) = end.session.poll_effect(now)
+        {
+            let epoch = end.epoch;
+            match effect {
+                Effect::Send(message) => {
+                    self.check_hub_says(agent, &message);
+                    self.send(link, Side::Agent, &message);
+                }
+                Effect::Open(hello) => {
+                    if self.chance.permille(self.weather.busy) {
+                        if let Some(end) = self.hub.sessions.get_mut(&link) {
+                            end.session.refuse(Refusal::Unavailable);
+                        }
+                    } else {
+                        self.hub_write(HubWork::Open { link, hello });
+                    }
+                }
+                Effect::Store(items) => self.hub_write(HubWork::Store { link, epoch, items }),
+                Effect::Acknowledged(up_to) => self.hub_write(HubWork::Acknowledged { link, epoch, up_to }),
+                Effect::ReadOutbox { after, limit } => {
+                    let begins_after = self.chance.below(10);
+                    self.hub_after(begins_after, HubEvent::ReadBegins { link, after, limit });
+                }
+                Effect::Status(_) => self.count("status"),
+                Effect::Close(reason) => {
+                    self.count(reason.code().0);
+                    self.note(|| format!("hub: closes link {link}, {reason:?}"));
+                    self.hub.sessions.remove(&link);
+                    self.close(link, Side::Hub);
+                }
+                Effect::Connect | Effect::SkipTo(_) | Effect::RenumberAfter(_) => {
+                    panic!("an effect of an agent: {effect:?}")
+                }
+            }
+        }
+        self.set_hub_timer(link);
+    }
+
+    /// What the hub says is so, and survives a power cut.
+    fn check_hub_says(&mut self, agent: usize, message: &Message) {
+        let record = &mut self.hub.records[agent];
+        let stored = |up_to: Seq| assert!(up_to <= record.cursor, "{up_to} is acknowledged and not durable");
+        match message {
+            Message::Welcome(welcome) => stored(welcome.received_up_to),
+            Message::Ack { up_to } => stored(*up_to),
+            Message::Heartbeat { stored_up_to, .. } => stored(*stored_up_to),
+            Message::Deliver { seq, payload } => {
+                let (id, _) = item_of(payload);
+                assert!(self.ledger.accepted[agent].contains(&id), "item {id} is sent and not durable");
+                record.sent(*seq);
+            }
+            Message::Refused(_) => {}
+            Message::Hello(_) | Message::Status(_) => panic!("the hub says {message:?}"),
+        }
+    }
+
+    fn set_hub_timer(&mut self, link: usize) {
+        let Some(due) = self.hub.sessions.get(&link).and_then(|end| end.session.poll_timeout()) else { return };
+        let due = self.ms_of(due).max(self.now);
+        if let Some(end) = self.hub.sessions.get_mut(&link)
+            && end.timer_at.is_none_or(|at| at > due)
+        {
+            end.timer_at = Some(due);
+            let life = self.hub.life;
+            self.at(due, Event::Hub(life, HubEvent::Timer(link)));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What the hub stores for one agent, and what its storage does when a session opens.
+
+use super::ledger::Id;
+use super::spool::item_payload;
+use docket_protocol::ids::{Seq, UnixMs};
+use docket_protocol::message::Hello;
+use docket_protocol::session::Opened;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) struct Record {
+    pub(super) epoch: u64,
+    spool: Option<[u8; 16]>,
+    /// Everything from the agent up to here is stored.
+    pub(super) cursor: Seq,
+    pub(super) acked: Seq,
+    pub(super) assigned: Seq,
+    /// What has no report yet, and what is not acknowledged.
+    outbox: BTreeMap<Seq, Entry>,
+    /// Items and own reports of the agent that the hub has heard of.
+    pub(super) reported: BTreeSet<Id>,
+    /// Not durable: what may have been sent. After a restart it is not known, and all may have been.
+    sent_up_to: Seq,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    id: Id,
+    marked: bool,
+}
+
+/// What the hub's writer does, in order.
+pub(super) enum HubWork {
+    /// A platform's order: accepted when it is durable.
+    Accept { agent: usize, id: Id },
+    Open { link: usize, hello: Hello },
+    Store { link: usize, epoch: u64, items: Vec<(Seq, Vec<u8>)> },
+    Acknowledged { link: usize, epoch: u64, up_to: Seq },
+}
+
+impl Record {
+    pub(super) fn new() -> Self {
+        Record {
+            epoch: 0,
+            spool: None,
+            cursor: Seq(0),
+            acked: Seq(0),
+            assigned: Seq(0),
+            outbox: BTreeMap::new(),
+            reported: BTreeSet::new(),
+            sent_up_to: Seq(0),
+        }
+    }
+
+    pub(super) fn accept(&mut self, id: Id) -> (Seq, Vec<u8>) {
+        let seq = self.append(Entry { id, marked: false });
+        (seq, item_payload(id, false))
+    }
+
+    fn append(&mut self, entry: Entry) -> Seq {
+        self.assigned = self.assigned.next();
+        self.outbox.insert(self.assigned, entry);
+        self.assigned
+    }
+
+    /// A new lease. Whatever a lost spool took with it is put into the outbox again, marked.
+    pub(super) fn open(&mut self, hello: &Hello, now: u64) -> Opened {
+        let another = self.spool.is_some_and(|spool| spool != hello.spool);
+        let lost_after = if another {
+            Some(Seq(0))
+        } else {
+            (hello.received_up_to < self.acked).then_some(hello.received_up_to)
+        };
+        let sends_after = self.acked.max(hello.received_up_to);
+        assert!(sends_after <= self.assigned, "an agent has what this hub, which loses nothing, never sent");
+        if let Some(lost_after) = lost_after {
+            for (seq, entry) in self.outbox.range_mut(sends_after.next()..) {
+                entry.marked |= *seq <= self.sent_up_to;
+            }
+            let lost: Vec<Seq> = self.outbox.range(lost_after.next()..=sends_after).map(|(&seq, _)| seq).collect();
+            for seq in lost {
+                let entry = self.outbox.remove(&seq).unwrap();
+                if !self.reported.contains(&entry.id) {
+                    self.append(Entry { marked: true, ..entry });
+                }
+            }
+        }
+        self.epoch += 1;
+        self.spool = Some(hello.spool);
+        self.acknowledged(sends_after);
+        Opened {
+            epoch: self.epoch,
+            received_up_to: self.cursor,
+            sends_after,
+            assigned_up_to: self.assigned,
+            now: UnixMs(i64::try_from(now).unwrap()),
+        }
+    }
+
+    pub(super) fn store(&mut self, seq: Seq, report: Id) {
+        assert_eq!(seq, self.cursor.next(), "a gap in what the hub stores");
+        self.cursor = seq;
+        self.reported.insert(report);
+    }
+
+    pub(super) fn acknowledged(&mut self, up_to: Seq) {
+        assert!(up_to <= self.assigned, "an acknowledgement of what is not there");
+        self.acked = self.acked.max(up_to);
+        let acked = self.outbox.range(..=self.acked);
+        let done: Vec<Seq> = acked.filter(|(_, e)| self.reported.contains(&e.id)).map(|(&seq, _)| seq).collect();
+        for seq in done {
+            self.outbox.remove(&seq);
+        }
+    }
+
+    pub(super) fn read_outbox(&self, after: Seq, limit: usize) -> Vec<(Seq, Vec<u8>)> {
+        let entries = self.outbox.range(after.next()..).take(limit);
+        entries.map(|(&seq, entry)| (seq, item_payload(entry.id, entry.marked))).collect()
+    }
+
+    pub(super) fn sent(&mut self, seq: Seq) {
+        self.sent_up_to = self.sent_up_to.max(seq);
+    }
+
+    pub(super) fn restarted(&mut self) {
+        self.sent_up_to = self.assigned;
+    }
+
+    /// Whether the hub knows, durably, that an agent took this item.
+    pub(super) fn knows_taken(&self, id: Id) -> bool {
+        self.reported.contains(&id) || self.outbox.iter().any(|(seq, entry)| entry.id == id && *seq <= self.acked)
+    }
+}
