@@ -180,14 +180,21 @@ async fn list_stores(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn enrol_code(config: &Config, store: String, hours: u32) -> anyhow::Result<()> {
-    let code = codes::draw().map_err(|_| anyhow::anyhow!("random: the operating system gave no random numbers"))?;
+    let code =
+        codes::draw().map_err(|_| anyhow::anyhow!("random: the operating system gave no random numbers"))?;
     let stretched = codes::stretch(&code);
     let expires_at = UnixMs(clock::now().0 + i64::from(hours) * 3_600_000);
-    let stored = NewCode { lookup: stretched.lookup, key: stretched.key, store: StoreId::new(&store), expires_at };
+    let stored =
+        NewCode { lookup: stretched.lookup, key: stretched.key, store: StoreId::new(&store), expires_at };
     open(config)?.storage.add_code(stored).await?;
     println!("{}-{}", &code[..4], &code[4..]);
     eprintln!("门店 {store} 的注册码,{hours} 小时内有效,只能用一次 / works once, within {hours} h:");
-    eprintln!("  docket-agent enrol --hub HUB:{} --code {}-{}", config.link.listen.port(), &code[..4], &code[4..]);
+    eprintln!(
+        "  docket-agent enrol --hub HUB:{} --code {}-{}",
+        config.link.listen.port(),
+        &code[..4],
+        &code[4..]
+    );
     Ok(())
 }
 

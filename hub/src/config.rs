@@ -174,8 +174,8 @@ impl Config {
     /// # Errors
     /// Where it cannot be read, or is not in order.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| ConfigError::File { path: path.into(), cause })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|cause| ConfigError::File { path: path.into(), cause })?;
         let mut config: Config = toml::from_str(&text)
             .map_err(|cause| ConfigError::Syntax { path: path.into(), cause: Box::new(cause) })?;
         let base = path.parent().unwrap_or(Path::new("."));
@@ -260,7 +260,9 @@ impl CallbacksConfig {
             let path = rest.and_then(|rest| rest.find('/').map(|at| &rest[at..]));
             let plain = |path: &&str| path.len() > 1 && !path.contains(['?', '#', '{', '}']);
             let Some(path) = path.filter(plain) else {
-                return Err(refused(format!("`{url}` is not an http(s) URL with a path and without a query")));
+                return Err(refused(format!(
+                    "`{url}` is not an http(s) URL with a path and without a query"
+                )));
             };
             if callbacks.iter().any(|other| other.path == path) {
                 return Err(refused(format!("two events share the path {path}; each needs one of its own")));

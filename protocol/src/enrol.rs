@@ -121,7 +121,9 @@ impl EnrolRefusal {
     /// What it is and what to do, for people: (zh-CN, en).
     pub fn remedy(self) -> (&'static str, &'static str) {
         match self {
-            EnrolRefusal::UnknownCode => ("注册码不对:请核对后再输", "no such code: check it and type it again"),
+            EnrolRefusal::UnknownCode => {
+                ("注册码不对:请核对后再输", "no such code: check it and type it again")
+            }
             EnrolRefusal::UsedCode => {
                 ("注册码已用过:请向总部要一个新的", "the code was used: ask headquarters for a new one")
             }
@@ -134,7 +136,9 @@ impl EnrolRefusal {
             EnrolRefusal::Malformed => {
                 ("注册请求无法识别:请更新程序", "the hub cannot read the request: update the agent")
             }
-            EnrolRefusal::Unavailable => ("总部暂时无法存储:请稍后再试", "the hub cannot store now: try again"),
+            EnrolRefusal::Unavailable => {
+                ("总部暂时无法存储:请稍后再试", "the hub cannot store now: try again")
+            }
         }
     }
 }

@@ -72,7 +72,8 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) -> Result<(), FrameError> {
 
 /// The postcard bytes of a wire type.
 pub fn payload<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_stdvec(value).expect("wire types have no maps and no unsized sequences, and a Vec always grows")
+    postcard::to_stdvec(value)
+        .expect("wire types have no maps and no unsized sequences, and a Vec always grows")
 }
 
 /// Reads the postcard bytes of a wire type; `None` where they are not one, as with a newer peer's.

@@ -103,7 +103,12 @@ pub struct TicketId([u8; 16]);
 
 impl TicketId {
     /// The id of the ticket for (order, kind, station, revision): a version 5 UUID (RFC 9562).
-    pub fn derive(order: &OrderKey, kind: crate::ticket::TicketKind, station: &Station, revision: u32) -> Self {
+    pub fn derive(
+        order: &OrderKey,
+        kind: crate::ticket::TicketKind,
+        station: &Station,
+        revision: u32,
+    ) -> Self {
         // A tab can be in none of the parts: control characters are refused where orders are decoded.
         let name = format!("{order}\t{}\t{station}\t{revision}", kind.as_str());
         Self(Uuid::new_v5(&TICKET_NAMESPACE, name.as_bytes()).into_bytes())
@@ -185,7 +190,8 @@ mod tests {
     #[test]
     fn a_ticket_id_never_changes() {
         let order = OrderKey { platform: Platform::Meituan, id: "27057681346841638".into() };
-        let id = |kind, station: &str, revision| TicketId::derive(&order, kind, &Station::new(station), revision);
+        let id =
+            |kind, station: &str, revision| TicketId::derive(&order, kind, &Station::new(station), revision);
         assert_eq!(id(TicketKind::Front, "front", 0).to_string(), "8bf94dec-31fc-5d2d-a43d-aaf7027d78c8");
         assert_ne!(id(TicketKind::Front, "front", 0), id(TicketKind::Front, "front", 1));
         assert_ne!(id(TicketKind::Front, "front", 0), id(TicketKind::Kitchen, "front", 0));

@@ -127,7 +127,9 @@ impl Refusal {
                 "同一身份的另一个连接已接替:检查是否有两台电脑用了同一个数据目录",
                 "another session of the same agent took over: look for a copied data folder",
             ),
-            Refusal::Unavailable => ("总部暂时无法存储:稍后自动重试", "the hub cannot store now: retried by itself"),
+            Refusal::Unavailable => {
+                ("总部暂时无法存储:稍后自动重试", "the hub cannot store now: retried by itself")
+            }
         }
     }
 

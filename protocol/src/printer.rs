@@ -54,20 +54,18 @@ impl Condition {
                 "连不上打印机:检查电源、网线和 IP 地址",
                 "printer cannot be reached: check power, cable and address",
             ),
-            Condition::Silent => (
-                "打印机不应答:关机再开机",
-                "printer does not answer: switch it off and on",
-            ),
-            Condition::Offline => (
-                "打印机脱机:检查进纸键和机盖",
-                "printer is offline: check the feed button and the cover",
-            ),
+            Condition::Silent => ("打印机不应答:关机再开机", "printer does not answer: switch it off and on"),
+            Condition::Offline => {
+                ("打印机脱机:检查进纸键和机盖", "printer is offline: check the feed button and the cover")
+            }
             Condition::CoverOpen => ("机盖没盖好:合上机盖", "cover is open: close it"),
             Condition::PaperOut => (
                 "缺纸:换上新纸卷,没打完的小票会接着打",
                 "paper is out: put in a new roll, the ticket goes on by itself",
             ),
-            Condition::PaperNearEnd => ("纸快用完:准备新纸卷", "paper is near its end: have a new roll ready"),
+            Condition::PaperNearEnd => {
+                ("纸快用完:准备新纸卷", "paper is near its end: have a new roll ready")
+            }
             Condition::Cutter => (
                 "切刀卡住:关机,取出卡纸,再开机",
                 "cutter is jammed: switch off, take the paper out, switch on",

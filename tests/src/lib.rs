@@ -1,1 +1,3 @@
 //! placeholder
+pub mod platform;
+pub mod virtual_printer;

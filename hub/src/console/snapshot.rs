@@ -221,7 +221,9 @@ fn view_link(agent: Option<&AgentRow>, live: Option<&AgentLive>) -> LinkView {
     let agent = row.id.to_string();
     match live {
         None => LinkView::NeverSeen { agent },
-        Some(live) if live.connected => LinkView::Up { agent, since: live.since, version: row.version.clone() },
+        Some(live) if live.connected => {
+            LinkView::Up { agent, since: live.since, version: row.version.clone() }
+        }
         Some(live) => LinkView::Down { agent, since: live.since },
     }
 }

@@ -7,8 +7,8 @@
 use docket_protocol::enrol::{HUB_SERVER_NAME, PUBLIC_KEY_BYTES};
 use docket_protocol::ids::AgentId;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::fs;
@@ -90,7 +90,11 @@ impl Authority {
     ///
     /// # Errors
     /// Where the key is not one.
-    pub fn certify(&self, agent: &AgentId, public_key: &[u8]) -> Result<CertificateDer<'static>, AuthorityError> {
+    pub fn certify(
+        &self,
+        agent: &AgentId,
+        public_key: &[u8],
+    ) -> Result<CertificateDer<'static>, AuthorityError> {
         if public_key.len() != PUBLIC_KEY_BYTES || public_key.first() != Some(&4) {
             return Err(AuthorityError::PublicKey);
         }

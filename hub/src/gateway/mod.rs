@@ -110,7 +110,12 @@ async fn accept(endpoint: quinn::Endpoint, storage: Storage, fleet: Arc<Fleet>, 
     }
 }
 
-async fn serve(connection: quinn::Connection, storage: Storage, fleet: Arc<Fleet>, enrolment: Arc<Enrolment>) {
+async fn serve(
+    connection: quinn::Connection,
+    storage: Storage,
+    fleet: Arc<Fleet>,
+    enrolment: Arc<Enrolment>,
+) {
     let alpn = connection
         .handshake_data()
         .and_then(|data| data.downcast::<HandshakeData>().ok())
@@ -123,17 +128,17 @@ async fn serve(connection: quinn::Connection, storage: Storage, fleet: Arc<Fleet
         .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
         .and_then(|chain| chain.into_iter().next());
     let Some(certificate) = certificate else {
-        return connection.close(1_u32.into(), Refusal::UnknownAgent.code().as_bytes());
+        return session::refuse(connection, Refusal::UnknownAgent).await;
     };
     match storage.agent_by_fingerprint(enrol::fingerprint(&certificate)).await {
         Ok(Some(agent)) => SessionShell { agent, storage, fleet }.run(connection).await,
         Ok(None) => {
             warn!(from = %connection.remote_address(), code = Refusal::UnknownAgent.code(), "certificate without agent");
-            connection.close(1_u32.into(), Refusal::UnknownAgent.code().as_bytes());
+            session::refuse(connection, Refusal::UnknownAgent).await;
         }
         Err(error) => {
             warn!(%error, "an agent could not be looked up");
-            connection.close(1_u32.into(), Refusal::Unavailable.code().as_bytes());
+            session::refuse(connection, Refusal::Unavailable).await;
         }
     }
 }

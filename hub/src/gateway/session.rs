@@ -34,6 +34,20 @@ enum Answer {
     Failed(StorageError),
 }
 
+/// Says why there is no session, and closes.
+pub(super) async fn refuse(connection: quinn::Connection, refusal: Refusal) {
+    let told = async {
+        let (mut send, _receive) = connection.accept_bi().await.ok()?;
+        let mut frame = Vec::new();
+        frame::encode(&Message::Refused(refusal), &mut frame).ok()?;
+        send.write_all(&frame).await.ok()?;
+        send.finish().ok()?;
+        send.stopped().await.ok()
+    };
+    let _ = tokio::time::timeout(FAREWELL, told).await;
+    connection.close(CloseReason::Refused(refusal).code().1.into(), refusal.code().as_bytes());
+}
+
 /// Everything that a session's task needs.
 pub(super) struct SessionShell {
     pub(super) agent: AgentId,
@@ -92,11 +106,12 @@ impl Running {
         let mut decoder = Decoder::default();
         let mut buffer = vec![0_u8; READ_BYTES];
         loop {
-            self.act();
+            self.act().await;
             if self.closing.is_some() {
                 return self.farewell(send).await;
             }
-            let deadline = self.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
+            let deadline =
+                self.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
             let writable = self.unwritten.len() < UNWRITTEN_BYTES_MAX;
             tokio::select! {
                 read = receive.read(&mut buffer) => match read {
@@ -162,7 +177,7 @@ impl Running {
     }
 
     /// Does what the session asks for.
-    fn act(&mut self) {
+    async fn act(&mut self) {
         while let Some(effect) = self.session.poll_effect(Instant::now()) {
             match effect {
                 Effect::Send(message) => self.send(&message),
@@ -178,20 +193,21 @@ impl Running {
                 }
                 Effect::Store(reports) => {
                     let (storage, agent, epoch) = self.lease();
-                    self.ask(async move {
-                        match storage.report(agent, epoch, reports).await {
-                            Ok(up_to) => Answer::Stored(up_to),
-                            Err(error) => Answer::Failed(error),
-                        }
-                    });
+                    let pending = storage.report(agent, epoch, reports).await;
+                    self.ask(
+                        async move { pending.answer().await.map_or_else(Answer::Failed, Answer::Stored) },
+                    );
                 }
                 Effect::ReadOutbox { after, limit } => {
                     let (storage, agent, _) = self.lease();
                     self.ask(async move {
-                        storage.outbox_after(agent, after, limit).await.map_or_else(Answer::Failed, Answer::Read)
+                        storage
+                            .outbox_after(agent, after, limit)
+                            .await
+                            .map_or_else(Answer::Failed, Answer::Read)
                     });
                 }
-                Effect::Acknowledged(up_to) => self.acknowledged(up_to),
+                Effect::Acknowledged(up_to) => self.acknowledged(up_to).await,
                 Effect::Status(status) => self.shell.fleet.status(&self.shell.agent, status, clock::now()),
                 Effect::Close(reason) => self.closing = Some(reason),
                 Effect::Connect | Effect::SkipTo(_) | Effect::RenumberAfter(_) => {
@@ -212,13 +228,14 @@ impl Running {
         }
     }
 
-    fn acknowledged(&mut self, up_to: Seq) {
+    async fn acknowledged(&mut self, up_to: Seq) {
         let (storage, agent, epoch) = self.lease();
         let stored = self.sent.iter().take_while(|sent| sent.seq <= up_to).count();
         let sent: Vec<SentAt> = self.sent.drain(..stored).collect();
+        let pending = storage.acknowledged(agent, epoch, up_to, sent).await;
         let (answers, fleet) = (self.answers.clone(), Arc::clone(&self.shell.fleet));
         tokio::spawn(async move {
-            match storage.acknowledged(agent, epoch, up_to, sent).await {
+            match pending.answer().await {
                 Ok(()) => fleet.touch(),
                 Err(error) => {
                     let _ = answers.send(Answer::Failed(error)).await;

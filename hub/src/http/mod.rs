@@ -125,25 +125,31 @@ async fn pushed_get(State(platform): State<Arc<Platform>>, RawQuery(query): RawQ
     pushed(&platform, Method::Get, query, Bytes::new()).await
 }
 
-async fn pushed_post(State(platform): State<Arc<Platform>>, RawQuery(query): RawQuery, body: Bytes) -> Response {
+async fn pushed_post(
+    State(platform): State<Arc<Platform>>,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Response {
     pushed(&platform, Method::Post, query, body).await
 }
 
 async fn pushed(platform: &Platform, method: Method, query: Option<String>, body: Bytes) -> Response {
     let received_at = clock::now();
     let callback = &platform.callback;
-    let push = meituan::receive(callback.kind, &callback.url, &platform.secret, method, query.as_deref(), &body);
+    let push =
+        meituan::receive(callback.kind, &callback.url, &platform.secret, method, query.as_deref(), &body);
     let raw = if body.is_empty() { query.unwrap_or_default().into_bytes() } else { body.to_vec() };
     match push {
         Ok(Push::Probe) => reply(StatusCode::OK, meituan::OK_REPLY.to_owned()),
         Ok(Push::Event { event, version }) => {
             let fleet = Arc::clone(&platform.fleet);
-            let stored = platform.storage.accept(Arrival { event, version, raw, received_at }, move |assigned| {
-                for item in assigned {
-                    fleet.offer(&item.agent, item.seq, &item.payload);
-                }
-                fleet.touch();
-            });
+            let stored =
+                platform.storage.accept(Arrival { event, version, raw, received_at }, move |assigned| {
+                    for item in assigned {
+                        fleet.offer(&item.agent, item.seq, &item.payload);
+                    }
+                    fleet.touch();
+                });
             match stored.await {
                 Ok(accepted) => {
                     if accepted.repeated {
@@ -174,7 +180,7 @@ async fn refuse(platform: &Platform, refused: PushError, raw: Vec<u8>) -> Respon
     platform.fleet.touch();
     warn!(code = refused.code(), event, remedy = refused.remedy().1, "a push was refused");
     if refused.is_genuine() {
-        let cause = format!("{}: {}", refused.code(), refused.remedy().0);
+        let cause = format!("{}: {}", refused.code(), refused.cause());
         if let Err(error) = platform.storage.keep_undecoded(platform.callback.kind, cause, raw).await {
             error!(code = "push-not-stored", event, %error, "a genuine push that cannot be read was not kept");
         }

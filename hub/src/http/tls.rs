@@ -109,6 +109,9 @@ impl Listener for TlsListener {
     }
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.address.as_ref().map(|address| *address).map_err(|error| std::io::Error::new(error.kind(), error.to_string()))
+        self.address
+            .as_ref()
+            .map(|address| *address)
+            .map_err(|error| std::io::Error::new(error.kind(), error.to_string()))
     }
 }

@@ -70,15 +70,15 @@ impl Routing {
         Ok(Self { front: Station::new(config.front_station), stations, by_dish, rest })
     }
 
-    /// The slips of a paid order.
-    pub fn tickets(&self, order: &Order, store_name: &str, made_at: UnixMs) -> Routed {
+    /// The slips of a paid order. `revision` is 0 but for an order that came again with more in it.
+    pub fn tickets(&self, order: &Order, store_name: &str, made_at: UnixMs, revision: u32) -> Routed {
         let (shares, unmapped) = self.shares(order);
         let title = slips::title(order);
         let front = slips::front(order, store_name);
-        let mut tickets = vec![ticket(order, TicketKind::Front, &self.front, 0, &title, made_at, front)];
+        let mut tickets = vec![ticket(order, TicketKind::Front, &self.front, revision, &title, made_at, front)];
         for share in shares {
             let slip = slips::kitchen(order, &share.station, &share.dishes);
-            tickets.push(ticket(order, TicketKind::Kitchen, &share.station, 0, &title, made_at, slip));
+            tickets.push(ticket(order, TicketKind::Kitchen, &share.station, revision, &title, made_at, slip));
         }
         Routed { tickets, unmapped }
     }

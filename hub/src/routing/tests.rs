@@ -109,7 +109,7 @@ fn stations(tickets: &[Ticket]) -> Vec<(TicketKind, &str)> {
 
 #[test]
 fn the_front_slip() {
-    let routed = kitchen_and_bar().tickets(&order(), "测试面馆(人民路店)", NOW);
+    let routed = kitchen_and_bar().tickets(&order(), "测试面馆(人民路店)", NOW, 0);
     check(
         &routed.tickets[0].document,
         "2x2b c 美团外卖 #17
@@ -140,7 +140,7 @@ fn the_front_slip() {
 
 #[test]
 fn the_kitchen_slips() {
-    let routed = kitchen_and_bar().tickets(&order(), "测试面馆", NOW);
+    let routed = kitchen_and_bar().tickets(&order(), "测试面馆", NOW, 0);
     assert_eq!(
         stations(&routed.tickets),
         [(TicketKind::Front, "front"), (TicketKind::Kitchen, "kitchen"), (TicketKind::Kitchen, "bar")]
@@ -182,7 +182,7 @@ fn a_preorder_for_self_pickup_paid_in_cash() {
     order.dishes[1].bag = 1;
     order.dishes[1].spec = "100%冰".into();
     order.adjustments.push(Adjustment { name: "赠可乐1份".into(), amount: Fen(0) });
-    let routed = kitchen_and_bar().tickets(&order, "", NOW);
+    let routed = kitchen_and_bar().tickets(&order, "", NOW, 0);
     check(
         &routed.tickets[0].document,
         "2x2b c 美团外卖 #17
@@ -260,7 +260,7 @@ fn dishes_that_map_nowhere_are_printed_and_named() {
     let routing = routing("stations = [{ name = 'kitchen', dishes = ['F1001'] }]");
     let mut order = order();
     order.dishes.push(dish("", "新菜", 1, 100));
-    let routed = routing.tickets(&order, "店", NOW);
+    let routed = routing.tickets(&order, "店", NOW, 0);
     assert_eq!(
         stations(&routed.tickets),
         [(TicketKind::Front, "front"), (TicketKind::Kitchen, "kitchen"), (TicketKind::Kitchen, "")]
@@ -277,7 +277,7 @@ fn the_rest_can_be_a_stations() {
         "front_station = 'desk'
          stations = [{ name = 'kitchen', dishes = ['*'] }, { name = 'bar', dishes = ['F2001'] }]",
     );
-    let routed = routing.tickets(&order(), "店", NOW);
+    let routed = routing.tickets(&order(), "店", NOW, 0);
     assert_eq!(
         stations(&routed.tickets),
         [(TicketKind::Front, "desk"), (TicketKind::Kitchen, "kitchen"), (TicketKind::Kitchen, "bar")]
@@ -290,20 +290,20 @@ fn the_code_goes_before_the_name() {
     let routing = routing(
         "stations = [{ name = 'a', dishes = ['可乐 100%冰'] }, { name = 'b', dishes = ['F2001', 'F1001'] }]",
     );
-    let routed = routing.tickets(&order(), "店", NOW);
+    let routed = routing.tickets(&order(), "店", NOW, 0);
     assert_eq!(stations(&routed.tickets)[1..], [(TicketKind::Kitchen, "b")]);
 }
 
 #[test]
 fn without_stations_an_order_is_its_front_slip() {
     let routing = routing("");
-    let routed = routing.tickets(&order(), "店", NOW);
+    let routed = routing.tickets(&order(), "店", NOW, 0);
     assert_eq!(stations(&routed.tickets), [(TicketKind::Front, "front")]);
     assert!(routed.unmapped.is_empty());
     assert_eq!(routing.urge_tickets(&order(), "店", NOW, 1).len(), 1);
     let mut bare = order();
     bare.dishes.clear();
-    let routed = kitchen_and_bar().tickets(&bare, "店", NOW);
+    let routed = kitchen_and_bar().tickets(&bare, "店", NOW, 0);
     assert_eq!(routed.tickets.len(), 1);
     assert!(dump(&routed.tickets[0].document).contains("菜品明细未收到"));
 }
@@ -311,7 +311,7 @@ fn without_stations_an_order_is_its_front_slip() {
 #[test]
 fn a_station_that_is_the_front_as_well_follows_once() {
     let routing = routing("stations = [{ name = 'front', dishes = ['*'] }]");
-    assert_eq!(routing.tickets(&order(), "店", NOW).tickets.len(), 2, "an order's two slips differ");
+    assert_eq!(routing.tickets(&order(), "店", NOW, 0).tickets.len(), 2, "an order's two slips differ");
     let urge = routing.urge_tickets(&order(), "店", NOW, 1);
     assert_eq!(stations(&urge), [(TicketKind::Urge, "front")]);
 }
@@ -319,8 +319,8 @@ fn a_station_that_is_the_front_as_well_follows_once() {
 #[test]
 fn routing_twice_makes_nothing_twice() {
     let (routing, order) = (kitchen_and_bar(), order());
-    let first = routing.tickets(&order, "店", NOW);
-    assert_eq!(first, routing.tickets(&order, "店", NOW));
+    let first = routing.tickets(&order, "店", NOW, 0);
+    assert_eq!(first, routing.tickets(&order, "店", NOW, 0));
     let mut all = first.tickets;
     all.extend(routing.urge_tickets(&order, "店", NOW, 1));
     all.extend(routing.cancel_tickets(&order, "店", NOW, 0, ""));
@@ -333,7 +333,7 @@ fn routing_twice_makes_nothing_twice() {
 #[test]
 fn personal_data_is_on_the_front_slip_only() {
     let (routing, order) = (kitchen_and_bar(), order());
-    let mut all = routing.tickets(&order, "店", NOW).tickets;
+    let mut all = routing.tickets(&order, "店", NOW, 0).tickets;
     all.extend(routing.urge_tickets(&order, "店", NOW, 1));
     all.extend(routing.cancel_tickets(&order, "店", NOW, 0, "13812345678"));
     for ticket in all {
@@ -352,7 +352,7 @@ fn the_largest_order_fits_a_frame() {
     order.dishes = (0..300).map(|n| dish(&format!("F{n}"), &name, 10_000, 1_000_000_000)).collect();
     order.note = "辣".repeat(1_000);
     for ticket in
-        routing("stations = [{ name = 'kitchen', dishes = ['*'] }]").tickets(&order, "店", NOW).tickets
+        routing("stations = [{ name = 'kitchen', dishes = ['*'] }]").tickets(&order, "店", NOW, 0).tickets
     {
         let bytes = payload(&ticket).len();
         assert!(bytes < FRAME_BYTES_MAX * 3 / 4, "{bytes} bytes");

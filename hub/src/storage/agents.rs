@@ -92,23 +92,20 @@ impl Storage {
     ) -> Result<usize, StorageError> {
         let routing = Arc::clone(&self.routing);
         self.writer
-            .call(
-                move |connection| {
-                    let now = clock::now();
-                    connection.execute(
-                        "INSERT INTO stores (id, name, created_at) VALUES (?1, ?2, ?3)
+            .call(move |connection| {
+                let now = clock::now();
+                connection.execute(
+                    "INSERT INTO stores (id, name, created_at) VALUES (?1, ?2, ?3)
                          ON CONFLICT DO UPDATE SET name = ?2",
-                        params![id.as_str(), name, now.0],
-                    )?;
-                    let mut routed = 0;
-                    for (platform, shop) in &shops {
-                        map_shop(connection, *platform, shop, &id)?;
-                        routed += route_waiting(connection, &routing, *platform, shop, now)?;
-                    }
-                    Ok(routed)
-                },
-                |_| (),
-            )
+                    params![id.as_str(), name, now.0],
+                )?;
+                let mut routed = 0;
+                for (platform, shop) in &shops {
+                    map_shop(connection, *platform, shop, &id)?;
+                    routed += route_waiting(connection, &routing, *platform, shop, now)?;
+                }
+                Ok(routed)
+            })
             .await
     }
 
@@ -131,7 +128,6 @@ impl Storage {
                     })?;
                     Ok(rows.collect::<Result<_, _>>()?)
                 },
-                |_| (),
             )
             .await
     }
@@ -142,28 +138,25 @@ impl Storage {
     /// Where there is no such store.
     pub async fn add_code(&self, code: NewCode) -> Result<(), StorageError> {
         self.writer
-            .call(
-                move |connection| {
-                    let known: bool = connection.query_row(
-                        "SELECT EXISTS (SELECT 1 FROM stores WHERE id = ?1)",
-                        [code.store.as_str()],
-                        |row| row.get(0),
-                    )?;
-                    if !known {
-                        return Err(refused(format!(
-                            "store-unknown: there is no store {}; add it with `docket-hub store add`",
-                            code.store
-                        )));
-                    }
-                    connection.execute(
-                        "INSERT INTO enrol_codes (lookup, key, store, created_at, expires_at)
+            .call(move |connection| {
+                let known: bool = connection.query_row(
+                    "SELECT EXISTS (SELECT 1 FROM stores WHERE id = ?1)",
+                    [code.store.as_str()],
+                    |row| row.get(0),
+                )?;
+                if !known {
+                    return Err(refused(format!(
+                        "store-unknown: there is no store {}; add it with `docket-hub store add`",
+                        code.store
+                    )));
+                }
+                connection.execute(
+                    "INSERT INTO enrol_codes (lookup, key, store, created_at, expires_at)
                          VALUES (?1, ?2, ?3, ?4, ?5)",
-                        params![code.lookup, code.key, code.store.as_str(), clock::now().0, code.expires_at.0],
-                    )?;
-                    Ok(())
-                },
-                |()| (),
-            )
+                    params![code.lookup, code.key, code.store.as_str(), clock::now().0, code.expires_at.0],
+                )?;
+                Ok(())
+            })
             .await
     }
 
@@ -171,8 +164,11 @@ impl Storage {
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub async fn code(&self, lookup: [u8; LOOKUP_BYTES]) -> Result<Result<OpenCode, EnrolRefusal>, StorageError> {
-        self.reader.call(move |connection| find_code(connection, lookup), |_| ()).await
+    pub async fn code(
+        &self,
+        lookup: [u8; LOOKUP_BYTES],
+    ) -> Result<Result<OpenCode, EnrolRefusal>, StorageError> {
+        self.reader.call(move |connection| find_code(connection, lookup)).await
     }
 
     /// Enrols an agent and uses its code up. The store's former agent is revoked: it is one PC a store, and
@@ -181,7 +177,7 @@ impl Storage {
     /// # Errors
     /// Where nothing was stored.
     pub async fn enrol(&self, agent: NewAgent) -> Result<Result<(), EnrolRefusal>, StorageError> {
-        self.writer.call(move |connection| enrol(connection, &agent, clock::now()), |_| ()).await
+        self.writer.call(move |connection| enrol(connection, &agent, clock::now())).await
     }
 
     /// The agent of a certificate, revoked or not.
@@ -190,15 +186,12 @@ impl Storage {
     /// Where it cannot be read.
     pub async fn agent_by_fingerprint(&self, fingerprint: Vec<u8>) -> Result<Option<AgentId>, StorageError> {
         self.reader
-            .call(
-                move |connection| {
-                    Ok(connection
-                        .prepare_cached("SELECT id FROM agents WHERE fingerprint = ?1")?
-                        .query_row([fingerprint], |row| Ok(AgentId::new(row.get::<_, String>(0)?)))
-                        .optional()?)
-                },
-                |_| (),
-            )
+            .call(move |connection| {
+                Ok(connection
+                    .prepare_cached("SELECT id FROM agents WHERE fingerprint = ?1")?
+                    .query_row([fingerprint], |row| Ok(AgentId::new(row.get::<_, String>(0)?)))
+                    .optional()?)
+            })
             .await
     }
 
@@ -208,27 +201,24 @@ impl Storage {
     /// Where they cannot be read.
     pub async fn agents(&self) -> Result<Vec<AgentRow>, StorageError> {
         self.reader
-            .call(
-                |connection| {
-                    let mut select = connection.prepare_cached(
-                        "SELECT id, store, host, enrolled_at, revoked_at, version, assigned
+            .call(|connection| {
+                let mut select = connection.prepare_cached(
+                    "SELECT id, store, host, enrolled_at, revoked_at, version, assigned
                          FROM agents ORDER BY enrolled_at DESC, id",
-                    )?;
-                    let rows = select.query_map([], |row| {
-                        Ok(AgentRow {
-                            id: AgentId::new(row.get::<_, String>(0)?),
-                            store: StoreId::new(row.get::<_, String>(1)?),
-                            host: row.get(2)?,
-                            enrolled_at: UnixMs(row.get(3)?),
-                            revoked_at: row.get::<_, Option<i64>>(4)?.map(UnixMs),
-                            version: row.get(5)?,
-                            assigned: Seq(row.get::<_, i64>(6)?.unsigned_abs()),
-                        })
-                    })?;
-                    Ok(rows.collect::<Result<_, _>>()?)
-                },
-                |_| (),
-            )
+                )?;
+                let rows = select.query_map([], |row| {
+                    Ok(AgentRow {
+                        id: AgentId::new(row.get::<_, String>(0)?),
+                        store: StoreId::new(row.get::<_, String>(1)?),
+                        host: row.get(2)?,
+                        enrolled_at: UnixMs(row.get(3)?),
+                        revoked_at: row.get::<_, Option<i64>>(4)?.map(UnixMs),
+                        version: row.get(5)?,
+                        assigned: Seq(row.get::<_, i64>(6)?.unsigned_abs()),
+                    })
+                })?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
             .await
     }
 
@@ -238,21 +228,18 @@ impl Storage {
     /// Where there is no such agent.
     pub async fn revoke(&self, agent: AgentId) -> Result<(), StorageError> {
         self.writer
-            .call(
-                move |connection| {
-                    let revoked = connection.execute(
-                        "UPDATE agents SET revoked_at = coalesce(revoked_at, ?1) WHERE id = ?2",
-                        params![clock::now().0, agent.as_str()],
-                    )?;
-                    if revoked == 0 {
-                        return Err(refused(format!(
-                            "agent-unknown: there is no agent {agent}; `docket-hub agent list` shows them"
-                        )));
-                    }
-                    Ok(())
-                },
-                |()| (),
-            )
+            .call(move |connection| {
+                let revoked = connection.execute(
+                    "UPDATE agents SET revoked_at = coalesce(revoked_at, ?1) WHERE id = ?2",
+                    params![clock::now().0, agent.as_str()],
+                )?;
+                if revoked == 0 {
+                    return Err(refused(format!(
+                        "agent-unknown: there is no agent {agent}; `docket-hub agent list` shows them"
+                    )));
+                }
+                Ok(())
+            })
             .await
     }
 
@@ -262,17 +249,14 @@ impl Storage {
     /// Where it could not be stored.
     pub async fn end_all_sessions(&self) -> Result<(), StorageError> {
         self.writer
-            .call(
-                |connection| {
-                    connection.execute(
-                        "UPDATE agents SET disconnected_at = ?1
+            .call(|connection| {
+                connection.execute(
+                    "UPDATE agents SET disconnected_at = ?1
                          WHERE connected_at IS NOT NULL AND disconnected_at IS NULL",
-                        [clock::now().0],
-                    )?;
-                    Ok(())
-                },
-                |()| (),
-            )
+                    [clock::now().0],
+                )?;
+                Ok(())
+            })
             .await
     }
 }
@@ -297,7 +281,10 @@ fn map_shop(connection: &Connection, platform: Platform, shop: &str, store: &Sto
     Ok(())
 }
 
-fn find_code(connection: &Connection, lookup: [u8; LOOKUP_BYTES]) -> Result<Result<OpenCode, EnrolRefusal>, Fault> {
+fn find_code(
+    connection: &Connection,
+    lookup: [u8; LOOKUP_BYTES],
+) -> Result<Result<OpenCode, EnrolRefusal>, Fault> {
     let found = connection
         .prepare_cached(
             "SELECT key, store, stores.name, expires_at, used_at

@@ -2,7 +2,7 @@
 
 use super::{StorageError, translate};
 use rusqlite::Connection;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::sync::{mpsc, oneshot};
 use tracing::error;
 
@@ -17,10 +17,24 @@ pub(super) struct Lane {
     work: mpsc::Sender<Box<dyn Work>>,
 }
 
+/// Work that has its place in the order of commits and is not answered yet.
+#[derive(Debug)]
+pub struct Pending<T>(oneshot::Receiver<Result<T, StorageError>>);
+
+impl<T> Pending<T> {
+    /// The answer, after the commit.
+    ///
+    /// # Errors
+    /// Where it was not stored.
+    pub async fn answer(self) -> Result<T, StorageError> {
+        self.0.await.map_err(|_| StorageError::Closed)?
+    }
+}
+
 /// One piece of work: run inside the transaction, answered after its commit.
 trait Work: Send {
     /// Whether it succeeded.
-    fn run(&mut self, connection: &Connection, path: &PathBuf) -> bool;
+    fn run(&mut self, connection: &Connection, path: &Path) -> bool;
     fn answer(self: Box<Self>, commit: Result<(), StorageError>);
 }
 
@@ -37,7 +51,7 @@ where
     T: Send,
     A: FnOnce(&T) + Send,
 {
-    fn run(&mut self, connection: &Connection, path: &PathBuf) -> bool {
+    fn run(&mut self, connection: &Connection, path: &Path) -> bool {
         if let Some(work) = self.work.take() {
             self.result = Some(work(connection).map_err(|fault| match fault {
                 Fault::Sqlite(error) => translate(path, &error),
@@ -95,24 +109,37 @@ impl Lane {
         Lane { work }
     }
 
-    /// Runs `work` in the next group and answers after its commit. `after_commit` runs on the storage
-    /// thread, in the order of the commits.
-    pub(super) async fn call<T: Send + 'static>(
+    /// Puts `work` in its place: what is submitted first is committed first. `after_commit` runs on the
+    /// storage thread, in the order of the commits.
+    pub(super) async fn submit<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
         after_commit: impl FnOnce(&T) + Send + 'static,
-    ) -> Result<T, StorageError> {
+    ) -> Pending<T> {
         let (reply, answer) = oneshot::channel();
         let call = Call { work: Some(work), result: None, after_commit, reply };
-        self.work.send(Box::new(call)).await.map_err(|_| StorageError::Closed)?;
-        answer.await.map_err(|_| StorageError::Closed)?
+        // Where the thread is gone, the reply's end goes with the call, and the answer says so.
+        let _ = self.work.send(Box::new(call)).await;
+        Pending(answer)
+    }
+
+    /// Runs `work` in the next group and answers after its commit.
+    pub(super) async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        self.submit(work, |_| ()).await.answer().await
     }
 }
 
-fn serve(connection: &Connection, path: &PathBuf, mut waiting: mpsc::Receiver<Box<dyn Work>>, writes: bool) {
+fn serve(connection: &Connection, path: &Path, mut waiting: mpsc::Receiver<Box<dyn Work>>, writes: bool) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-        let commit = if writes { transaction(connection, path, &mut group) } else { run(connection, path, &mut group) };
+        let commit = if writes {
+            transaction(connection, path, &mut group)
+        } else {
+            run(connection, path, &mut group)
+        };
         if let Err(error) = &commit {
             error!(code = "storage", %error, waiting = group.len(), "a group was not stored");
         }
@@ -122,7 +149,7 @@ fn serve(connection: &Connection, path: &PathBuf, mut waiting: mpsc::Receiver<Bo
     }
 }
 
-fn run(connection: &Connection, path: &PathBuf, group: &mut [Box<dyn Work>]) -> Result<(), StorageError> {
+fn run(connection: &Connection, path: &Path, group: &mut [Box<dyn Work>]) -> Result<(), StorageError> {
     for work in group {
         work.run(connection, path);
     }
@@ -131,7 +158,7 @@ fn run(connection: &Connection, path: &PathBuf, group: &mut [Box<dyn Work>]) -> 
 
 fn transaction(
     connection: &Connection,
-    path: &PathBuf,
+    path: &Path,
     group: &mut [Box<dyn Work>],
 ) -> Result<(), StorageError> {
     let done = commit_group(connection, path, group);
@@ -146,7 +173,7 @@ fn transaction(
 
 fn commit_group(
     connection: &Connection,
-    path: &PathBuf,
+    path: &Path,
     group: &mut [Box<dyn Work>],
 ) -> Result<(), StorageError> {
     let execute = |sql| connection.prepare_cached(sql)?.execute([]).map(|_| ());
@@ -158,7 +185,7 @@ fn commit_group(
         let succeeded = work.run(connection, path);
         // SQLite rolls a transaction back by itself where it cannot go on (disk full).
         if connection.is_autocommit() {
-            return Err(StorageError::Full { path: path.clone() });
+            return Err(StorageError::Full { path: path.to_path_buf() });
         }
         if !succeeded {
             execute("ROLLBACK TO piece").map_err(failed)?;

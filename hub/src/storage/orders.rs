@@ -87,10 +87,12 @@ impl Storage {
     ) -> Result<Accepted, StorageError> {
         let routing = Arc::clone(&self.routing);
         self.writer
-            .call(
+            .submit(
                 move |connection| accept(connection, &routing, &arrival),
                 move |accepted| publish(&accepted.assigned),
             )
+            .await
+            .answer()
             .await
     }
 
@@ -98,21 +100,23 @@ impl Storage {
     ///
     /// # Errors
     /// Where nothing was stored.
-    pub async fn keep_undecoded(&self, kind: PushKind, cause: String, raw: Vec<u8>) -> Result<(), StorageError> {
+    pub async fn keep_undecoded(
+        &self,
+        kind: PushKind,
+        cause: String,
+        raw: Vec<u8>,
+    ) -> Result<(), StorageError> {
         self.writer
-            .call(
-                move |connection| {
-                    let now = clock::now();
-                    let digest = digest::digest(&digest::SHA256, &raw);
-                    let version: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-                    let event = format!("{}-undecoded", kind.as_str());
-                    if keep_raw(connection, Platform::Meituan, "", &event, &version, &raw, now)? {
-                        raise(connection, "push-undecoded", kind.as_str(), &cause, now)?;
-                    }
-                    Ok(())
-                },
-                |()| (),
-            )
+            .call(move |connection| {
+                let now = clock::now();
+                let digest = digest::digest(&digest::SHA256, &raw);
+                let version: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+                let event = format!("{}-undecoded", kind.as_str());
+                if keep_raw(connection, Platform::Meituan, "", &event, &version, &raw, now)? {
+                    raise(connection, "push-undecoded", kind.as_str(), &cause, now)?;
+                }
+                Ok(())
+            })
             .await
     }
 }
@@ -130,7 +134,10 @@ fn accept(connection: &Connection, routing: &Routing, arrival: &Arrival) -> Resu
             }
             place(connection, routing, &paid.order, now)?
         }
-        Event::Cancelled(push) => cancel(connection, routing, key, &push.reason, now)?,
+        Event::Cancelled(push) => {
+            let reason = if push.reason.is_empty() { push.by.title() } else { push.reason.as_str() };
+            cancel(connection, routing, key, reason, now)?
+        },
         Event::Reminded(_) => urge(connection, routing, key, now)?,
     };
     Ok(Accepted { repeated: false, assigned })
@@ -155,7 +162,12 @@ fn keep_raw(
     Ok(inserted == 1)
 }
 
-fn place(connection: &Connection, routing: &Routing, order: &Order, now: UnixMs) -> Result<Vec<Assigned>, Fault> {
+fn place(
+    connection: &Connection,
+    routing: &Routing,
+    order: &Order,
+    now: UnixMs,
+) -> Result<Vec<Assigned>, Fault> {
     let platform = order.key.platform.as_str();
     let store = store_of(connection, platform, &order.shop)?;
     // A cancellation can overtake its order: then it is stored as cancelled, and nothing is printed.
@@ -179,15 +191,42 @@ fn place(connection: &Connection, routing: &Routing, order: &Order, now: UnixMs)
             cancelled,
             frame::payload(order)
         ])?;
-    if inserted == 0 || cancelled {
+    if inserted == 0 {
+        return complete(connection, routing, order, now);
+    }
+    if cancelled {
         return Ok(Vec::new());
     }
     let number = connection.last_insert_rowid();
     let Some(store) = store else {
-        raise(connection, "shop-unmapped", &format!("{platform}/{}", order.shop), &order.key.to_string(), now)?;
+        raise(
+            connection,
+            "shop-unmapped",
+            &format!("{platform}/{}", order.shop),
+            &order.key.to_string(),
+            now,
+        )?;
         return Ok(Vec::new());
     };
-    route(connection, routing, order, number, &store, now)
+    route(connection, routing, order, number, &store, now, 0)
+}
+
+/// An order that came without its dishes comes again with them: its slips are printed anew.
+fn complete(connection: &Connection, routing: &Routing, order: &Order, now: UnixMs) -> Result<Vec<Assigned>, Fault> {
+    let Some(stored) = stored_order(connection, &order.key)? else { return Ok(Vec::new()) };
+    if !stored.order.dishes.is_empty() || order.dishes.is_empty() {
+        return Ok(Vec::new());
+    }
+    connection
+        .prepare_cached("UPDATE orders SET canonical = ?1, total = ?2 WHERE number = ?3")?
+        .execute(params![frame::payload(order), order.total.0, stored.number])?;
+    connection
+        .prepare_cached("DELETE FROM alarms WHERE code = 'order-incomplete' AND subject = ?1")?
+        .execute([order.key.to_string()])?;
+    match stored.store {
+        Some(store) if !stored.cancelled => route(connection, routing, order, stored.number, &store, now, 1),
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Makes an order's tickets and hands them to the store's agent.
@@ -198,8 +237,9 @@ fn route(
     number: i64,
     store: &Store,
     now: UnixMs,
+    revision: u32,
 ) -> Result<Vec<Assigned>, Fault> {
-    let routed = routing.tickets(order, &store.name, now);
+    let routed = routing.tickets(order, &store.name, now, revision);
     for dish in &routed.unmapped {
         raise(connection, "dish-unmapped", dish, &format!("{} {}", store.id, order.key), now)?;
     }
@@ -266,14 +306,21 @@ fn cancel(
     }
 }
 
-fn urge(connection: &Connection, routing: &Routing, key: &OrderKey, now: UnixMs) -> Result<Vec<Assigned>, Fault> {
+fn urge(
+    connection: &Connection,
+    routing: &Routing,
+    key: &OrderKey,
+    now: UnixMs,
+) -> Result<Vec<Assigned>, Fault> {
     let Some(stored) = stored_order(connection, key)? else { return Ok(Vec::new()) };
     let Some(store) = stored.store else { return Ok(Vec::new()) };
     if stored.cancelled {
         return Ok(Vec::new());
     }
     let urges: u32 = connection
-        .prepare_cached("SELECT count(*) FROM pushes WHERE platform = ?1 AND order_id = ?2 AND event = 'reminded'")?
+        .prepare_cached(
+            "SELECT count(*) FROM pushes WHERE platform = ?1 AND order_id = ?2 AND event = 'reminded'",
+        )?
         .query_row(params![key.platform.as_str(), key.id], |row| row.get(0))?;
     let tickets = routing.urge_tickets(&stored.order, &store.name, now, urges);
     print(connection, tickets, stored.number, &store, now)
@@ -297,7 +344,9 @@ fn store_of(connection: &Connection, platform: &str, shop: &str) -> rusqlite::Re
             "SELECT stores.id, stores.name FROM shops JOIN stores ON stores.id = shops.store
              WHERE shops.platform = ?1 AND shops.shop = ?2",
         )?
-        .query_row([platform, shop], |row| Ok(Store { id: StoreId::new(row.get::<_, String>(0)?), name: row.get(1)? }))
+        .query_row([platform, shop], |row| {
+            Ok(Store { id: StoreId::new(row.get::<_, String>(0)?), name: row.get(1)? })
+        })
         .optional()
 }
 
@@ -321,8 +370,9 @@ fn stored_order(connection: &Connection, key: &OrderKey) -> Result<Option<Stored
 }
 
 fn read_order(canonical: &[u8]) -> Result<Order, StorageError> {
-    frame::read_payload(canonical)
-        .ok_or_else(|| StorageError::Refused("order-unreadable: written by another version of the hub".into()))
+    frame::read_payload(canonical).ok_or_else(|| {
+        StorageError::Refused("order-unreadable: written by another version of the hub".into())
+    })
 }
 
 /// Routes the orders of a shop that was mapped only now.
@@ -347,7 +397,7 @@ pub(super) fn route_waiting(
             .prepare_cached("UPDATE orders SET store = ?1 WHERE number = ?2")?
             .execute(params![store.id.as_str(), number])?;
         if !cancelled {
-            route(connection, routing, &read_order(&canonical)?, number, &store, now)?;
+            route(connection, routing, &read_order(&canonical)?, number, &store, now, 0)?;
         }
     }
     connection

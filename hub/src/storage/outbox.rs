@@ -1,6 +1,6 @@
 //! What goes to an agent, what it has stored, and what it reports.
 
-use super::lane::Fault;
+use super::lane::{Fault, Pending};
 use super::orders::{TicketState, raise};
 use super::{Storage, StorageError};
 use crate::clock;
@@ -46,7 +46,7 @@ impl Storage {
     /// # Errors
     /// Where nothing could be stored.
     pub async fn open_session(&self, agent: AgentId, hello: Hello) -> Result<Opening, StorageError> {
-        self.writer.call(move |connection| open_session(connection, &agent, &hello, clock::now()), |_| ()).await
+        self.writer.call(move |connection| open_session(connection, &agent, &hello, clock::now())).await
     }
 
     /// The items of an agent's outbox after a place.
@@ -60,36 +60,34 @@ impl Storage {
         limit: usize,
     ) -> Result<Vec<(Seq, Vec<u8>)>, StorageError> {
         self.reader
-            .call(
-                move |connection| {
-                    let mut select = connection.prepare_cached(
-                        "SELECT seq, item FROM outbox JOIN tickets ON tickets.number = outbox.ticket
+            .call(move |connection| {
+                let mut select = connection.prepare_cached(
+                    "SELECT seq, item FROM outbox JOIN tickets ON tickets.number = outbox.ticket
                          WHERE outbox.agent = ?1 AND outbox.seq > ?2 ORDER BY outbox.seq LIMIT ?3",
-                    )?;
-                    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-                    let rows = select.query_map(params![agent.as_str(), to_sql(after), limit], |row| {
-                        Ok((from_sql(row.get(0)?), row.get(1)?))
-                    })?;
-                    Ok(rows.collect::<Result<_, _>>()?)
-                },
-                |_| (),
-            )
+                )?;
+                let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                let rows = select.query_map(params![agent.as_str(), to_sql(after), limit], |row| {
+                    Ok((from_sql(row.get(0)?), row.get(1)?))
+                })?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
             .await
     }
 
-    /// The agent has stored everything up to a place.
-    ///
-    /// # Errors
-    /// [`StorageError::Superseded`] where the session is no longer the agent's; where it could not be stored.
+    /// The agent has stored everything up to a place. The answer is [`StorageError::Superseded`] where the
+    /// session is no longer the agent's.
     pub async fn acknowledged(
         &self,
         agent: AgentId,
         epoch: u64,
         up_to: Seq,
         sent: Vec<SentAt>,
-    ) -> Result<(), StorageError> {
+    ) -> Pending<()> {
         self.writer
-            .call(move |connection| acknowledged(connection, &agent, epoch, up_to, &sent, clock::now()), |_| ())
+            .submit(
+                move |connection| acknowledged(connection, &agent, epoch, up_to, &sent, clock::now()),
+                |()| (),
+            )
             .await
     }
 
@@ -99,29 +97,25 @@ impl Storage {
     /// Where it could not be stored.
     pub async fn session_ended(&self, agent: AgentId, epoch: u64) -> Result<(), StorageError> {
         self.writer
-            .call(
-                move |connection| {
-                    connection
-                        .prepare_cached("UPDATE agents SET disconnected_at = ?1 WHERE id = ?2 AND epoch = ?3")?
-                        .execute(params![clock::now().0, agent.as_str(), i64::try_from(epoch).unwrap_or(i64::MAX)])?;
-                    Ok(())
-                },
-                |()| (),
-            )
+            .call(move |connection| {
+                connection
+                    .prepare_cached("UPDATE agents SET disconnected_at = ?1 WHERE id = ?2 AND epoch = ?3")?
+                    .execute(params![
+                        clock::now().0,
+                        agent.as_str(),
+                        i64::try_from(epoch).unwrap_or(i64::MAX)
+                    ])?;
+                Ok(())
+            })
             .await
     }
 
-    /// Stores what an agent reports, and its cursor.
-    ///
-    /// # Errors
-    /// [`StorageError::Superseded`] where the session is no longer the agent's; where it could not be stored.
-    pub async fn report(
-        &self,
-        agent: AgentId,
-        epoch: u64,
-        reports: Vec<(Seq, Vec<u8>)>,
-    ) -> Result<Seq, StorageError> {
-        self.writer.call(move |connection| report(connection, &agent, epoch, &reports, clock::now()), |_| ()).await
+    /// Stores what an agent reports, and its cursor, which is the answer. It is [`StorageError::Superseded`]
+    /// where the session is no longer the agent's. Reports are stored in the order of these calls.
+    pub async fn report(&self, agent: AgentId, epoch: u64, reports: Vec<(Seq, Vec<u8>)>) -> Pending<Seq> {
+        self.writer
+            .submit(move |connection| report(connection, &agent, epoch, &reports, clock::now()), |_| ())
+            .await
     }
 }
 
@@ -219,7 +213,12 @@ pub(super) fn hand_over(
     Ok(tickets)
 }
 
-fn open_session(connection: &Connection, agent: &AgentId, hello: &Hello, now: UnixMs) -> Result<Opening, Fault> {
+fn open_session(
+    connection: &Connection,
+    agent: &AgentId,
+    hello: &Hello,
+    now: UnixMs,
+) -> Result<Opening, Fault> {
     let row = connection
         .prepare_cached(
             "SELECT store, spool, epoch, received_up_to, acked, assigned, revoked_at, connected_at, disconnected_at

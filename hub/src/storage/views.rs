@@ -102,16 +102,13 @@ impl Storage {
     /// Where it cannot be read.
     pub async fn overview(&self, orders_max: usize, alarms_max: usize) -> Result<Overview, StorageError> {
         self.reader
-            .call(
-                move |connection| {
-                    Ok(Overview {
-                        orders: orders(connection, orders_max)?,
-                        alarms: alarms(connection, alarms_max)?,
-                        open: open_tickets(connection)?,
-                    })
-                },
-                |_| (),
-            )
+            .call(move |connection| {
+                Ok(Overview {
+                    orders: orders(connection, orders_max)?,
+                    alarms: alarms(connection, alarms_max)?,
+                    open: open_tickets(connection)?,
+                })
+            })
             .await
     }
 }
@@ -164,8 +161,9 @@ fn tickets(connection: &Connection, order: i64) -> rusqlite::Result<Vec<TicketVi
 }
 
 fn alarms(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<AlarmView>> {
-    let mut select = connection
-        .prepare_cached("SELECT code, subject, detail, since, times FROM alarms ORDER BY last_at DESC LIMIT ?1")?;
+    let mut select = connection.prepare_cached(
+        "SELECT code, subject, detail, since, times FROM alarms ORDER BY last_at DESC LIMIT ?1",
+    )?;
     let rows = select.query_map(params![i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
         Ok(AlarmView {
             code: row.get(0)?,

@@ -1,9 +1,7 @@
 //! The agent's end: connect, greet, live, and again.
 
 use super::live::Live;
-use super::{
-    CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER,
-};
+use super::{CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER};
 use crate::ids::Seq;
 use crate::message::{AgentStatus, Hello, Message, PROTOCOL_VERSION, Refusal, Welcome};
 use std::collections::VecDeque;
@@ -38,10 +36,21 @@ pub enum LinkState {
 
 #[derive(Debug)]
 enum State {
-    Waiting { until: Instant },
-    Connecting { until: Instant },
-    Greeting { until: Instant, cursors: Cursors },
-    Live { live: Live, since: Instant, epoch: u64 },
+    Waiting {
+        until: Instant,
+    },
+    Connecting {
+        until: Instant,
+    },
+    Greeting {
+        until: Instant,
+        cursors: Cursors,
+    },
+    Live {
+        live: Live,
+        since: Instant,
+        epoch: u64,
+    },
     /// [`Effect::Close`] is out; `disconnected` will come.
     Closing,
 }
@@ -54,6 +63,8 @@ pub struct AgentSession {
     /// Attempts since a session last settled.
     attempts: u32,
     refusal: Option<Refusal>,
+    /// Where the hub stood when it last spoke of our items, as far as this process knows.
+    hub_has: Option<Seq>,
     chance: SplitMix64,
     version: String,
     platform: String,
@@ -67,6 +78,7 @@ impl AgentSession {
             effects: VecDeque::new(),
             attempts: 0,
             refusal: None,
+            hub_has: None,
             chance: SplitMix64(seed),
             version,
             platform,
@@ -79,7 +91,9 @@ impl AgentSession {
             (State::Live { epoch, .. }, _) => LinkState::Live { epoch: *epoch },
             (_, Some(refusal)) => LinkState::Refused(refusal),
             (State::Waiting { .. }, None) => LinkState::Waiting,
-            (State::Connecting { .. } | State::Greeting { .. } | State::Closing, None) => LinkState::Connecting,
+            (State::Connecting { .. } | State::Greeting { .. } | State::Closing, None) => {
+                LinkState::Connecting
+            }
         }
     }
 
@@ -136,14 +150,21 @@ impl AgentSession {
             has = welcome.sends_after;
             self.effects.push_back(Effect::SkipTo(has));
         }
-        let mut assigned = cursors.assigned_up_to;
-        if welcome.received_up_to > assigned {
-            assigned = welcome.received_up_to;
-            self.effects.push_back(Effect::RenumberAfter(assigned));
+        // Only a process that has heard the hub before knows that its numbers are those that the hub means. A
+        // spool that was just made, or came back as an older copy, has given out numbers that the hub knows
+        // from another life, be they above the hub's or below; a hub that came back as an older copy has
+        // forgotten some. To send an item twice is harmless (the hub takes it by its key), to take it for
+        // acknowledged is not.
+        let hub_has = welcome.received_up_to;
+        let ours = self.hub_has.is_some_and(|before| before <= hub_has) && hub_has <= cursors.assigned_up_to;
+        let assigned = if ours {
+            self.effects.push_back(Effect::Acknowledged(hub_has));
+            cursors.assigned_up_to
         } else {
-            self.effects.push_back(Effect::Acknowledged(welcome.received_up_to));
-        }
-        let mut live = Live::new(now, welcome.received_up_to, assigned, has);
+            self.effects.push_back(Effect::RenumberAfter(hub_has));
+            hub_has
+        };
+        let mut live = Live::new(now, hub_has, assigned, has);
         live.outbox_has(assigned, &mut self.effects);
         self.state = State::Live { live, since: now, epoch: welcome.epoch };
     }
@@ -157,8 +178,11 @@ impl AgentSession {
 
     /// The outbox holds items up to here.
     pub fn outbox_has(&mut self, assigned: Seq) {
-        if let State::Live { live, .. } = &mut self.state {
-            live.outbox_has(assigned, &mut self.effects);
+        match &mut self.state {
+            State::Live { live, .. } => live.outbox_has(assigned, &mut self.effects),
+            State::Greeting { cursors, .. } => cursors.assigned_up_to = cursors.assigned_up_to.max(assigned),
+            // The cursors of the next session will say it.
+            State::Waiting { .. } | State::Connecting { .. } | State::Closing => {}
         }
     }
 
@@ -179,7 +203,9 @@ impl AgentSession {
     /// When [`AgentSession::timed_out`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
-            State::Waiting { until } | State::Connecting { until } | State::Greeting { until, .. } => Some(*until),
+            State::Waiting { until } | State::Connecting { until } | State::Greeting { until, .. } => {
+                Some(*until)
+            }
             State::Live { live, .. } => Some(live.deadline()),
             State::Closing => None,
         }
@@ -197,7 +223,9 @@ impl AgentSession {
                 Err(CloseReason::NoGreeting)
             }
             State::Live { live, .. } => live.timed_out(now, &mut self.effects),
-            State::Waiting { .. } | State::Connecting { .. } | State::Greeting { .. } | State::Closing => Ok(()),
+            State::Waiting { .. } | State::Connecting { .. } | State::Greeting { .. } | State::Closing => {
+                Ok(())
+            }
         };
         self.close_on(outcome);
     }
@@ -205,6 +233,9 @@ impl AgentSession {
     /// What is to be done next.
     pub fn poll_effect(&mut self, now: Instant) -> Option<Effect> {
         let effect = self.effects.pop_front()?;
+        if let Effect::Acknowledged(up_to) | Effect::RenumberAfter(up_to) = &effect {
+            self.hub_has = Some(*up_to);
+        }
         if let (State::Live { live, .. }, Effect::Send(_)) = (&mut self.state, &effect) {
             live.spoke(now);
         }

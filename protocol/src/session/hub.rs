@@ -25,7 +25,9 @@ pub struct Opened {
 #[derive(Debug)]
 enum State {
     /// Waiting for the hello.
-    Fresh { until: Instant },
+    Fresh {
+        until: Instant,
+    },
     /// The shell opens the session in storage.
     Opening,
     Live(Live),

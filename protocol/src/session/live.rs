@@ -156,7 +156,11 @@ impl Live {
     }
 
     /// Sends a heartbeat, or ends a silent session.
-    pub(super) fn timed_out(&mut self, now: Instant, effects: &mut VecDeque<Effect>) -> Result<(), CloseReason> {
+    pub(super) fn timed_out(
+        &mut self,
+        now: Instant,
+        effects: &mut VecDeque<Effect>,
+    ) -> Result<(), CloseReason> {
         if now >= self.heard_at + SILENCE_MAX {
             return Err(CloseReason::Silence);
         }

@@ -5,11 +5,11 @@ use super::disk::Disk;
 use super::ledger::Id;
 use super::spool::{Spool, SpoolWork, report_of};
 use super::wire::Side;
-use super::world::{Event, World};
+use super::world::{Event, READ_WITHIN_MS, World};
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{AgentStatus, Message};
 use docket_protocol::session::{
-    AgentSession, Effect, LinkState, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE,
+    AgentSession, Effect, LinkState, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, WINDOW_ITEMS,
 };
 
 pub(super) struct Agent {
@@ -23,6 +23,8 @@ pub(super) struct Agent {
     disk: Disk<SpoolWork>,
     link: Option<usize>,
     timer_at: Option<u64>,
+    /// When the outbox last had something new.
+    outbox_grew_at: u64,
     pub(super) deaf_until: u64,
     pub(super) mute_until: u64,
     pub(super) connections: u64,
@@ -51,6 +53,7 @@ impl Agent {
             disk: Disk::new(),
             link: None,
             timer_at: None,
+            outbox_grew_at: 0,
             deaf_until: 0,
             mute_until: 0,
             connections: 0,
@@ -127,13 +130,12 @@ impl World<'_> {
         self.agent_after(agent, back_after, AgentEvent::Start);
     }
 
-    /// What a copy holds and the lost life executed, it executes again; and what the lost life took and
-    /// executed without the hub's having heard of it, comes again. No protocol can see either.
+    /// What a copy holds and a lost life executed, it executes again; and what a lost life took and executed
+    /// without the hub's having heard of it, comes again. No protocol can see either.
     fn forgive_what_is_forgotten(&mut self, agent: usize, copy: &Spool) {
-        for (&id, stored) in &self.agents[agent].spool.items {
+        for id in self.ledger.accepted[agent].clone() {
             let forgotten = !copy.items.get(&id).is_some_and(|stored| stored.executed);
-            let nobody_knows = copy.items.contains_key(&id) || !self.hub.records[agent].knows_taken(id);
-            if stored.executed && forgotten && nobody_knows {
+            if forgotten && (copy.items.contains_key(&id) || !self.hub.records[agent].knows_taken(id)) {
                 self.ledger.forgive(id);
             }
         }
@@ -210,6 +212,7 @@ impl World<'_> {
 
     fn outbox_grew(&mut self, agent: usize) {
         let assigned = self.agents[agent].spool.assigned;
+        self.agents[agent].outbox_grew_at = self.now;
         self.session(agent).outbox_has(assigned);
     }
 
@@ -220,7 +223,9 @@ impl World<'_> {
 
     fn drive_agent(&mut self, agent: usize) {
         let now = self.instant();
-        while let Some(effect) = self.agents[agent].session.as_mut().and_then(|session| session.poll_effect(now)) {
+        while let Some(effect) =
+            self.agents[agent].session.as_mut().and_then(|session| session.poll_effect(now))
+        {
             match effect {
                 Effect::Connect => {
                     assert_eq!(self.agents[agent].link, None, "a second connection");
@@ -273,7 +278,9 @@ impl World<'_> {
             LinkState::Waiting => (RECONNECT_MIN / 2, RECONNECT_MAX),
             LinkState::Refused(refusal) if refusal.passes_by_itself() => (RECONNECT_MAX / 2, RECONNECT_MAX),
             LinkState::Refused(_) => (REFUSED_PAUSE / 2, REFUSED_PAUSE),
-            state @ (LinkState::Connecting | LinkState::Live { .. }) => panic!("{state:?} without connection"),
+            state @ (LinkState::Connecting | LinkState::Live { .. }) => {
+                panic!("{state:?} without connection")
+            }
         };
         assert!((shortest..=longest).contains(&pause), "a pause of {pause:?}");
     }
@@ -285,7 +292,13 @@ impl World<'_> {
         match message {
             Message::Hello(hello) => stored(hello.received_up_to),
             Message::Ack { up_to } => stored(*up_to),
-            Message::Heartbeat { stored_up_to, .. } => stored(*stored_up_to),
+            Message::Heartbeat { sent_up_to, stored_up_to } => {
+                stored(*stored_up_to);
+                let first = spool.outbox.first_key_value().map_or(spool.assigned, |(&seq, _)| seq);
+                let all_sent = *sent_up_to >= spool.assigned || sent_up_to.0 + 1 >= first.0 + WINDOW_ITEMS;
+                let grew_at = self.agents[agent].outbox_grew_at;
+                assert!(all_sent || self.now - grew_at < READ_WITHIN_MS, "idle, with reports to send");
+            }
             Message::Deliver { seq, payload } => {
                 let durable = spool.outbox.get(seq).copied();
                 assert_eq!(durable, Some(report_of(payload)), "report {seq} is sent and not durable");
@@ -296,7 +309,9 @@ impl World<'_> {
     }
 
     fn set_agent_timer(&mut self, agent: usize) {
-        let Some(due) = self.agents[agent].session.as_ref().and_then(|session| session.poll_timeout()) else { return };
+        let Some(due) = self.agents[agent].session.as_ref().and_then(|session| session.poll_timeout()) else {
+            return;
+        };
         let due = self.ms_of(due).max(self.now);
         let state = &mut self.agents[agent];
         if state.timer_at.is_none_or(|at| at > due) {

@@ -4,10 +4,10 @@ use super::disk::Disk;
 use super::record::{HubWork, Record};
 use super::spool::{item_of, report_of};
 use super::wire::Side;
-use super::world::{Event, World};
+use super::world::{Event, READ_WITHIN_MS, World};
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{Hello, Message, Refusal};
-use docket_protocol::session::{Effect, HubSession, Opened};
+use docket_protocol::session::{Effect, HubSession, Opened, WINDOW_ITEMS};
 use std::collections::BTreeMap;
 
 pub(super) struct Hub {
@@ -19,6 +19,8 @@ pub(super) struct Hub {
     sessions: BTreeMap<usize, HubEnd>,
     /// Where new orders for an agent are offered.
     newest: Vec<Option<usize>>,
+    /// When each outbox last had something new.
+    outbox_grew_at: Vec<u64>,
 }
 
 struct HubEnd {
@@ -39,7 +41,11 @@ pub(super) enum HubEvent {
     Received(usize, Message),
     Opened(usize, Opened),
     Offer(usize, Seq, Vec<u8>),
-    ReadBegins { link: usize, after: Seq, limit: usize },
+    ReadBegins {
+        link: usize,
+        after: Seq,
+        limit: usize,
+    },
     ReadEnds(usize, Vec<(Seq, Vec<u8>)>),
     /// A session hears that a newer one has the lease.
     Superseded(usize),
@@ -54,6 +60,7 @@ impl Hub {
             disk: Disk::new(),
             sessions: BTreeMap::new(),
             newest: vec![None; agents],
+            outbox_grew_at: vec![0; agents],
         }
     }
 }
@@ -143,6 +150,7 @@ impl World<'_> {
                 HubWork::Accept { agent, id } => {
                     let (seq, payload) = self.hub.records[agent].accept(id);
                     self.ledger.accepted[agent].insert(id);
+                    self.hub.outbox_grew_at[agent] = self.now;
                     self.count("accepted");
                     if let Some(link) = self.hub.newest[agent] {
                         let after = self.chance.below(10);
@@ -173,7 +181,9 @@ impl World<'_> {
         let agent = self.links[link].agent;
         let opened = self.hub.records[agent].open(hello, self.now);
         self.count("session");
-        if hello.received_up_to < self.agents[agent].spool.cursor || hello.spool != self.agents[agent].spool.id {
+        if hello.received_up_to < self.agents[agent].spool.cursor
+            || hello.spool != self.agents[agent].spool.id
+        {
             self.count("stale hello");
         }
         if let Some(end) = self.hub.sessions.get_mut(&link) {
@@ -183,7 +193,8 @@ impl World<'_> {
             let after = self.chance.below(5_000);
             self.hub_after(after, HubEvent::Superseded(older));
         }
-        let after = self.chance.below(10);
+        let longest = self.chance.pick(&[10, 1_000]);
+        let after = self.chance.below(longest);
         self.hub_after(after, HubEvent::Opened(link, opened));
     }
 
@@ -219,7 +230,7 @@ impl World<'_> {
             let epoch = end.epoch;
             match effect {
                 Effect::Send(message) => {
-                    self.check_hub_says(agent, &message);
+                    self.check_hub_says(link, &message);
                     self.send(link, Side::Agent, &message);
                 }
                 Effect::Open(hello) => {
@@ -253,13 +264,24 @@ impl World<'_> {
     }
 
     /// What the hub says is so, and survives a power cut.
-    fn check_hub_says(&mut self, agent: usize, message: &Message) {
+    fn check_hub_says(&mut self, link: usize, message: &Message) {
+        let agent = self.links[link].agent;
+        let newest = self.hub.newest[agent] == Some(link);
         let record = &mut self.hub.records[agent];
         let stored = |up_to: Seq| assert!(up_to <= record.cursor, "{up_to} is acknowledged and not durable");
         match message {
             Message::Welcome(welcome) => stored(welcome.received_up_to),
             Message::Ack { up_to } => stored(*up_to),
-            Message::Heartbeat { stored_up_to, .. } => stored(*stored_up_to),
+            Message::Heartbeat { sent_up_to, stored_up_to } => {
+                stored(*stored_up_to);
+                let all_sent =
+                    *sent_up_to >= record.assigned || sent_up_to.0 >= record.acked.0 + WINDOW_ITEMS;
+                let grew_at = self.hub.outbox_grew_at[agent];
+                assert!(
+                    all_sent || !newest || self.now - grew_at < READ_WITHIN_MS,
+                    "idle, with items to send"
+                );
+            }
             Message::Deliver { seq, payload } => {
                 let (id, _) = item_of(payload);
                 assert!(self.ledger.accepted[agent].contains(&id), "item {id} is sent and not durable");
@@ -271,7 +293,9 @@ impl World<'_> {
     }
 
     fn set_hub_timer(&mut self, link: usize) {
-        let Some(due) = self.hub.sessions.get(&link).and_then(|end| end.session.poll_timeout()) else { return };
+        let Some(due) = self.hub.sessions.get(&link).and_then(|end| end.session.poll_timeout()) else {
+            return;
+        };
         let due = self.ms_of(due).max(self.now);
         if let Some(end) = self.hub.sessions.get_mut(&link)
             && end.timer_at.is_none_or(|at| at > due)

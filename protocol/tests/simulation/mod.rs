@@ -35,7 +35,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::World;
 
 const AGENTS: usize = 2;
-const TRACE_LINES_MAX: usize = 60;
+const TRACE_LINES_MAX: usize = 80;
 /// No seed is run beyond so many failures: the first ones say enough.
 const FAILURES_MAX: usize = 50;
 
@@ -74,9 +74,30 @@ fn run_all(seeds: Range<u64>) -> Tally {
 /// A simulation that is kinder than it says proves nothing.
 fn expect_faults(tally: &Tally) {
     for what in [
-        "accepted", "agent restart", "connection", "duplicated", "executed again", "executed marked", "fenced", "gap",
-        "hub restart", "hub-unavailable", "lost", "no-greeting", "overtaken", "partition", "renumber", "session",
-        "silence", "skip", "spool lost", "spool restored", "stale hello", "stalled", "status", "superseded",
+        "accepted",
+        "agent restart",
+        "connection",
+        "duplicated",
+        "executed again",
+        "executed marked",
+        "fenced",
+        "gap",
+        "hub restart",
+        "hub-unavailable",
+        "lost",
+        "no-greeting",
+        "overtaken",
+        "partition",
+        "renumber",
+        "session",
+        "silence",
+        "skip",
+        "spool lost",
+        "spool restored",
+        "stale hello",
+        "stalled",
+        "status",
+        "superseded",
     ] {
         assert!(tally.get(what) > 0, "no {what} in {tally:?}");
     }

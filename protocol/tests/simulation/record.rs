@@ -31,10 +31,24 @@ struct Entry {
 /// What the hub's writer does, in order.
 pub(super) enum HubWork {
     /// A platform's order: accepted when it is durable.
-    Accept { agent: usize, id: Id },
-    Open { link: usize, hello: Hello },
-    Store { link: usize, epoch: u64, items: Vec<(Seq, Vec<u8>)> },
-    Acknowledged { link: usize, epoch: u64, up_to: Seq },
+    Accept {
+        agent: usize,
+        id: Id,
+    },
+    Open {
+        link: usize,
+        hello: Hello,
+    },
+    Store {
+        link: usize,
+        epoch: u64,
+        items: Vec<(Seq, Vec<u8>)>,
+    },
+    Acknowledged {
+        link: usize,
+        epoch: u64,
+        up_to: Seq,
+    },
 }
 
 impl Record {
@@ -76,7 +90,8 @@ impl Record {
             for (seq, entry) in self.outbox.range_mut(sends_after.next()..) {
                 entry.marked |= *seq <= self.sent_up_to;
             }
-            let lost: Vec<Seq> = self.outbox.range(lost_after.next()..=sends_after).map(|(&seq, _)| seq).collect();
+            let taken = self.outbox.range(..=sends_after).map(|(&seq, _)| seq);
+            let lost: Vec<Seq> = taken.filter(|seq| *seq > lost_after).collect();
             for seq in lost {
                 let entry = self.outbox.remove(&seq).unwrap();
                 if !self.reported.contains(&entry.id) {
@@ -106,15 +121,18 @@ impl Record {
         assert!(up_to <= self.assigned, "an acknowledgement of what is not there");
         self.acked = self.acked.max(up_to);
         let acked = self.outbox.range(..=self.acked);
-        let done: Vec<Seq> = acked.filter(|(_, e)| self.reported.contains(&e.id)).map(|(&seq, _)| seq).collect();
+        let done: Vec<Seq> =
+            acked.filter(|(_, e)| self.reported.contains(&e.id)).map(|(&seq, _)| seq).collect();
         for seq in done {
             self.outbox.remove(&seq);
         }
     }
 
     pub(super) fn read_outbox(&self, after: Seq, limit: usize) -> Vec<(Seq, Vec<u8>)> {
+        // What is reported and comes again goes to a spool that has forgotten it.
+        let marked = |entry: &Entry| entry.marked || self.reported.contains(&entry.id);
         let entries = self.outbox.range(after.next()..).take(limit);
-        entries.map(|(&seq, entry)| (seq, item_payload(entry.id, entry.marked))).collect()
+        entries.map(|(&seq, entry)| (seq, item_payload(entry.id, marked(entry)))).collect()
     }
 
     pub(super) fn sent(&mut self, seq: Seq) {
@@ -127,6 +145,7 @@ impl Record {
 
     /// Whether the hub knows, durably, that an agent took this item.
     pub(super) fn knows_taken(&self, id: Id) -> bool {
-        self.reported.contains(&id) || self.outbox.iter().any(|(seq, entry)| entry.id == id && *seq <= self.acked)
+        self.reported.contains(&id)
+            || self.outbox.iter().any(|(seq, entry)| entry.id == id && *seq <= self.acked)
     }
 }

@@ -1,6 +1,6 @@
 //! What an agent stores. [`Spool`] is what is durable; what a restart loses waits in [`super::disk::Disk`].
 
-use super::ledger::{Id, OWN_IDS};
+use super::ledger::Id;
 use docket_protocol::ids::Seq;
 use docket_protocol::session::Cursors;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,8 +26,14 @@ pub(super) struct Stored {
 /// What the agent's one thread for the spool does, in order.
 pub(super) enum SpoolWork {
     /// Answer [`docket_protocol::session::AgentSession::connected`] for this connection.
-    ReadCursors { link: usize },
-    ReadOutbox { link: usize, after: Seq, limit: usize },
+    ReadCursors {
+        link: usize,
+    },
+    ReadOutbox {
+        link: usize,
+        after: Seq,
+        limit: usize,
+    },
     Store(Vec<(Seq, Vec<u8>)>),
     Acknowledged(Seq),
     SkipTo(Seq),
@@ -130,8 +136,4 @@ pub(super) fn report_payload(id: Id) -> Vec<u8> {
 
 pub(super) fn report_of(payload: &[u8]) -> Id {
     Id::from_le_bytes(payload.try_into().unwrap())
-}
-
-pub(super) fn is_own(id: Id) -> bool {
-    id >= OWN_IDS
 }

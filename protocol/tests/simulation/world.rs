@@ -24,6 +24,8 @@ const SETTLED_WITHIN_MS: u64 = 180_000;
 const CONNECTIONS_TO_SETTLE_MAX: u64 = 8;
 /// What is asked of a settled link is done within this; execution takes as much as 20 s of it.
 const NEW_WORK_DONE_WITHIN_MS: u64 = 25_000;
+/// What is in an outbox is read and sent within this, if the window is open.
+pub(super) const READ_WITHIN_MS: u64 = 5_000;
 /// And this long it is watched.
 const WATCHED_MS: u64 = 200_000;
 
@@ -157,7 +159,9 @@ impl<'t> World<'t> {
             self.events += 1;
             assert!(self.events < EVENTS_MAX, "no rest after {EVENTS_MAX} events");
             match next.event {
-                Event::Agent(agent, life, event) if self.agents[agent].life == life => self.at_agent(agent, event),
+                Event::Agent(agent, life, event) if self.agents[agent].life == life => {
+                    self.at_agent(agent, event)
+                }
                 Event::Hub(life, event) if self.hub.life == life => self.at_hub(event),
                 Event::Agent(..) | Event::Hub(..) => {}
                 Event::Wire(link, event) => self.on_wire(link, event),
@@ -184,7 +188,10 @@ impl<'t> World<'t> {
                 return wrong(format!("report {id:#x} never came"));
             }
             if record.acked != record.assigned || record.acked != spool.cursor {
-                return wrong(format!("{} assigned, {} acked, {} stored", record.assigned, record.acked, spool.cursor));
+                return wrong(format!(
+                    "{} assigned, {} acked, {} stored",
+                    record.assigned, record.acked, spool.cursor
+                ));
             }
             if !spool.outbox.is_empty() || record.cursor != spool.assigned {
                 return wrong(format!("{} reports unacknowledged", spool.outbox.len()));
@@ -228,7 +235,8 @@ impl<'t> World<'t> {
 
     fn orders(&mut self, agent: usize) {
         if self.now < self.calm_at && self.ledger.accepted[agent].len() < ORDERS_MAX {
-            let burst = if self.chance.permille(100) { self.chance.between(1, self.weather.burst_max) } else { 1 };
+            let burst =
+                if self.chance.permille(100) { self.chance.between(1, self.weather.burst_max) } else { 1 };
             for _ in 0..burst {
                 self.order(agent);
             }

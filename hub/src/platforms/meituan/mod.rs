@@ -165,6 +165,15 @@ impl PushError {
         }
     }
 
+    /// What exactly is wrong, e.g. which field; without personal data.
+    pub fn cause(&self) -> String {
+        match self {
+            PushError::Form(error) => error.to_string(),
+            PushError::Signature(error) => error.to_string(),
+            PushError::Decode(error) => error.to_string(),
+        }
+    }
+
     /// The body of the reply, never [`OK_REPLY`]. It says what kind of thing is wrong and no more.
     pub fn reply(&self) -> String {
         let number = match self {

@@ -1,0 +1,180 @@
+//! The command line.
+
+use crate::config::{self, Config};
+use crate::enrol::enrol;
+use crate::identity::Identity;
+use crate::requests::ask_release;
+use crate::status::{STATUS_AGE_MAX_MS, StatusFile, read_file};
+use crate::{clock, run};
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use docket_protocol::ids::UnixMs;
+use docket_protocol::printer::PrinterHealth;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::sync::watch;
+
+/// Docket 门店程序 / the Docket agent: gets a store's orders out of its printers.
+#[derive(Debug, Parser)]
+#[command(name = "docket-agent", version)]
+pub struct Cli {
+    /// 配置文件 / the configuration
+    #[arg(long, global = true, default_value_os_t = config::default_path())]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// 用总部给的注册码注册这台电脑 / enrol this PC with a code from headquarters
+    Enrol {
+        /// 总部地址 HOST:PORT / the hub's address
+        #[arg(long)]
+        hub: String,
+        /// 注册码 / the code
+        #[arg(long)]
+        code: String,
+    },
+    /// 运行 / run
+    Run,
+    /// 现在怎么样 / what is going on
+    Status {
+        /// JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// 检查并显示生效的配置 / check the configuration and show what is in force
+    CheckConfig,
+    /// 重打等待人工确认的小票(带补打标记)/ print held tickets again, marked
+    Release {
+        /// 票号,不写则全部 / a ticket's id; all without it
+        ticket: Option<String>,
+    },
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// With code, cause and remedy for people.
+pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    let config = Config::read(&cli.config)?;
+    match cli.command {
+        Command::Enrol { hub, code } => {
+            let identity = enrol(&config.data, &hub, &code, config.link.socket).await?;
+            println!("注册成功 / enrolled: {} {} ({})", identity.store, identity.store_name, identity.agent);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Run => {
+            let (stopping, stop) = watch::channel(false);
+            tokio::spawn(async move {
+                wait_for_signal().await;
+                let _ = stopping.send(true);
+            });
+            run(config, stop).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Status { json } => status(&config, json),
+        Command::CheckConfig => {
+            let shown = serde_json::to_string_pretty(&config).context("config-show")?;
+            println!("配置有效 / configuration in order:\n{shown}");
+            match Identity::read(&config.data) {
+                Ok(identity) => println!("已注册 / enrolled: {} → {}", identity.agent, identity.hub),
+                Err(error) => println!("{error}"),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Release { ticket } => {
+            ask_release(&config.data, ticket.as_deref())
+                .with_context(|| format!("release: {} cannot be written", config.data.display()))?;
+            println!("已通知,几秒内重打 / asked; it prints within seconds if the agent runs");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn wait_for_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Exit code 0: all is well. 1: something is wrong, or nobody knows.
+fn status(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+    let read = read_file(&config.data).with_context(|| format!("status-file: {}", config.data.display()))?;
+    let Some(file) = read else {
+        anyhow::bail!("not-running: 程序还没有在这台电脑上运行过 / the agent has not run here yet: docket-agent run");
+    };
+    let age = clock::now().since(file.at);
+    if json {
+        let shown = serde_json::json!({ "age_ms": age, "fresh": age <= STATUS_AGE_MAX_MS, "file": file });
+        println!("{}", serde_json::to_string_pretty(&shown).context("status-show")?);
+    } else {
+        print_status(&file, age);
+    }
+    let status = &file.status;
+    let well = age <= STATUS_AGE_MAX_MS
+        && file.link == "live"
+        && status.held == 0
+        && !status.spool_full
+        && status.printers.iter().all(|printer| printer.conditions.is_empty());
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_status(file: &StatusFile, age: u64) {
+    let now = clock::now();
+    if age > STATUS_AGE_MAX_MS {
+        println!("!! 程序没有在运行,下面是 {} 前的状态 / NOT RUNNING, this is what was then", span(age));
+    }
+    println!("{} {}  ({}, {})", file.store, file.store_name, file.agent, file.version);
+    let link = match file.link.as_str() {
+        "live" => "已连接总部 / connected",
+        "connecting" => "正在连接 / connecting",
+        "waiting" => "未连接,自动重试 / not connected, retrying",
+        refused => refused,
+    };
+    println!("总部 hub      {link},{} / since", span(now.since(file.link_since)));
+    println!("待打 waiting  {}", file.status.waiting);
+    for printer in &file.status.printers {
+        print_printer(printer, now);
+    }
+    if file.status.spool_full {
+        println!("!! 磁盘已满,新小票存不下 / the disk is full: free some space");
+    }
+    for held in &file.held {
+        println!(
+            "!! 等待人工 held  {} {} {} — 若没出纸: docket-agent release {}",
+            held.title, held.printer, span(now.since(held.since)), held.ticket
+        );
+    }
+}
+
+fn print_printer(printer: &PrinterHealth, now: UnixMs) {
+    let heard = match printer.heard_at {
+        Some(at) => format!("{} 前应答 / answered {} ago", span(now.since(at)), span(now.since(at))),
+        None => "从未应答 / never answered".to_owned(),
+    };
+    let state = if printer.conditions.is_empty() { "正常 ok" } else { "异常 !!" };
+    println!("打印机 printer {}  {state}  待打 {}  {heard}", printer.printer, printer.waiting);
+    for since in &printer.conditions {
+        let (zh, en) = since.condition.remedy();
+        println!("    !! {zh} / {en} ({})", span(now.since(since.since)));
+    }
+}
+
+fn span(ms: u64) -> String {
+    match ms / 1_000 {
+        s @ 0..60 => format!("{s} s"),
+        s @ 60..3_600 => format!("{} min", s / 60),
+        s @ 3_600..172_800 => format!("{} h", s / 3_600),
+        s => format!("{} d", s / 86_400),
+    }
+}

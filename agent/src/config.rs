@@ -1,0 +1,217 @@
+//! The agent's configuration: one TOML file, unknown keys refused.
+
+use crate::printing::{Paper, PrinterConfig};
+use crate::spool::{OnUnknown, PrinterRoute};
+use docket_protocol::ids::PrinterName;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Printers that one agent serves.
+pub const PRINTERS_MAX: usize = 32;
+
+/// Why a configuration is refused.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("config-file: {path}: {cause}; give the right path with --config (用 --config 指定配置文件)")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The file is not what the agent reads.
+    #[error("config-syntax: {path}: {cause}")]
+    Syntax {
+        /// Which.
+        path: PathBuf,
+        /// Line, column and reason.
+        cause: Box<toml::de::Error>,
+    },
+    /// A value that cannot be.
+    #[error("config-value: {key}: {cause}")]
+    Value {
+        /// Which key.
+        key: String,
+        /// Why, and what to write instead.
+        cause: String,
+    },
+}
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The data folder: identity, spool, journal.
+    pub data: PathBuf,
+    /// How the hub is reached.
+    #[serde(default)]
+    pub link: LinkConfig,
+    /// How is printed.
+    #[serde(default)]
+    pub printing: PrintingConfig,
+    /// The store's printers.
+    #[serde(default, rename = "printer")]
+    pub printers: Vec<PrinterEntry>,
+}
+
+/// `[link]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkConfig {
+    /// `host:port` of the hub; without it, the one of the enrolment.
+    #[serde(default)]
+    pub hub: Option<String>,
+    /// Which UDP socket is used.
+    #[serde(default)]
+    pub socket: SocketChoice,
+}
+
+/// Which UDP socket is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SocketChoice {
+    /// The fast one, and the plain one where that does not work.
+    #[default]
+    Auto,
+    /// The plain one.
+    Plain,
+}
+
+/// `[printing]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrintingConfig {
+    /// What is done with a ticket that may have come out.
+    #[serde(default)]
+    pub on_unknown: UnknownChoice,
+}
+
+/// What is done with a ticket that may have come out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownChoice {
+    /// It is printed again, marked 补打.
+    #[default]
+    Reprint,
+    /// It waits for a person: `docket-agent release`.
+    Hold,
+}
+
+/// `[[printer]]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrinterEntry {
+    /// Its name.
+    pub name: String,
+    /// `host` or `host:port`; port 9100 where none is given.
+    pub address: String,
+    /// Width of its paper: 80 or 58.
+    #[serde(default = "mm80")]
+    pub paper_mm: u8,
+    /// Stations whose tickets it prints.
+    #[serde(default)]
+    pub stations: Vec<String>,
+    /// Whether it prints what maps nowhere. A single printer does anyway.
+    #[serde(default)]
+    pub default: bool,
+}
+
+fn mm80() -> u8 {
+    80
+}
+
+impl Config {
+    /// Reads and checks a file. Relative paths in it are relative to it.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is not in order.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError::File { path: path.into(), cause })?;
+        let mut config: Config = toml::from_str(&text)
+            .map_err(|cause| ConfigError::Syntax { path: path.into(), cause: Box::new(cause) })?;
+        config.data = path.parent().unwrap_or(Path::new(".")).join(&config.data);
+        if let [only] = config.printers.as_mut_slice() {
+            only.default = true;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let refused = |key: String, cause: &str| Err(ConfigError::Value { key, cause: cause.to_owned() });
+        if self.printers.is_empty() || self.printers.len() > PRINTERS_MAX {
+            return refused("printer".into(), &format!("give 1 to {PRINTERS_MAX} [[printer]] sections"));
+        }
+        for (place, printer) in self.printers.iter().enumerate() {
+            let key = format!("printer {}", printer.name);
+            if printer.name.trim().is_empty() || printer.name.chars().any(char::is_control) {
+                return refused(format!("printer {}", place + 1), "give it a name");
+            }
+            if self.printers[..place].iter().any(|other| other.name == printer.name) {
+                return refused(key, "the name is taken by another printer");
+            }
+            if printer.address.trim().is_empty() {
+                return refused(key, "give its address, e.g. 192.168.1.50 or 192.168.1.50:9100");
+            }
+            if !matches!(printer.paper_mm, 58 | 80) {
+                return refused(key, "paper_mm is 58 or 80");
+            }
+            let taken = |station| self.printers[..place].iter().any(|other| other.stations.contains(station));
+            if let Some(station) = printer.stations.iter().find(|station| taken(station)) {
+                return refused(key, &format!("station {station} is printed by another printer already"));
+            }
+        }
+        match self.printers.iter().filter(|printer| printer.default).count() {
+            1 => Ok(()),
+            _ => refused("printer".into(), "write `default = true` at exactly one printer: it prints what maps nowhere"),
+        }
+    }
+
+    /// The printers as printing knows them.
+    pub fn printer_configs(&self) -> Vec<PrinterConfig> {
+        self.printers
+            .iter()
+            .map(|entry| PrinterConfig {
+                name: PrinterName::new(&entry.name),
+                address: entry.address.clone(),
+                paper: if entry.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 },
+                stations: entry.stations.clone(),
+                default: entry.default,
+            })
+            .collect()
+    }
+
+    /// The printers as the spool knows them.
+    pub fn printer_routes(&self) -> Vec<PrinterRoute> {
+        self.printers
+            .iter()
+            .map(|entry| PrinterRoute {
+                name: PrinterName::new(&entry.name),
+                stations: entry.stations.clone(),
+                default: entry.default,
+            })
+            .collect()
+    }
+}
+
+impl From<UnknownChoice> for OnUnknown {
+    fn from(choice: UnknownChoice) -> Self {
+        match choice {
+            UnknownChoice::Reprint => OnUnknown::Reprint,
+            UnknownChoice::Hold => OnUnknown::Hold,
+        }
+    }
+}
+
+/// Where the configuration is looked for when nothing is said.
+pub fn default_path() -> PathBuf {
+    if cfg!(windows) {
+        let data = std::env::var_os("ProgramData").unwrap_or_else(|| "C:\\ProgramData".into());
+        PathBuf::from(data).join("Docket").join("agent.toml")
+    } else {
+        PathBuf::from("/etc/docket/agent.toml")
+    }
+}

@@ -1,0 +1,129 @@
+//! Who this agent is: its key, its certificate, and the CA of the hub that it trusts.
+//!
+//! `identity.json` is written last and by renaming: a data folder that has it has all of it.
+
+use docket_protocol::ids::{AgentId, StoreId};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+const FILE: &str = "identity.json";
+const PART: &str = "identity.part";
+
+/// Why there is no identity.
+#[derive(Debug, Error)]
+pub enum IdentityError {
+    /// This PC was never enrolled.
+    #[error(
+        "not-enrolled: {path} is missing; run `docket-agent enrol --hub HOST:PORT --code CODE` \
+         (请先用总部给的注册码注册)"
+    )]
+    NotEnrolled {
+        /// What was looked for.
+        path: PathBuf,
+    },
+    /// A file cannot be read or written.
+    #[error("identity-file: {path}: {cause}; check who may write the data folder")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The file is damaged.
+    #[error("identity-damaged: {path}: {cause}; enrol again with a new code (请用新的注册码重新注册)")]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: serde_json::Error,
+    },
+}
+
+/// An enrolled agent.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Identity {
+    /// Who it is.
+    pub agent: AgentId,
+    /// Its store.
+    pub store: StoreId,
+    /// The store's name.
+    pub store_name: String,
+    /// `host:port` of the hub.
+    pub hub: String,
+    /// Private key, PKCS #8 (DER). It never leaves this PC.
+    key: Vec<u8>,
+    /// Certificate (DER).
+    certificate: Vec<u8>,
+    /// The hub's CA (DER).
+    ca: Vec<u8>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("agent", &self.agent).field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// What enrolment has given.
+    pub fn new(grant: docket_protocol::enrol::Grant, hub: String, key: Vec<u8>) -> Self {
+        Identity {
+            agent: grant.agent,
+            store: grant.store,
+            store_name: grant.store_name,
+            hub,
+            key,
+            certificate: grant.certificate,
+            ca: grant.ca,
+        }
+    }
+
+    /// Reads it from the data folder.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn read(data: &Path) -> Result<Self, IdentityError> {
+        let path = data.join(FILE);
+        let bytes = fs::read(&path).map_err(|cause| match cause.kind() {
+            std::io::ErrorKind::NotFound => IdentityError::NotEnrolled { path: path.clone() },
+            _ => IdentityError::File { path: path.clone(), cause },
+        })?;
+        serde_json::from_slice(&bytes).map_err(|cause| IdentityError::Damaged { path, cause })
+    }
+
+    /// Writes it to the data folder, for this user only.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write(&self, data: &Path) -> Result<(), IdentityError> {
+        let path = data.join(FILE);
+        let write = || {
+            fs::create_dir_all(data)?;
+            let part = data.join(PART);
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create(true).truncate(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(&part)?;
+            file.write_all(&serde_json::to_vec(self)?)?;
+            file.sync_all()?;
+            fs::rename(part, &path)
+        };
+        write().map_err(|cause| IdentityError::File { path: path.clone(), cause })
+    }
+
+    /// Certificate chain and key for TLS.
+    pub fn credentials(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let key = PrivatePkcs8KeyDer::from(self.key.clone());
+        (vec![CertificateDer::from(self.certificate.clone())], key.into())
+    }
+
+    /// The hub's CA.
+    pub fn ca(&self) -> CertificateDer<'static> {
+        CertificateDer::from(self.ca.clone())
+    }
+}

@@ -1,0 +1,89 @@
+//! Making a connection: name, socket, handshake. A fresh endpoint for each, so that nothing of a network that
+//! is gone (an address, a socket of before a suspend) is carried into the next.
+
+use super::socket::PlainUdpSocket;
+use crate::config::SocketChoice;
+use docket_protocol::enrol::HUB_SERVER_NAME;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use thiserror::Error;
+use tracing::debug;
+
+/// Why there is no connection.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// The name cannot be resolved.
+    #[error("hub-name: {hub}: {cause}; check the address and the PC's DNS (检查总部地址和本机 DNS)")]
+    Name {
+        /// As configured.
+        hub: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// There is no UDP socket.
+    #[error("udp-socket: {0}; check the PC's network and security software (检查本机网络和安全软件)")]
+    Socket(std::io::Error),
+    /// The hub does not answer.
+    #[error("hub-unreachable: {address}: {cause}; check network and firewall (检查网络和防火墙是否放行 UDP)")]
+    Handshake {
+        /// Which address was tried.
+        address: SocketAddr,
+        /// Why.
+        cause: String,
+    },
+}
+
+/// A connection together with the endpoint that drives it.
+#[derive(Debug)]
+pub struct Connected {
+    /// Kept for as long as the connection is used.
+    pub endpoint: quinn::Endpoint,
+    /// The connection.
+    pub connection: quinn::Connection,
+}
+
+/// Connects to `hub` (`host:port`).
+///
+/// # Errors
+/// See [`ConnectError`].
+pub async fn connect(
+    hub: &str,
+    config: quinn::ClientConfig,
+    choice: SocketChoice,
+) -> Result<Connected, ConnectError> {
+    let name = |cause| ConnectError::Name { hub: hub.to_owned(), cause };
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host(hub).await.map_err(name)?.collect();
+    let mut last = name(std::io::Error::new(std::io::ErrorKind::NotFound, "no address"));
+    for address in addresses {
+        let endpoint = endpoint(address, choice).await.map_err(ConnectError::Socket)?;
+        let failed = |cause: String| ConnectError::Handshake { address, cause };
+        let connecting = endpoint.connect_with(config.clone(), address, HUB_SERVER_NAME);
+        let connecting = connecting.map_err(|error| failed(error.to_string()))?;
+        match connecting.await {
+            Ok(connection) => return Ok(Connected { endpoint, connection }),
+            Err(error) => last = failed(error.to_string()),
+        }
+    }
+    Err(last)
+}
+
+async fn endpoint(towards: SocketAddr, choice: SocketChoice) -> std::io::Result<quinn::Endpoint> {
+    let any: SocketAddr = if towards.is_ipv4() {
+        (Ipv4Addr::UNSPECIFIED, 0).into()
+    } else {
+        (Ipv6Addr::UNSPECIFIED, 0).into()
+    };
+    if choice == SocketChoice::Auto {
+        match quinn::Endpoint::client(any) {
+            Ok(endpoint) => return Ok(endpoint),
+            Err(error) => debug!(%error, "the fast UDP socket does not work here, using the plain one"),
+        }
+    }
+    let socket = tokio::net::UdpSocket::bind(any).await?;
+    quinn::Endpoint::new_with_abstract_socket(
+        quinn::EndpointConfig::default(),
+        None,
+        Arc::new(PlainUdpSocket(socket)),
+        Arc::new(quinn::TokioRuntime),
+    )
+}

@@ -1,0 +1,325 @@
+//! The shell around an [`AgentSession`]: one task that connects, reads, writes, asks the spool, and decides
+//! nothing.
+
+pub mod connect;
+mod socket;
+pub mod tls;
+
+use crate::config::SocketChoice;
+use crate::spool::{Spool, SpoolError};
+use connect::{ConnectError, Connected, connect};
+use docket_protocol::frame::{self, Decoder, FrameError};
+use docket_protocol::ids::Seq;
+use docket_protocol::message::AgentStatus;
+use docket_protocol::session::{AgentSession, CloseReason, Effect, LinkState};
+use ring::rand::{SecureRandom, SystemRandom};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::sleep_until;
+use tracing::{debug, info, warn};
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 4 * 1024;
+/// Answers of the spool that may wait.
+const ANSWERS_MAX: usize = 256;
+/// How long a stopping agent tries to send its last reports.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
+
+/// What the link needs.
+#[derive(Debug)]
+pub struct LinkOptions {
+    /// `host:port` of the hub.
+    pub hub: String,
+    /// TLS with this agent's identity.
+    pub tls: quinn::ClientConfig,
+    /// Which UDP socket is used.
+    pub socket: SocketChoice,
+}
+
+enum Answer {
+    Connected(Connected, quinn::SendStream, quinn::RecvStream),
+    NotConnected(ConnectError),
+    Stored(Seq),
+    Read(Vec<(Seq, Vec<u8>)>),
+    Renumbered(Seq),
+    /// The spool is closed: the agent is stopping.
+    SpoolClosed,
+}
+
+struct Wire {
+    connected: Connected,
+    send: quinn::SendStream,
+    receive: quinn::RecvStream,
+    decoder: Decoder,
+}
+
+struct Link {
+    options: LinkOptions,
+    spool: Spool,
+    session: AgentSession,
+    wire: Option<Wire>,
+    connecting: Option<JoinHandle<()>>,
+    unwritten: Vec<u8>,
+    answers: mpsc::Sender<Answer>,
+    shown: watch::Sender<LinkState>,
+}
+
+/// Keeps the link to the hub until `stop` becomes true.
+pub async fn run_link(
+    options: LinkOptions,
+    spool: Spool,
+    mut status: watch::Receiver<AgentStatus>,
+    shown: watch::Sender<LinkState>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let (answers, mut answered) = mpsc::channel(ANSWERS_MAX);
+    let platform = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let mut outbox = spool.outbox_changed();
+    let mut link = Link {
+        options,
+        spool,
+        session: AgentSession::new(Instant::now(), chance(), version, platform),
+        wire: None,
+        connecting: None,
+        unwritten: Vec::new(),
+        answers,
+        shown,
+    };
+    let mut buffer = vec![0_u8; READ_BYTES];
+    loop {
+        link.act();
+        link.show(&mut status);
+        let deadline = link.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
+        let Link { wire, unwritten, .. } = &mut link;
+        let event = tokio::select! {
+            moved = transfer(wire.as_mut(), unwritten, &mut buffer) => Event::Moved(moved),
+            Some(answer) = answered.recv() => Event::Answered(answer),
+            Ok(()) = outbox.changed() => Event::Outbox(*outbox.borrow_and_update()),
+            Ok(()) = status.changed() => Event::Status(status.borrow_and_update().clone()),
+            () = sleep_until(deadline.into()) => Event::Time,
+            _ = stop.wait_for(|stopping| *stopping) => Event::Stop,
+        };
+        match event {
+            Event::Moved(moved) => link.moved(moved, &buffer),
+            Event::Answered(answer) => link.answered(answer),
+            Event::Outbox(assigned) => link.session.outbox_has(assigned),
+            Event::Status(status) => link.session.report_status(status),
+            Event::Time => link.session.timed_out(Instant::now()),
+            Event::Stop => return link.stop().await,
+        }
+    }
+}
+
+enum Event {
+    Moved(Moved),
+    Answered(Answer),
+    Outbox(Seq),
+    Status(AgentStatus),
+    Time,
+    Stop,
+}
+
+enum Moved {
+    Read(usize),
+    Wrote(usize),
+    Lost(String),
+}
+
+/// Reads or writes, whichever can be done first. Both are safe to be dropped half-way.
+async fn transfer(wire: Option<&mut Wire>, unwritten: &[u8], buffer: &mut [u8]) -> Moved {
+    let Some(wire) = wire else { return std::future::pending().await };
+    tokio::select! {
+        read = wire.receive.read(buffer) => match read {
+            Ok(Some(bytes)) => Moved::Read(bytes),
+            Ok(None) => Moved::Lost("closed by the hub".to_owned()),
+            Err(error) => Moved::Lost(error.to_string()),
+        },
+        wrote = wire.send.write(unwritten), if !unwritten.is_empty() => match wrote {
+            Ok(bytes) => Moved::Wrote(bytes),
+            Err(error) => Moved::Lost(error.to_string()),
+        },
+    }
+}
+
+impl Link {
+    fn act(&mut self) {
+        while let Some(effect) = self.session.poll_effect(Instant::now()) {
+            match effect {
+                Effect::Connect => self.connect(),
+                Effect::Send(message) => {
+                    if let Err(error) = frame::encode(&message, &mut self.unwritten) {
+                        warn!(code = "frame", %error, "a message was not sent");
+                    }
+                }
+                Effect::Store(items) => {
+                    let spool = self.spool.clone();
+                    self.ask(async move { spool.receive(items).await.map(Answer::Stored) });
+                }
+                Effect::ReadOutbox { after, limit } => {
+                    let spool = self.spool.clone();
+                    self.ask(async move { spool.outbox_after(after, limit).await.map(Answer::Read) });
+                }
+                Effect::Acknowledged(up_to) => {
+                    let spool = self.spool.clone();
+                    self.tell(async move { spool.acknowledged(up_to).await });
+                }
+                Effect::SkipTo(seq) => {
+                    let spool = self.spool.clone();
+                    self.tell(async move { spool.skip_to(seq).await });
+                }
+                Effect::RenumberAfter(seq) => {
+                    let spool = self.spool.clone();
+                    self.ask(async move { spool.renumber_after(seq).await.map(Answer::Renumbered) });
+                }
+                Effect::Close(reason) => self.close(reason),
+                Effect::Open(_) | Effect::Status(_) => debug_assert!(false, "a hub's effect in an agent's session"),
+            }
+        }
+    }
+
+    fn ask(&self, question: impl Future<Output = Result<Answer, SpoolError>> + 'static + Send) {
+        let answers = self.answers.clone();
+        tokio::spawn(async move {
+            let _ = answers.send(question.await.unwrap_or(Answer::SpoolClosed)).await;
+        });
+    }
+
+    fn tell(&self, statement: impl Future<Output = Result<(), SpoolError>> + 'static + Send) {
+        tokio::spawn(async move {
+            if let Err(error) = statement.await {
+                debug!(%error, "the spool did not take it");
+            }
+        });
+    }
+
+    fn connect(&mut self) {
+        let (hub, tls, socket) = (self.options.hub.clone(), self.options.tls.clone(), self.options.socket);
+        let answers = self.answers.clone();
+        self.connecting = Some(tokio::spawn(async move {
+            let answer = match connect(&hub, tls, socket).await {
+                Ok(connected) => match connected.connection.open_bi().await {
+                    Ok((send, receive)) => Answer::Connected(connected, send, receive),
+                    Err(error) => Answer::NotConnected(ConnectError::Handshake {
+                        address: connected.connection.remote_address(),
+                        cause: error.to_string(),
+                    }),
+                },
+                Err(error) => Answer::NotConnected(error),
+            };
+            let _ = answers.send(answer).await;
+        }));
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        let now = Instant::now();
+        match answer {
+            Answer::Connected(connected, send, receive) => {
+                // The session may have given up this attempt in the meantime.
+                if self.connecting.take().is_some() {
+                    self.wire = Some(Wire { connected, send, receive, decoder: Decoder::default() });
+                    self.session.connected(now, self.spool.cursors());
+                }
+            }
+            Answer::NotConnected(error) => {
+                if self.connecting.take().is_some() {
+                    info!(%error, "no link");
+                    self.session.disconnected(now);
+                }
+            }
+            Answer::Stored(up_to) => self.session.stored(up_to),
+            Answer::Read(items) => self.session.outbox_read(items),
+            Answer::Renumbered(assigned) => self.session.outbox_has(assigned),
+            Answer::SpoolClosed => debug!("the spool is closed"),
+        }
+    }
+
+    fn moved(&mut self, moved: Moved, buffer: &[u8]) {
+        match moved {
+            Moved::Wrote(bytes) => drop(self.unwritten.drain(..bytes)),
+            Moved::Lost(cause) => {
+                info!(cause, "link lost");
+                self.disconnect();
+            }
+            Moved::Read(bytes) => {
+                if let Err(error) = self.take(&buffer[..bytes]) {
+                    warn!(code = "frame", %error, "closing the link");
+                    self.close(CloseReason::Unexpected);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
+        let Some(wire) = &mut self.wire else { return Ok(()) };
+        wire.decoder.push(bytes);
+        while let Some(message) = wire.decoder.next_message()? {
+            self.session.received(Instant::now(), message);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        let (code, number) = reason.code();
+        info!(code, "closing the link");
+        if let Some(wire) = &self.wire {
+            wire.connected.connection.close(number.into(), code.as_bytes());
+        }
+        self.disconnect();
+    }
+
+    fn disconnect(&mut self) {
+        self.wire = None;
+        self.unwritten.clear();
+        if let Some(connecting) = self.connecting.take() {
+            connecting.abort();
+        }
+        self.session.disconnected(Instant::now());
+    }
+
+    /// Shows the state of the link, and greets a new session with the state of things.
+    fn show(&mut self, status: &mut watch::Receiver<AgentStatus>) {
+        let link = self.session.link();
+        let changed = self.shown.send_if_modified(|shown| {
+            let changed = *shown != link;
+            *shown = link;
+            changed
+        });
+        if changed {
+            match link {
+                LinkState::Live { epoch } => {
+                    info!(epoch, "link live");
+                    self.session.report_status(status.borrow_and_update().clone());
+                    self.act();
+                }
+                LinkState::Refused(refusal) => {
+                    warn!(code = refusal.code(), remedy = refusal.remedy().1, "the hub refuses this agent");
+                }
+                LinkState::Waiting | LinkState::Connecting => {}
+            }
+        }
+    }
+
+    /// Sends what is still to be sent, for a moment, and closes.
+    async fn stop(mut self) {
+        let Some(wire) = &mut self.wire else { return };
+        let flush = async {
+            wire.send.write_all(&self.unwritten).await.ok()?;
+            wire.send.finish().ok()?;
+            wire.send.stopped().await.ok()
+        };
+        let _ = tokio::time::timeout(FLUSH_MAX, flush).await;
+        wire.connected.connection.close(0_u32.into(), b"agent-stopping");
+        let _ = tokio::time::timeout(FLUSH_MAX, wire.connected.endpoint.wait_idle()).await;
+    }
+}
+
+/// Spreads the pauses of many agents; without random numbers they would only be less spread.
+fn chance() -> u64 {
+    let mut seed = [0_u8; 8];
+    match SystemRandom::new().fill(&mut seed) {
+        Ok(()) => u64::from_le_bytes(seed),
+        Err(_) => u64::from(std::process::id()),
+    }
+}

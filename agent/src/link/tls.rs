@@ -1,0 +1,135 @@
+//! TLS towards the hub: pinned to its CA on the link, and not yet on enrolment.
+
+use crate::identity::Identity;
+use docket_protocol::enrol::{ENROL_ALPN, LINK_ALPN};
+use quinn::crypto::rustls::QuicClientConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+
+/// A connection that is idle sends something this often, so that NATs keep its mapping.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A connection without a sign of life for so long is gone.
+const IDLE_MAX_MS: u32 = 45_000;
+/// What the hub may send ahead of our reading. It bounds the memory of a busy agent.
+const WINDOW_BYTES: u32 = 256 * 1024;
+/// 2026-11-01T00:00:00Z: no certificate is judged at an earlier time. A PC whose battery is empty starts in
+/// the year of its making, and has to print all the same.
+const CLOCK_FLOOR_S: u64 = 1_793_491_200;
+
+/// Why there is no TLS.
+#[derive(Debug, Error)]
+#[error("link-tls: {0}; enrol again with a new code (请用新的注册码重新注册)")]
+pub struct TlsError(String);
+
+impl From<rustls::Error> for TlsError {
+    fn from(error: rustls::Error) -> Self {
+        TlsError(error.to_string())
+    }
+}
+
+/// For the link: the hub must have a certificate of the pinned CA, and gets ours.
+///
+/// # Errors
+/// Where the identity's key and certificates are not usable.
+pub fn link_config(identity: &Identity) -> Result<quinn::ClientConfig, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(identity.ca())?;
+    let (chain, key) = identity.credentials();
+    let mut tls = ClientConfig::builder_with_details(provider, Arc::new(ClockWithFloor))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)?;
+    tls.alpn_protocols = vec![LINK_ALPN.to_vec()];
+    quic(tls)
+}
+
+/// For enrolment: any certificate is taken, since the exchange over it proves who the hub is.
+///
+/// # Errors
+/// None in practice.
+pub fn enrol_config() -> Result<quinn::ClientConfig, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Arc::new(Unverified(Arc::clone(&provider)));
+    let mut tls = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![ENROL_ALPN.to_vec()];
+    quic(tls)
+}
+
+fn quic(tls: ClientConfig) -> Result<quinn::ClientConfig, TlsError> {
+    let crypto = QuicClientConfig::try_from(tls).map_err(|error| TlsError(error.to_string()))?;
+    let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+    let mut transport = quinn::TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(0_u8.into())
+        .max_concurrent_uni_streams(0_u8.into())
+        .stream_receive_window(WINDOW_BYTES.into())
+        .receive_window(WINDOW_BYTES.into())
+        .send_window(u64::from(WINDOW_BYTES))
+        .datagram_receive_buffer_size(None)
+        .mtu_discovery_config(None)
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .max_idle_timeout(Some(quinn::VarInt::from_u32(IDLE_MAX_MS).into()));
+    config.transport_config(Arc::new(transport));
+    Ok(config)
+}
+
+#[derive(Debug)]
+struct ClockWithFloor;
+
+impl TimeProvider for ClockWithFloor {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now = UnixTime::now().as_secs().max(CLOCK_FLOOR_S);
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(now)))
+    }
+}
+
+/// Takes any certificate, but not any signature: the handshake itself stays sound, so that its keying
+/// material belongs to the two ends of this connection.
+#[derive(Debug)]
+struct Unverified(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Unverified {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,382 @@
+//! The print journal: which claimed tickets began, and which are on paper, to the very byte.
+//!
+//! A commit of the spool may hand several tickets to a printer, so after a crash the spool alone cannot tell
+//! which of them began. One small file for each printer can: a ring of fixed records, each written with one
+//! positional write *before* the first byte of a ticket leaves and again when the fence is in.
+//!
+//! # What survives what
+//! The writes are not fsynced: they cost two microseconds and survive `kill -9`, since the page cache
+//! outlives the process, but not a power cut. So within one boot the journal is exact, also in what it does *not*
+//! say. In another boot only a record that says "on paper" is worth something (it is checksummed, so a
+//! torn one counts as none); that nothing is written means nothing.
+//!
+//! The file is filled when it is made, so that a full disk cannot fail a write later.
+
+use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
+use docket_protocol::outcome::Evidence;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The folder of the journals, in that of the spool.
+const JOURNAL_FOLDER: &str = "journal";
+/// Bytes of a record: a divisor of a sector and of a page, so that none lies across two.
+const RECORD_BYTES: usize = 64;
+/// Records in a ring: four times what one printer may hold unsettled ([`crate::spool::CLAIMS_MAX`]).
+const RECORDS: usize = 128;
+const MAGIC: &[u8; 4] = b"DKJ1";
+/// Longer names of printers become a hash in the file's name.
+const NAME_BYTES_MAX: usize = 120;
+
+/// How far an attempt came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Its first byte may have left.
+    Began,
+    /// It is on paper.
+    Fenced(Evidence),
+    /// It began in the journal only: the connection was lost before the first byte.
+    Withdrawn,
+}
+
+/// What the journal says of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// Which ticket.
+    pub ticket: TicketId,
+    /// Which attempt.
+    pub attempt: u16,
+    /// Rises with every attempt of this printer.
+    pub serial: u64,
+    /// How far it came.
+    pub phase: Phase,
+    /// When it began.
+    pub began_at: UnixMs,
+    /// When it was on paper.
+    pub ended_at: UnixMs,
+}
+
+/// The journal cannot be used, so nothing may be printed: a crash could not be settled.
+#[derive(Debug, Error)]
+#[error("cannot {operation} the print journal {path}")]
+pub struct JournalError {
+    /// What was tried.
+    pub operation: &'static str,
+    /// The file.
+    pub path: PathBuf,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+/// The open journal of one printer.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+    serial: u64,
+}
+
+impl Journal {
+    /// Opens the journal of a printer in the spool's folder, making it where there is none.
+    ///
+    /// # Errors
+    /// The file cannot be made, filled or read.
+    pub fn open(folder: &Path, printer: &PrinterName) -> Result<Self, JournalError> {
+        let path = path_of(folder, printer);
+        let failed = |operation: &'static str| {
+            let path = path.clone();
+            move |source| JournalError { operation, path, source }
+        };
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(failed("make"))?;
+        }
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed("open"))?;
+        let mut bytes = Vec::with_capacity(RECORDS * RECORD_BYTES);
+        file.read_to_end(&mut bytes).map_err(failed("read"))?;
+        if bytes.len() < RECORDS * RECORD_BYTES {
+            let zeros = vec![0; RECORDS * RECORD_BYTES - bytes.len()];
+            write_at(&file, &zeros, bytes.len() as u64).map_err(failed("fill"))?;
+        }
+        let serial = records_in(&bytes).map(|record| record.serial).max().unwrap_or(0);
+        Ok(Self { file, path, serial })
+    }
+
+    /// Says that an attempt begins. Only after this may its first byte leave.
+    ///
+    /// # Errors
+    /// Then it must not begin.
+    pub fn began(
+        &mut self,
+        ticket: TicketId,
+        attempt: u16,
+        began_at: UnixMs,
+    ) -> Result<Record, JournalError> {
+        let record = Record {
+            ticket,
+            attempt,
+            serial: self.serial + 1,
+            phase: Phase::Began,
+            began_at,
+            ended_at: UnixMs(0),
+        };
+        self.write(&record)?;
+        self.serial = record.serial;
+        Ok(record)
+    }
+
+    /// Says that an attempt is on paper.
+    ///
+    /// # Errors
+    /// Printing goes on; a crash before the spool has stored the outcome makes it unknown.
+    pub fn fenced(
+        &mut self,
+        began: &Record,
+        evidence: Evidence,
+        ended_at: UnixMs,
+    ) -> Result<(), JournalError> {
+        self.write(&Record { phase: Phase::Fenced(evidence), ended_at, ..*began })
+    }
+
+    /// Says that no byte of an attempt left.
+    ///
+    /// # Errors
+    /// Printing goes on; a crash makes the ticket unknown.
+    pub fn withdrawn(&mut self, began: &Record) -> Result<(), JournalError> {
+        self.write(&Record { phase: Phase::Withdrawn, ..*began })
+    }
+
+    /// The serial of the last attempt: fences are made from it, so that no two attempts have the same.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    fn write(&self, record: &Record) -> Result<(), JournalError> {
+        let slot = record.serial % RECORDS as u64;
+        write_at(&self.file, &encode(record), slot * RECORD_BYTES as u64).map_err(|source| JournalError {
+            operation: "write",
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+/// What the journal of a printer says, in no order; `None` where there is no journal.
+///
+/// # Errors
+/// The file is there and cannot be read: what it says is unknown.
+pub fn read(folder: &Path, printer: &PrinterName) -> Result<Option<Vec<Record>>, JournalError> {
+    let path = path_of(folder, printer);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(Some(records_in(&bytes).collect())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(JournalError { operation: "read", path, source }),
+    }
+}
+
+/// A name that every file system takes and that differs for different printers, on Windows too, where `A`
+/// is `a` and `con` is a device.
+fn path_of(folder: &Path, printer: &PrinterName) -> PathBuf {
+    let mut name = String::from("p-");
+    for byte in printer.as_str().bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' => name.push(char::from(byte)),
+            _ => {
+                let _ = write!(name, "_{byte:02x}");
+            }
+        }
+    }
+    if name.len() > NAME_BYTES_MAX {
+        let digest = ring::digest::digest(&ring::digest::SHA256, printer.as_str().as_bytes());
+        name = String::from("h-");
+        for byte in &digest.as_ref()[..16] {
+            let _ = write!(name, "{byte:02x}");
+        }
+    }
+    folder.join(JOURNAL_FOLDER).join(name + ".bin")
+}
+
+fn encode(record: &Record) -> [u8; RECORD_BYTES] {
+    let (phase, evidence) = match record.phase {
+        Phase::Began => (1, 0),
+        Phase::Fenced(evidence) => (2, number_of(evidence)),
+        Phase::Withdrawn => (3, 0),
+    };
+    let mut bytes = [0; RECORD_BYTES];
+    bytes[..4].copy_from_slice(MAGIC);
+    bytes[4] = phase;
+    bytes[5] = evidence;
+    bytes[6..8].copy_from_slice(&record.attempt.to_le_bytes());
+    bytes[8..24].copy_from_slice(record.ticket.as_bytes());
+    bytes[24..32].copy_from_slice(&record.serial.to_le_bytes());
+    bytes[32..40].copy_from_slice(&record.began_at.0.to_le_bytes());
+    bytes[40..48].copy_from_slice(&record.ended_at.0.to_le_bytes());
+    let sum = checksum(&bytes[..56]);
+    bytes[56..].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+fn records_in(bytes: &[u8]) -> impl Iterator<Item = Record> {
+    bytes.as_chunks::<RECORD_BYTES>().0.iter().take(RECORDS).filter_map(decode)
+}
+
+fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<Record> {
+    let eight = |at: usize| -> [u8; 8] {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(&bytes[at..at + 8]);
+        eight
+    };
+    if bytes[..4] != *MAGIC || checksum(&bytes[..56]) != u64::from_le_bytes(eight(56)) {
+        return None;
+    }
+    let phase = match bytes[4] {
+        1 => Phase::Began,
+        2 => Phase::Fenced(evidence_of(bytes[5])?),
+        3 => Phase::Withdrawn,
+        _ => return None,
+    };
+    let mut ticket = [0; 16];
+    ticket.copy_from_slice(&bytes[8..24]);
+    Some(Record {
+        ticket: TicketId::from_bytes(ticket),
+        attempt: u16::from_le_bytes([bytes[6], bytes[7]]),
+        serial: u64::from_le_bytes(eight(24)),
+        phase,
+        began_at: UnixMs(i64::from_le_bytes(eight(32))),
+        ended_at: UnixMs(i64::from_le_bytes(eight(40))),
+    })
+}
+
+fn number_of(evidence: Evidence) -> u8 {
+    match evidence {
+        Evidence::Spooled => 1,
+        Evidence::Sent => 2,
+        Evidence::Status => 3,
+        Evidence::Fence => 4,
+    }
+}
+
+fn evidence_of(number: u8) -> Option<Evidence> {
+    match number {
+        1 => Some(Evidence::Spooled),
+        2 => Some(Evidence::Sent),
+        3 => Some(Evidence::Status),
+        4 => Some(Evidence::Fence),
+        _ => None,
+    }
+}
+
+/// FNV-1a, 64 bits: against torn and stray writes, not against people.
+fn checksum(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[written..];
+        offset += written as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(number: u8) -> TicketId {
+        TicketId::from_bytes([number; 16])
+    }
+
+    #[test]
+    fn each_phase_is_read_back_and_serials_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let printer = PrinterName::new("后厨/A");
+        assert!(read(folder.path(), &printer).unwrap().is_none());
+        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let first = journal.began(ticket(1), 1, UnixMs(10)).unwrap();
+        journal.fenced(&first, Evidence::Fence, UnixMs(20)).unwrap();
+        let second = journal.began(ticket(2), 3, UnixMs(30)).unwrap();
+        drop(journal);
+        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let third = journal.began(ticket(3), 1, UnixMs(40)).unwrap();
+        journal.withdrawn(&third).unwrap();
+        let mut records = read(folder.path(), &printer).unwrap().unwrap();
+        records.sort_by_key(|record| record.serial);
+        assert_eq!(
+            records,
+            [
+                Record { phase: Phase::Fenced(Evidence::Fence), ended_at: UnixMs(20), ..first },
+                second,
+                Record { phase: Phase::Withdrawn, ..third },
+            ]
+        );
+        assert_eq!(third.serial, 3);
+    }
+
+    #[test]
+    fn the_ring_keeps_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        let printer = PrinterName::new("front");
+        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        for number in 0..RECORDS as u64 + 5 {
+            journal.began(ticket(number as u8), 1, UnixMs(0)).unwrap();
+        }
+        let records = read(folder.path(), &printer).unwrap().unwrap();
+        assert_eq!(records.len(), RECORDS);
+        assert_eq!(records.iter().map(|record| record.serial).min(), Some(6));
+    }
+
+    #[test]
+    fn a_torn_record_counts_as_none() {
+        let record = Record {
+            ticket: ticket(7),
+            attempt: 2,
+            serial: 9,
+            phase: Phase::Fenced(Evidence::Status),
+            began_at: UnixMs(1),
+            ended_at: UnixMs(2),
+        };
+        let whole = encode(&record);
+        assert_eq!(decode(&whole), Some(record));
+        for at in 0..RECORD_BYTES {
+            let mut torn = whole;
+            torn[at] ^= 0x40;
+            assert_eq!(decode(&torn), None, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn names_of_files_differ_where_printers_do() {
+        let name = |printer: &str| {
+            path_of(Path::new("x"), &PrinterName::new(printer))
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(name("front"), "p-front.bin");
+        assert_eq!(name("A b"), "p-_41_20b.bin");
+        assert_ne!(name("a"), name("A"));
+        assert!(name(&"长".repeat(100)).starts_with("h-"));
+    }
+}

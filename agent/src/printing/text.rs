@@ -1,0 +1,137 @@
+//! Text as printers know it: GB18030, one or two bytes, one or two columns.
+//!
+//! A character's width is the length of its GB18030 code, not what Unicode's tables say. A character of four
+//! bytes (rare ones, emoji) is in no printer's font: it becomes a visible `□`. Control characters of foreign
+//! text go, so that a customer's note cannot send commands.
+//!
+//! The table is made once by decoding all two-byte codes (about a millisecond and 64 KiB): the encoder of
+//! `encoding_rs` searches a Chinese character's code one by one unless it is built with larger tables.
+
+use encoding_rs::GB18030;
+use std::sync::OnceLock;
+
+/// What stands for a character that the printer lacks: `□`, A1 F5 in GB18030.
+pub const PLACEHOLDER: char = '□';
+const PLACEHOLDER_CODE: u16 = 0xA1F5;
+const BMP_CHARACTERS: usize = 0x1_0000;
+
+/// Text that a printer takes as it is: no control characters, nothing that it lacks.
+pub fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    out.extend(text.chars().filter_map(clean_character));
+    out
+}
+
+/// Columns of clean text in normal characters.
+pub fn columns(clean: &str) -> usize {
+    clean.chars().map(columns_of).sum()
+}
+
+/// Columns of a clean character.
+pub fn columns_of(clean: char) -> usize {
+    if clean.is_ascii() { 1 } else { 2 }
+}
+
+/// Appends clean text as GB18030.
+pub fn push_gb18030(clean: &str, out: &mut Vec<u8>) {
+    for character in clean.chars() {
+        match u8::try_from(character) {
+            Ok(byte) if (0x20..0x7F).contains(&byte) => out.push(byte),
+            _ => out.extend_from_slice(&code_of(character).unwrap_or(PLACEHOLDER_CODE).to_be_bytes()),
+        }
+    }
+}
+
+fn clean_character(character: char) -> Option<char> {
+    match character {
+        ' '..='~' => Some(character),
+        '\t' | '\u{A0}' => Some(' '),
+        '¥' => Some('￥'),
+        // Joiners, direction marks and variation selectors have no shape of their own.
+        '\u{200B}'..='\u{200F}'
+        | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'..='\u{2069}'
+        | '\u{FE00}'..='\u{FE0F}'
+        | '\u{FEFF}' => None,
+        _ if character.is_control() => None,
+        _ => Some(if code_of(character).is_some() { character } else { PLACEHOLDER }),
+    }
+}
+
+/// The two-byte code of a character that has one.
+fn code_of(character: char) -> Option<u16> {
+    static TABLE: OnceLock<Vec<u16>> = OnceLock::new();
+    let code = *TABLE.get_or_init(two_byte_codes).get(character as usize)?;
+    (code != 0).then_some(code)
+}
+
+fn two_byte_codes() -> Vec<u16> {
+    // Zeroed by the system: pages without a character are never touched.
+    let mut table = vec![0; BMP_CHARACTERS];
+    for lead in 0x81..=0xFE_u8 {
+        for trail in (0x40..=0xFE_u8).filter(|&trail| trail != 0x7F) {
+            let bytes = [lead, trail];
+            let Some(text) = GB18030.decode_without_bom_handling_and_without_replacement(&bytes) else {
+                continue;
+            };
+            let mut characters = text.chars();
+            let (Some(character), None) = (characters.next(), characters.next()) else { continue };
+            // The private use area is for characters that each maker draws, or does not draw, as it likes.
+            // The ideographic space has two codes; the first is the one that every font has.
+            if !('\u{E000}'..='\u{F8FF}').contains(&character)
+                && let Some(code @ 0) = table.get_mut(character as usize)
+            {
+                *code = u16::from_be_bytes(bytes);
+            }
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gb(text: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        push_gb18030(&clean(text), &mut out);
+        out
+    }
+
+    #[test]
+    fn the_table_is_the_encoders() {
+        for character in '\u{80}'..='\u{FFFF}' {
+            let text = character.to_string();
+            let (encoded, _, unmappable) = GB18030.encode(&text);
+            let private = ('\u{E000}'..='\u{F8FF}').contains(&character);
+            let expected = (!unmappable && !private).then(|| <[u8; 2]>::try_from(&*encoded).ok()).flatten();
+            assert_eq!(code_of(character).map(u16::to_be_bytes), expected, "U+{:04X}", character as u32);
+        }
+    }
+
+    #[test]
+    fn text_becomes_what_printers_take() {
+        let table: [(&str, &[u8]); 8] = [
+            ("A1", b"A1"),
+            ("宫", &[0xB9, 0xAC]),
+            ("¥5", &[0xA3, 0xA4, b'5']),
+            ("€", &[0xA2, 0xE3]),
+            ("😀", &[0xA1, 0xF5]),
+            ("𠮷", &[0xA1, 0xF5]),
+            ("a\u{1b}@\u{10}\u{4}\u{1d}V\u{7f}\u{85}b", b"a@Vb"),
+            ("❤\u{fe0f}\t.", &[0xA1, 0xF5, b' ', b'.']),
+        ];
+        for (text, expected) in table {
+            assert_eq!(gb(text), expected, "{text:?}");
+            assert_eq!(columns(&clean(text)), expected.len(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn no_text_can_send_a_command() {
+        for character in '\0'..=char::MAX {
+            let bytes = gb(&character.to_string());
+            assert!(bytes.iter().all(|&byte| byte >= 0x20 && byte != 0x7F), "U+{:04X}", character as u32);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The handle that the link and the printers hold.
+
+use super::command::{Command, Read, Write};
+use super::writer::{self, Shared};
+use super::{
+    CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, Profile, SpoolError, SpoolOptions,
+};
+use crate::printing::journal::{Journal, JournalError};
+use docket_protocol::ids::{PrinterName, Seq, TicketId};
+use std::path::Path;
+use std::sync::{Arc, mpsc::Sender};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+/// A cheap handle on the spool. The storage thread ends when the last one is gone, or with [`Spool::close`].
+#[derive(Debug, Clone)]
+pub struct Spool {
+    commands: Sender<Command>,
+    permits: Arc<Semaphore>,
+    shared: Arc<Shared>,
+}
+
+impl Spool {
+    /// Opens the spool in `folder`, making it where there is none, and settles what an earlier life left.
+    ///
+    /// With a full disk it opens too, with [`Counts::full`]; what has to be settled is then settled as soon
+    /// as there is room, before any printer gets a ticket.
+    ///
+    /// # Errors
+    /// See [`SpoolError`]; each is one for a person.
+    pub fn open(folder: &Path, options: SpoolOptions) -> Result<Self, SpoolError> {
+        let (commands, shared) = writer::start(folder, options)?;
+        Ok(Self { commands, permits: Arc::new(Semaphore::new(COMMANDS_MAX)), shared })
+    }
+
+    /// Where the spool stands now.
+    pub fn cursors(&self) -> Cursors {
+        self.shared.cursors()
+    }
+
+    /// Stores what the hub delivers, `(place, postcard Item)` in rising order, and returns the cursor that
+    /// may be acknowledged. It returns only once that is durable; on a full disk it waits.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`]; nothing may be acknowledged then.
+    pub async fn receive(&self, items: Vec<(Seq, Vec<u8>)>) -> Result<Seq, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.write(Write::Receive { items, answer }).await?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Takes over that the hub sends only what is after `seq`.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn skip_to(&self, seq: Seq) -> Result<(), SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.write(Write::SkipTo { seq, answer }).await?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Up to `limit` reports after a place, oldest first, as `(place, postcard Report)`.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn outbox_after(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Vec<u8>)>, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Read(Read::OutboxAfter { after, limit, answer }))?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// The hub has stored everything up to here: those reports are deleted, with the next transaction.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn acknowledged(&self, up_to: Seq) -> Result<(), SpoolError> {
+        self.write(Write::Acknowledged { up_to }).await
+    }
+
+    /// Gives all pending reports new places after `after`, in the same order, and returns the last one:
+    /// the hub has received higher places from an earlier life of this spool.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn renumber_after(&self, after: Seq) -> Result<Seq, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.write(Write::Renumber { after, answer }).await?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Changes with the highest place that a report was given. It is durable by then.
+    pub fn outbox_changed(&self) -> watch::Receiver<Seq> {
+        self.shared.outbox_changed()
+    }
+
+    /// What waits.
+    pub fn counts(&self) -> watch::Receiver<Counts> {
+        self.shared.counts()
+    }
+
+    /// Puts a held ticket back into its queue, marked. `false` where it is not held.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn release(&self, ticket: TicketId) -> Result<bool, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.write(Write::Release { ticket, answer }).await?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Tickets that wait for a person, oldest first.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn held(&self, limit: usize) -> Result<Vec<HeldTicket>, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Read(Read::Held { limit, answer }))?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Returns once everything that was asked before is durable.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn flush(&self) -> Result<(), SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.write(Write::Flush { answer }).await?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Stores what was asked before, as far as there is room, and closes the database. All handles are of no
+    /// more use.
+    pub async fn close(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.send(Command::Stop { answer }).is_ok() {
+            let _ = answered.await;
+        }
+    }
+
+    /// The end of the queue that belongs to a printer; `None` for a printer that is not in the options. A
+    /// second port of the same printer takes the first one's place.
+    pub fn port(&self, printer: &PrinterName) -> Option<ClaimPort> {
+        let index = self.shared.printer_index(printer)?;
+        let (sender, claims) = mpsc::channel(CLAIMS_MAX as usize);
+        self.send(Command::Subscribe { printer: index, claims: sender }).ok()?;
+        Some(ClaimPort { spool: self.clone(), printer: index, claims })
+    }
+
+    /// Opens the print journal of a printer.
+    ///
+    /// # Errors
+    /// The file cannot be made or read.
+    pub fn journal(&self, printer: &PrinterName) -> Result<Journal, JournalError> {
+        Journal::open(self.shared.folder(), printer)
+    }
+
+    async fn write(&self, write: Write) -> Result<(), SpoolError> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| SpoolError::Closed)?;
+        self.send(Command::Write(write, Some(permit)))
+    }
+
+    fn send(&self, command: Command) -> Result<(), SpoolError> {
+        self.commands.send(command).map_err(|_| SpoolError::Closed)
+    }
+}
+
+/// A printer's end of the queue.
+#[derive(Debug)]
+pub struct ClaimPort {
+    spool: Spool,
+    printer: usize,
+    claims: mpsc::Receiver<Claim>,
+}
+
+impl ClaimPort {
+    /// From now on this printer holds up to `level` tickets, at most [`CLAIMS_MAX`], those in flight
+    /// included; the spool tops it up with each commit. 0 takes no more.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub fn want(&self, level: u32) -> Result<(), SpoolError> {
+        self.spool.send(Command::Want { printer: self.printer, level: level.min(CLAIMS_MAX) })
+    }
+
+    /// The next claimed ticket; `None` when the spool is closed.
+    pub async fn next(&mut self) -> Option<Claim> {
+        self.claims.recv().await
+    }
+
+    /// The next claimed ticket if there is one already.
+    pub fn try_next(&mut self) -> Option<Claim> {
+        self.claims.try_recv().ok()
+    }
+
+    /// Says what came of a begun attempt: the state changes and the report is written in one transaction.
+    /// It returns before that is durable; the order is kept. The journal covers the time between.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`]; recovery reads the journal then.
+    pub async fn finish(&self, finish: Finish) -> Result<(), SpoolError> {
+        self.spool.write(Write::Finish { printer: self.printer, finish }).await
+    }
+
+    /// Gives back claims of which no byte was sent; they keep their places in the queue.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn hand_back(&self, tickets: Vec<TicketId>) -> Result<(), SpoolError> {
+        self.spool.write(Write::HandBack { printer: self.printer, tickets }).await
+    }
+
+    /// What is known of the unit, a printer at an address.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn profile(&self, unit: &str) -> Result<Profile, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.spool.send(Command::Read(Read::Profile { unit: unit.to_owned(), answer }))?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Remembers what a unit has shown.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn learn(&self, unit: &str, profile: Profile) -> Result<(), SpoolError> {
+        self.spool.write(Write::Learn { unit: unit.to_owned(), profile }).await
+    }
+}

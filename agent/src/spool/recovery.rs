@@ -1,0 +1,232 @@
+//! What an earlier life left: claims without an outcome, and what that life could not read.
+//!
+//! | journal says | same boot | other boot |
+//! |---|---|---|
+//! | on paper | printed, with that evidence | the same: a record that is there is true |
+//! | began | unknown (agent ended) | unknown (power lost) |
+//! | withdrawn | back to the queue | unknown (power lost): a later record may be missing |
+//! | nothing | back to the queue | unknown (power lost) |
+//! | (no journal) | unknown (power lost) | unknown (power lost) |
+
+use super::store::{Load, Settled, Work, number, seq};
+use super::{Ending, Finish};
+use crate::printing::journal::{self, Phase, Record};
+use docket_protocol::frame::read_payload;
+use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
+use docket_protocol::message::Item;
+use docket_protocol::outcome::{Doubt, Evidence};
+use rusqlite::{OptionalExtension as _, params};
+use std::collections::HashMap;
+
+/// What the journal's word for an attempt comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Printed { evidence: Evidence, began_at: UnixMs, ended_at: UnixMs },
+    Unknown { doubt: Doubt, began_at: Option<UnixMs> },
+    NotBegun,
+}
+
+/// `complete`: the journal has every record that was written, so what it does not say did not happen.
+fn judge(record: Option<&Record>, complete: bool) -> Verdict {
+    let power_lost = |began_at| Verdict::Unknown { doubt: Doubt::PowerLost, began_at };
+    match record {
+        Some(&Record { phase: Phase::Fenced(evidence), began_at, ended_at, .. }) => {
+            Verdict::Printed { evidence, began_at, ended_at }
+        }
+        Some(&Record { phase: Phase::Began, began_at, .. }) if complete => {
+            Verdict::Unknown { doubt: Doubt::AgentEnded, began_at: Some(began_at) }
+        }
+        Some(&Record { phase: Phase::Began, began_at, .. }) => power_lost(Some(began_at)),
+        Some(&Record { phase: Phase::Withdrawn, .. }) | None if complete => Verdict::NotBegun,
+        Some(&Record { phase: Phase::Withdrawn, began_at, .. }) => power_lost(Some(began_at)),
+        None => power_lost(None),
+    }
+}
+
+struct Claimed {
+    place: i64,
+    id: TicketId,
+    printer: String,
+    attempt: u16,
+    repeat: u16,
+    claimed_at: Option<i64>,
+}
+
+impl Work<'_> {
+    /// Settles what an earlier life left, in one transaction, before any printer gets a ticket.
+    pub(super) fn recover(&mut self) -> rusqlite::Result<()> {
+        let last: Option<String> =
+            self.prepare("SELECT boot FROM meta")?.query_row([], |row| row.get(0)).optional()?.flatten();
+        let same_boot = last.is_some() && last == self.options.boot_id;
+        self.settle_claims(same_boot)?;
+        self.read_again()?;
+        self.route_again()?;
+        self.count()?;
+        if last != self.options.boot_id {
+            self.prepare("UPDATE meta SET boot = ?1")?.execute([&self.options.boot_id])?;
+        }
+        self.known.recovered = true;
+        Ok(())
+    }
+
+    fn settle_claims(&mut self, same_boot: bool) -> rusqlite::Result<()> {
+        let claimed = self
+            .prepare(
+                "SELECT place, id, printer, attempt, repeat, claimed_at FROM tickets WHERE state = 1 ORDER BY place",
+            )?
+            .query_map([], |row| {
+                Ok(Claimed {
+                    place: row.get(0)?,
+                    id: TicketId::from_bytes(row.get(1)?),
+                    printer: row.get(2)?,
+                    attempt: row.get(3)?,
+                    repeat: row.get(4)?,
+                    claimed_at: row.get(5)?,
+                })
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut journals: HashMap<String, Option<Vec<Record>>> = HashMap::new();
+        for ticket in claimed {
+            let records = journals
+                .entry(ticket.printer.clone())
+                .or_insert_with(|| read_journal(self.folder, &ticket.printer))
+                .as_deref();
+            let attempt = ticket.attempt + 1;
+            let record = records.into_iter().flatten();
+            let record = record
+                .filter(|record| record.ticket == ticket.id && record.attempt == attempt)
+                .max_by_key(|record| record.serial);
+            let verdict = judge(record, same_boot && records.is_some());
+            self.settle_claim(&ticket, verdict)?;
+        }
+        Ok(())
+    }
+
+    fn settle_claim(&mut self, ticket: &Claimed, verdict: Verdict) -> rusqlite::Result<()> {
+        let finish = |ending, began_at, ended_at| Finish {
+            ticket: ticket.id,
+            attempt: ticket.attempt + 1,
+            repeat: ticket.repeat,
+            ending,
+            began_at,
+            ended_at,
+        };
+        let printer = PrinterName::new(ticket.printer.clone());
+        let finish = match verdict {
+            Verdict::NotBegun => {
+                self.prepare("UPDATE tickets SET state = 0, claimed_at = NULL WHERE place = ?1")?
+                    .execute([ticket.place])?;
+                return Ok(());
+            }
+            Verdict::Printed { evidence, began_at, ended_at } => {
+                finish(Ending::Printed(evidence), began_at, ended_at)
+            }
+            Verdict::Unknown { doubt, began_at } => {
+                let began_at = began_at.or(ticket.claimed_at.map(UnixMs)).unwrap_or(self.now);
+                finish(Ending::Unknown(doubt), began_at, self.now)
+            }
+        };
+        let settled = self.settle(&printer, &finish)?;
+        if let Some(Settled::Queued | Settled::Held) = settled {
+            tracing::warn!(
+                code = "ticket-unknown", ticket = %ticket.id, printer = %printer, attempt = finish.attempt,
+                "a ticket of an earlier life may have come out"
+            );
+        }
+        Ok(())
+    }
+
+    /// What only a newer program could read: perhaps this is it.
+    fn read_again(&mut self) -> rusqlite::Result<()> {
+        let rows = self
+            .prepare("SELECT seq, payload FROM unreadable ORDER BY seq")?
+            .query_map([], |row| Ok((seq(row.get(0)?), row.get::<_, Vec<u8>>(1)?)))?
+            .collect::<Result<Vec<_>, _>>()?;
+        for (seq, item) in rows {
+            if let Some(Item::Ticket(ticket)) = read_payload::<Item>(&item) {
+                self.store_ticket(seq, &ticket, &item)?;
+                self.prepare("DELETE FROM unreadable WHERE seq = ?1")?.execute([number(seq)])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The configuration may map stations to other printers now.
+    fn route_again(&mut self) -> rusqlite::Result<()> {
+        let queued = self
+            .prepare("SELECT DISTINCT station, printer FROM tickets WHERE state = 0")?
+            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
+            .collect::<Result<Vec<_>, _>>()?;
+        for (station, printer) in queued {
+            let wanted = self.options.printers[self.route(&station)].name.as_str();
+            if wanted != printer {
+                self.prepare(
+                    "UPDATE tickets SET printer = ?1 WHERE state = 0 AND station = ?2 AND printer = ?3",
+                )?
+                .execute(params![wanted, station, printer])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self) -> rusqlite::Result<()> {
+        let mut queued = self.prepare("SELECT count(*) FROM tickets WHERE state = 0 AND printer = ?1")?;
+        for (printer, load) in self.options.printers.iter().zip(&mut self.known.printers) {
+            let count = queued.query_row([printer.name.as_str()], |row| row.get(0))?;
+            *load = Load { queued: count, claimed: 0 };
+        }
+        self.known.held =
+            self.prepare("SELECT count(*) FROM tickets WHERE state = 3")?.query_row([], |row| row.get(0))?;
+        Ok(())
+    }
+}
+
+/// `None` where there is no journal to be trusted.
+fn read_journal(folder: &std::path::Path, printer: &str) -> Option<Vec<Record>> {
+    match journal::read(folder, &PrinterName::new(printer)) {
+        Ok(records) => records,
+        Err(error) => {
+            let cause = &error.source;
+            tracing::error!(code = "journal-unreadable", %error, %cause, "what was printing is unknown");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_holds() {
+        let record = |phase| Record {
+            ticket: TicketId::from_bytes([1; 16]),
+            attempt: 1,
+            serial: 1,
+            phase,
+            began_at: UnixMs(5),
+            ended_at: UnixMs(6),
+        };
+        let printed =
+            Verdict::Printed { evidence: Evidence::Fence, began_at: UnixMs(5), ended_at: UnixMs(6) };
+        let unknown = |doubt, began_at| Verdict::Unknown { doubt, began_at };
+        let began = Some(UnixMs(5));
+        let table = [
+            (Some(Phase::Fenced(Evidence::Fence)), true, printed),
+            (Some(Phase::Fenced(Evidence::Fence)), false, printed),
+            (Some(Phase::Began), true, unknown(Doubt::AgentEnded, began)),
+            (Some(Phase::Began), false, unknown(Doubt::PowerLost, began)),
+            (Some(Phase::Withdrawn), true, Verdict::NotBegun),
+            (Some(Phase::Withdrawn), false, unknown(Doubt::PowerLost, began)),
+            (None, true, Verdict::NotBegun),
+            (None, false, unknown(Doubt::PowerLost, None)),
+        ];
+        for (phase, complete, expected) in table {
+            assert_eq!(
+                judge(phase.map(record).as_ref(), complete),
+                expected,
+                "{phase:?}, complete: {complete}"
+            );
+        }
+    }
+}

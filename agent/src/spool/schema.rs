@@ -1,0 +1,130 @@
+//! The database: how it is opened, and its migrations, which only ever append.
+//!
+//! State and payload of a ticket are two rows: a ticket changes its state three times, and each change would
+//! write its two kilobytes again.
+
+use super::SpoolError;
+use rusqlite::Connection;
+use std::path::Path;
+use std::time::Duration;
+
+/// Earlier versions can corrupt the database when the WAL is reset (sqlite.org, 3.51.3 release notes).
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// Pages of the WAL at which it is copied back. It is then written over from its start and never made
+/// shorter, so an fsync seldom has to change the file's size.
+const WAL_PAGES: u32 = 1_000;
+/// SQLite's page cache: the index of a month's ids fits.
+const CACHE_KIB: u32 = 1_024;
+/// How long a look by another process may block a commit.
+const BUSY_MS_MAX: u64 = 5_000;
+/// Pages of 4 KiB, SQLite's default.
+const PAGE_BYTES: u64 = 4_096;
+/// All statements of the store fit.
+const STATEMENTS_CACHED: usize = 40;
+
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE meta (
+        one            INTEGER PRIMARY KEY CHECK (one = 1),
+        spool          BLOB NOT NULL,
+        received_up_to INTEGER NOT NULL,
+        assigned_up_to INTEGER NOT NULL,
+        boot           TEXT
+    ) STRICT;
+    -- place: the order of arrival, and so of printing.
+    -- state: 0 queued, 1 claimed by `printer`, 2 printed, 3 held.
+    -- attempt: begun attempts that have ended in doubt.
+    CREATE TABLE tickets (
+        place       INTEGER PRIMARY KEY,
+        id          BLOB NOT NULL UNIQUE,
+        seq         INTEGER NOT NULL,
+        station     TEXT NOT NULL,
+        title       TEXT NOT NULL,
+        printer     TEXT NOT NULL,
+        state       INTEGER NOT NULL,
+        attempt     INTEGER NOT NULL,
+        repeat      INTEGER NOT NULL,
+        received_at INTEGER NOT NULL,
+        claimed_at  INTEGER,
+        began_at    INTEGER,
+        ended_at    INTEGER,
+        evidence    TEXT,
+        doubt       TEXT
+    ) STRICT;
+    CREATE INDEX tickets_queued ON tickets (printer, place) WHERE state = 0;
+    CREATE TABLE payloads (place INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
+    CREATE TABLE unreadable (seq INTEGER PRIMARY KEY, payload BLOB NOT NULL, received_at INTEGER NOT NULL) STRICT;
+    CREATE TABLE outbox (seq INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
+    CREATE TABLE profiles (unit TEXT PRIMARY KEY, answered INTEGER NOT NULL, fenced INTEGER NOT NULL) STRICT;
+"];
+
+/// Opens and migrates the database.
+pub(super) fn open(path: &Path, bytes_max: u64) -> Result<Connection, SpoolError> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(SpoolError::SqliteTooOld { found: rusqlite::version() });
+    }
+    let failed = |operation| move |source| SpoolError::Database { operation, source };
+    let mut connection = Connection::open(path).map_err(failed("open the spool"))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    configure(&connection, bytes_max).map_err(failed("configure the spool"))?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, bytes_max: u64) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    // journal_mode and friends answer with a row, which execute_batch reads and drops.
+    connection.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = -1;
+         PRAGMA wal_autocheckpoint = {WAL_PAGES}; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA temp_store = MEMORY;
+         PRAGMA max_page_count = {};",
+        (bytes_max / PAGE_BYTES).clamp(1, u64::from(u32::MAX - 1))
+    ))
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), SpoolError> {
+    let failed = |source| SpoolError::Database { operation: "migrate the spool", source };
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let done = usize::try_from(found).unwrap_or(usize::MAX);
+    let Some(missing) = MIGRATIONS.get(done..) else {
+        return Err(SpoolError::SchemaTooNew { found, known });
+    };
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let transaction = connection.transaction().map_err(failed)?;
+    for migration in missing {
+        transaction.execute_batch(migration).map_err(failed)?;
+    }
+    transaction.execute_batch(&format!("PRAGMA user_version = {known}")).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_a_newer_program_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spool.db");
+        drop(open(&path, 1 << 20).unwrap());
+        Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 1 })));
+    }
+
+    #[test]
+    fn it_is_durable_and_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open(&folder.path().join("spool.db"), 1 << 20).unwrap();
+        let pragma = |name: &str| -> String {
+            connection
+                .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0))
+                .map(|value| format!("{value:?}"))
+                .unwrap()
+        };
+        assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
+        assert_eq!(pragma("synchronous"), "Integer(2)");
+        assert_eq!(pragma("max_page_count"), "Integer(256)");
+    }
+}

@@ -1,0 +1,214 @@
+//! The state of things: put together for the hub, and written to `status.json` for people on this PC.
+//!
+//! The file is told apart from the truth by its age: whoever shows it shows that too.
+
+use crate::clock;
+use crate::identity::Identity;
+use crate::spool::{Counts, HeldTicket, Spool};
+use docket_protocol::ids::UnixMs;
+use docket_protocol::message::AgentStatus;
+use docket_protocol::printer::{Condition, PrinterHealth};
+use docket_protocol::session::LinkState;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tracing::warn;
+
+/// Name of the file in the data folder.
+pub const STATUS_FILE: &str = "status.json";
+/// It is written and sent at least so often.
+pub const STATUS_EVERY: Duration = Duration::from_secs(15);
+/// Older than this, nobody is writing it.
+pub const STATUS_AGE_MAX_MS: u64 = 45_000;
+/// Changes of counts alone are told at most so often; a change of health is told at once.
+const COUNTS_EVERY: Duration = Duration::from_secs(1);
+/// Held tickets that are listed.
+const HELD_MAX: usize = 20;
+
+/// What `status.json` holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatusFile {
+    /// When it was written.
+    pub at: UnixMs,
+    /// Version of the program.
+    pub version: String,
+    /// Who this is.
+    pub agent: String,
+    /// The store's id.
+    pub store: String,
+    /// The store's name.
+    pub store_name: String,
+    /// `live`, `connecting`, `waiting`, or the code of a refusal.
+    pub link: String,
+    /// Since when.
+    pub link_since: UnixMs,
+    /// Printers and counts.
+    pub status: AgentStatus,
+    /// Tickets that wait for a person.
+    pub held: Vec<HeldView>,
+}
+
+/// A ticket that waits for a person.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HeldView {
+    /// Its id.
+    pub ticket: String,
+    /// `美团外卖 #17`.
+    pub title: String,
+    /// Its printer.
+    pub printer: String,
+    /// How often it was begun.
+    pub attempts: u16,
+    /// Since when it waits.
+    pub since: UnixMs,
+}
+
+impl From<HeldTicket> for HeldView {
+    fn from(held: HeldTicket) -> Self {
+        HeldView {
+            ticket: held.ticket.to_string(),
+            title: held.title,
+            printer: held.printer.to_string(),
+            attempts: held.attempts,
+            since: held.since,
+        }
+    }
+}
+
+/// Where the state comes from and goes to.
+#[derive(Debug)]
+pub struct Reporter {
+    /// Who this is.
+    pub identity: Identity,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Counts and held tickets.
+    pub spool: Spool,
+    /// Each printer's health.
+    pub printers: Vec<watch::Receiver<PrinterHealth>>,
+    /// The link's state.
+    pub link: watch::Receiver<LinkState>,
+    /// To the link.
+    pub publish: watch::Sender<AgentStatus>,
+}
+
+impl Reporter {
+    /// Tells every change until `stop` becomes true.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let changed = Arc::new(Notify::new());
+        for printer in &self.printers {
+            notify(printer.clone(), Arc::clone(&changed));
+        }
+        let mut counts = self.spool.counts();
+        let (mut link_shown, mut link_since) = (*self.link.borrow_and_update(), clock::now());
+        let mut told: Option<AgentStatus> = None;
+        loop {
+            let status = self.compose(&counts.borrow_and_update());
+            let at_once = told.as_ref().is_none_or(|told| differs_in_health(told, &status));
+            told = Some(status.clone());
+            self.publish.send_replace(status.clone());
+            self.write(status, link_shown, link_since).await;
+            if !at_once {
+                // Counts change with every ticket, and nobody reads faster than this.
+                tokio::select! {
+                    () = tokio::time::sleep(COUNTS_EVERY) => {}
+                    () = changed.notified() => {}
+                    _ = stop.wait_for(|stopping| *stopping) => return,
+                }
+            }
+            tokio::select! {
+                () = changed.notified() => {}
+                Ok(()) = counts.changed() => {}
+                Ok(()) = self.link.changed() => {}
+                () = tokio::time::sleep(STATUS_EVERY) => {}
+                _ = stop.wait_for(|stopping| *stopping) => return,
+            }
+            let link = *self.link.borrow_and_update();
+            if link != link_shown {
+                (link_shown, link_since) = (link, clock::now());
+            }
+        }
+    }
+
+    fn compose(&self, counts: &Counts) -> AgentStatus {
+        let waiting_at = |printer: &PrinterHealth| {
+            let count = counts.printers.iter().find(|(name, _)| *name == printer.printer);
+            count.map_or(0, |(_, waiting)| *waiting)
+        };
+        let printers = self
+            .printers
+            .iter()
+            .map(|printer| {
+                let health = printer.borrow().clone();
+                PrinterHealth { waiting: waiting_at(&health), ..health }
+            })
+            .collect();
+        AgentStatus { printers, waiting: counts.waiting, held: counts.held, spool_full: counts.full }
+    }
+
+    async fn write(&self, status: AgentStatus, link: LinkState, link_since: UnixMs) {
+        let held = if status.held == 0 { Vec::new() } else { self.spool.held(HELD_MAX).await.unwrap_or_default() };
+        let file = StatusFile {
+            at: clock::now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            agent: self.identity.agent.to_string(),
+            store: self.identity.store.to_string(),
+            store_name: self.identity.store_name.clone(),
+            link: link_word(link).to_owned(),
+            link_since,
+            status,
+            held: held.into_iter().map(HeldView::from).collect(),
+        };
+        if let Err(error) = write_file(&self.data, &file) {
+            warn!(code = "status-file", %error, "the status was not written");
+        }
+    }
+}
+
+fn notify(mut printer: watch::Receiver<PrinterHealth>, changed: Arc<Notify>) {
+    tokio::spawn(async move {
+        while printer.changed().await.is_ok() {
+            printer.mark_unchanged();
+            changed.notify_one();
+        }
+    });
+}
+
+fn differs_in_health(told: &AgentStatus, now: &AgentStatus) -> bool {
+    let conditions = |status: &AgentStatus| -> Vec<Vec<Condition>> {
+        let of = |printer: &PrinterHealth| printer.conditions.iter().map(|since| since.condition).collect();
+        status.printers.iter().map(of).collect()
+    };
+    told.spool_full != now.spool_full || told.held != now.held || conditions(told) != conditions(now)
+}
+
+/// The link in one word.
+pub fn link_word(link: LinkState) -> &'static str {
+    match link {
+        LinkState::Live { .. } => "live",
+        LinkState::Connecting => "connecting",
+        LinkState::Waiting => "waiting",
+        LinkState::Refused(refusal) => refusal.code(),
+    }
+}
+
+/// Whoever reads the file reads it whole.
+fn write_file(data: &Path, file: &StatusFile) -> std::io::Result<()> {
+    let part = data.join("status.part");
+    std::fs::write(&part, serde_json::to_vec(file)?)?;
+    std::fs::rename(part, data.join(STATUS_FILE))
+}
+
+/// Reads what a running agent has written; `None` where none ever ran here.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn read_file(data: &Path) -> std::io::Result<Option<StatusFile>> {
+    match std::fs::read(data.join(STATUS_FILE)) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,513 @@
+//! The device: receive buffer, mechanism, sensors and faults. No I/O; it is given the time.
+//!
+//! Bytes wait in the buffer until the mechanism is free and nothing stops it; then the interpreter takes them up to
+//! the next thing to be done. So a question that is answered in order (`GS r`, `GS ( H`) is answered only when
+//! everything before it is on paper, without any bookkeeping of its own.
+//!
+//! What survives what: paper out, an open cover and errors keep the buffer. Switching off loses it, ends a partly
+//! printed receipt, and clears the errors that only switching off clears. A new connection finds modes and paper as
+//! they are, but a command that the former connection left unfinished is dropped.
+
+use super::fault::Fault;
+use super::interpreter::{Interpreter, Op, Query};
+use super::options::{BUFFER_BYTES_MAX, BUFFER_BYTES_MIN, DOTS_PER_MM, PaperWidth, PrinterOptions};
+use super::realtime::{Request, Scanner};
+use super::receipt::Receipt;
+use super::sheet::{Sheet, Stack};
+use super::status::{Conditions, Paper, Status};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How long a cut takes where printing takes time at all.
+const CUT_TIME: Duration = Duration::from_millis(250);
+/// Answers that wait to be read by the client; more are lost.
+const REPLIES_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes that came together.
+#[derive(Debug)]
+struct Arrival {
+    connection: u64,
+    /// The count of all bytes received when the last of these was.
+    end: u64,
+    at: Instant,
+}
+
+/// A printer without its plugs.
+#[derive(Debug)]
+pub(super) struct Device {
+    paper: PaperWidth,
+    speed_mm_per_s: u32,
+    buffer_bytes: usize,
+
+    buffer: VecDeque<u8>,
+    arrivals: VecDeque<Arrival>,
+    received: u64,
+    taken: u64,
+    scanner: Scanner,
+    interpreter: Interpreter,
+    /// The connection whose bytes the interpreter is in.
+    reading_connection: u64,
+    /// When the bytes were received that the interpreter took last.
+    reading_at: Option<Instant>,
+    /// A cut that waits because the cutter jammed.
+    held: Option<Op>,
+
+    conditions: Conditions,
+    powered: bool,
+    refusing: bool,
+    silent: bool,
+    hanging: bool,
+    lines_left: Option<u32>,
+    jam_at_next_cut: bool,
+    drop_after: Option<u64>,
+    busy_until: Option<Instant>,
+    /// Since when nothing stops it.
+    ready_since: Option<Instant>,
+
+    connected: bool,
+    connections: u64,
+    automatic_status: u8,
+    replies: Vec<u8>,
+
+    sheet: Sheet,
+    stack: Stack,
+    lines_printed: u64,
+    flags: u64,
+    drawer_kicks: u64,
+    fences_answered: u64,
+    status_requests: u64,
+}
+
+impl Device {
+    /// A printer that was just switched on.
+    pub fn new(options: &PrinterOptions) -> Device {
+        Device {
+            paper: options.paper,
+            speed_mm_per_s: options.speed_mm_per_s,
+            buffer_bytes: options.buffer_bytes.clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
+            buffer: VecDeque::new(),
+            arrivals: VecDeque::new(),
+            received: 0,
+            taken: 0,
+            scanner: Scanner::default(),
+            interpreter: Interpreter::new(options.paper.dots()),
+            reading_connection: 0,
+            reading_at: None,
+            held: None,
+            conditions: Conditions::default(),
+            powered: true,
+            refusing: false,
+            silent: false,
+            hanging: false,
+            lines_left: None,
+            jam_at_next_cut: false,
+            drop_after: None,
+            busy_until: None,
+            ready_since: None,
+            connected: false,
+            connections: 0,
+            automatic_status: 0,
+            replies: Vec::new(),
+            sheet: Sheet::default(),
+            stack: Stack::new(options.receipts_kept),
+            lines_printed: 0,
+            flags: 0,
+            drawer_kicks: 0,
+            fences_answered: 0,
+            status_requests: 0,
+        }
+    }
+
+    /// A client connected.
+    pub fn connect(&mut self) {
+        self.connected = true;
+        self.connections += 1;
+        self.scanner = Scanner::default();
+        self.replies.clear();
+    }
+
+    /// The client is gone; what it sent is printed, what it asked is answered to nobody.
+    pub fn disconnect(&mut self) {
+        self.connected = false;
+        self.replies.clear();
+    }
+
+    /// Whether it takes new connections.
+    pub fn listens(&self) -> bool {
+        self.powered && !self.refusing
+    }
+
+    /// Whether it is able to take a connection that waits.
+    pub fn accepts(&self) -> bool {
+        self.listens() && !self.hanging && !self.connected
+    }
+
+    /// How many bytes may be given to [`Device::receive`] now.
+    pub fn capacity(&self) -> usize {
+        if !self.powered || self.hanging || !self.connected {
+            return 0;
+        }
+        let free = self.buffer_bytes.saturating_sub(self.buffer.len());
+        match self.drop_after {
+            Some(left) => free.min(usize::try_from(left).unwrap_or(usize::MAX)),
+            None => free,
+        }
+    }
+
+    /// Whether the connection is to be closed: the power is off, or a drop was asked for and is due. Says so once.
+    pub fn must_drop(&mut self) -> bool {
+        let due = self.connected && self.drop_after == Some(0);
+        if due {
+            self.drop_after = None;
+        }
+        due || (self.connected && !self.powered)
+    }
+
+    /// Bytes of the client; at most [`Device::capacity`].
+    pub fn receive(&mut self, bytes: &[u8], now: Instant) {
+        if let Some(left) = &mut self.drop_after {
+            *left = left.saturating_sub(bytes.len() as u64);
+        }
+        let mut rest = bytes;
+        while let Some((length, request)) = self.scanner.next(rest) {
+            let (before, after) = rest.split_at(length);
+            self.append(before, now);
+            // With unlimited speed what came before is printed before; so the order of answers does not depend
+            // on how the network cut the bytes into reads.
+            self.advance(now);
+            self.request(request, now);
+            rest = after;
+        }
+        self.append(rest, now);
+        self.advance(now);
+    }
+
+    /// Does everything that is due.
+    pub fn advance(&mut self, now: Instant) {
+        while self.works() && self.busy_until.is_none_or(|until| until <= now) {
+            let Some(op) = self.next_op() else { return };
+            // The next line begins where the last ended, however late the timer was; but not before its bytes came
+            // and not while something stopped it.
+            let start = [self.busy_until, self.ready_since, self.reading_at].into_iter().flatten().max();
+            self.obey(op, start.unwrap_or(now));
+        }
+    }
+
+    /// When [`Device::advance`] has something to do again, if nothing else happens.
+    pub fn timeout(&self) -> Option<Instant> {
+        let waits = self.held.is_some() || !self.buffer.is_empty() || self.interpreter.has_ops();
+        self.busy_until.filter(|_| waits && self.works())
+    }
+
+    /// Changes what is wrong.
+    pub fn set(&mut self, fault: Fault, now: Instant) {
+        self.advance(now);
+        let worked = self.works();
+        let before = self.conditions;
+        let conditions = &mut self.conditions;
+        match fault {
+            Fault::PaperNearEnd => conditions.paper = Paper::NearEnd,
+            Fault::PaperOut | Fault::PaperOutAfterLines(0) => {
+                conditions.paper = Paper::Out;
+                self.lines_left = None;
+            }
+            Fault::PaperOutAfterLines(lines) => self.lines_left = Some(lines),
+            Fault::PaperIn => {
+                conditions.paper = Paper::In;
+                self.lines_left = None;
+            }
+            Fault::CoverOpen => conditions.cover_open = true,
+            Fault::CoverClosed => conditions.cover_open = false,
+            Fault::CutterError => conditions.cutter_error = true,
+            Fault::CutterJamAtNextCut => self.jam_at_next_cut = true,
+            Fault::CutterOk => {
+                conditions.cutter_error = false;
+                self.jam_at_next_cut = false;
+            }
+            Fault::Heat(on) => conditions.heat = on,
+            Fault::Fatal(on) => conditions.fatal = on,
+            Fault::Offline(on) => conditions.offline = on,
+            Fault::DropAfterBytes(bytes) => self.drop_after = Some(bytes),
+            Fault::Refuse(on) => self.refusing = on,
+            Fault::Power(false) => self.switch_off(now),
+            Fault::Power(true) => self.powered = true,
+            Fault::Silent(on) => self.silent = on,
+            Fault::Hang(on) => self.hanging = on,
+        }
+        self.tell_changes(before);
+        if self.works() && !worked {
+            self.ready_since = Some(now);
+        }
+        self.advance(now);
+    }
+
+    /// Moves the answers that wait to `to`.
+    pub fn take_replies(&mut self, to: &mut Vec<u8>) {
+        if to.len() < REPLIES_BYTES_MAX {
+            to.append(&mut self.replies);
+        }
+        self.replies.clear();
+    }
+
+    /// Finished receipts that are kept, the oldest first, from number `first` on.
+    pub fn receipts_from(&self, first: u64) -> Vec<Receipt> {
+        self.stack.from(first)
+    }
+
+    /// How many receipts ended.
+    pub fn receipt_count(&self) -> u64 {
+        self.stack.count()
+    }
+
+    /// How many bytes were received.
+    pub fn bytes_received(&self) -> u64 {
+        self.received
+    }
+
+    /// What is on the paper that has not been cut.
+    pub fn paper_so_far(&self) -> String {
+        self.sheet.text()
+    }
+
+    /// Everything else.
+    pub fn status(&self) -> Status {
+        Status {
+            conditions: self.conditions,
+            powered: self.powered,
+            refusing: self.refusing,
+            silent: self.silent,
+            hanging: self.hanging,
+            connected: self.connected,
+            connections: self.connections,
+            bytes_received: self.received,
+            bytes_waiting: self.buffer.len(),
+            lines_printed: self.lines_printed,
+            receipts: self.stack.count(),
+            flags: self.flags,
+            drawer_kicks: self.drawer_kicks,
+            fences_answered: self.fences_answered,
+            status_requests: self.status_requests,
+            automatic_status: self.automatic_status,
+            paper_lines_left: self.lines_left,
+            paper_so_far: self.sheet.text(),
+        }
+    }
+
+    fn works(&self) -> bool {
+        self.powered && !self.hanging && self.conditions.online()
+    }
+
+    fn append(&mut self, bytes: &[u8], now: Instant) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.received += bytes.len() as u64;
+        self.buffer.extend(bytes);
+        self.arrivals.push_back(Arrival { connection: self.connections, end: self.received, at: now });
+    }
+
+    fn request(&mut self, request: Request, now: Instant) {
+        match request {
+            Request::Status(n) => {
+                self.status_requests += 1;
+                if let Some(byte) = self.conditions.real_time(n) {
+                    self.reply(&[byte]);
+                }
+            }
+            // Ignored where there is no error that a person could have mended.
+            Request::Resume if self.conditions.cutter_error => self.set(Fault::CutterOk, now),
+            Request::ClearAndResume if self.conditions.cutter_error => {
+                self.empty_buffer();
+                self.interpreter.clear();
+                self.set(Fault::CutterOk, now);
+            }
+            Request::Resume | Request::ClearAndResume => {}
+            Request::Kick(kick) => {
+                self.drawer_kicks += 1;
+                self.sheet.kick(kick);
+            }
+        }
+    }
+
+    fn next_op(&mut self) -> Option<Op> {
+        if let Some(op) = self.held.take() {
+            return Some(op);
+        }
+        loop {
+            let Some(arrival) = self.arrivals.front() else { return self.interpreter.step(&[]).1 };
+            if arrival.connection != self.reading_connection {
+                self.reading_connection = arrival.connection;
+                self.interpreter.abandon_command();
+            }
+            let available = usize::try_from(arrival.end - self.taken).unwrap_or(usize::MAX);
+            let (first, _) = self.buffer.as_slices();
+            let chunk = &first[..available.min(first.len())];
+            let (taken, op) = self.interpreter.step(chunk);
+            if taken > 0 {
+                self.reading_at = Some(arrival.at);
+                self.sheet.raw(&chunk[..taken], arrival.at);
+                self.buffer.drain(..taken);
+                self.taken += taken as u64;
+                if self.taken == arrival.end {
+                    self.arrivals.pop_front();
+                }
+            }
+            if op.is_some() {
+                return op;
+            }
+        }
+    }
+
+    fn obey(&mut self, op: Op, start: Instant) {
+        match op {
+            Op::Print(item) => {
+                self.lines_printed += u64::from(item.lines);
+                self.works_until(start, self.time_for(item.advance));
+                let lines = item.lines;
+                self.sheet.print(item);
+                if self.sheet.is_full() {
+                    self.flags += 1;
+                    self.end_sheet(false, start);
+                }
+                self.use_paper(lines);
+            }
+            Op::Cut if self.jam_at_next_cut => {
+                self.jam_at_next_cut = false;
+                self.held = Some(Op::Cut);
+                let before = self.conditions;
+                self.conditions.cutter_error = true;
+                self.tell_changes(before);
+            }
+            Op::Cut => {
+                self.works_until(start, if self.speed_mm_per_s == 0 { Duration::ZERO } else { CUT_TIME });
+                self.end_sheet(true, self.busy_until.unwrap_or(start));
+            }
+            Op::Kick(kick) => {
+                self.drawer_kicks += 1;
+                self.sheet.kick(kick);
+            }
+            Op::Buzz(times) => self.sheet.buzz(times),
+            Op::Ask(query) => self.answer(query),
+            Op::AutomaticStatus(mask) => {
+                self.automatic_status = mask;
+                if mask != 0 {
+                    self.reply_in_order(&self.conditions.automatic());
+                }
+            }
+            // Epson's devices keep GS a; the clones that Docket has to do with drop it, see `spec/escpos.md`.
+            Op::Reset => self.automatic_status = 0,
+            Op::RealTime(length) => self.sheet.forget_raw(length),
+            Op::Flag(flag) => {
+                self.flags += 1;
+                self.sheet.flag(flag);
+            }
+        }
+    }
+
+    fn answer(&mut self, query: Query) {
+        match query {
+            Query::Paper => self.reply_in_order(&[self.conditions.paper_sensor()]),
+            // The drawer is closed.
+            Query::Drawer => self.reply_in_order(&[0]),
+            Query::ProcessId([a, b, c, d]) => self.reply_in_order(&[0x37, 0x22, a, b, c, d, 0]),
+            Query::Identity(n) => match n {
+                // Model, type (a cutter and no display), firmware: one byte each.
+                1 | 49 => self.reply_in_order(&[0x20]),
+                2 | 50 => self.reply_in_order(&[0x03]),
+                3 | 51 => self.reply_in_order(&[0x01]),
+                65 => self.reply_in_order(b"_1.0\0"),
+                66 => self.reply_in_order(b"_DOCKET\0"),
+                67 => self.reply_in_order(b"_VIRTUAL\0"),
+                68 => self.reply_in_order(b"_V0000001\0"),
+                69 => self.reply_in_order(b"_GB18030\0"),
+                _ => return,
+            },
+        }
+        if !matches!(query, Query::Identity(_)) && !self.silent {
+            self.fences_answered += 1;
+        }
+    }
+
+    /// Answers a question from the buffer: only to the connection that asked it.
+    fn reply_in_order(&mut self, bytes: &[u8]) {
+        if self.reading_connection == self.connections {
+            self.reply(bytes);
+        }
+    }
+
+    fn reply(&mut self, bytes: &[u8]) {
+        let deaf = self.silent || self.hanging || !self.powered || !self.connected;
+        if !deaf && self.replies.len() + bytes.len() <= REPLIES_BYTES_MAX {
+            self.replies.extend_from_slice(bytes);
+        }
+    }
+
+    fn tell_changes(&mut self, before: Conditions) {
+        if self.conditions.to_be_told(&before, self.automatic_status) {
+            self.reply(&self.conditions.automatic());
+        }
+    }
+
+    fn use_paper(&mut self, lines: u32) {
+        let Some(left) = &mut self.lines_left else { return };
+        *left = left.saturating_sub(lines);
+        if *left == 0 {
+            self.lines_left = None;
+            let before = self.conditions;
+            self.conditions.paper = Paper::Out;
+            self.tell_changes(before);
+        }
+    }
+
+    fn time_for(&self, dots: u32) -> Duration {
+        if self.speed_mm_per_s == 0 {
+            return Duration::ZERO;
+        }
+        Duration::from_secs_f64(f64::from(dots) / f64::from(DOTS_PER_MM) / f64::from(self.speed_mm_per_s))
+    }
+
+    fn works_until(&mut self, start: Instant, duration: Duration) {
+        self.busy_until = (!duration.is_zero()).then(|| start + duration);
+    }
+
+    fn end_sheet(&mut self, cut: bool, at: Instant) {
+        let sheet = std::mem::take(&mut self.sheet);
+        let received_at = self.reading_at.unwrap_or(at);
+        // A cut without paper before it ends nothing; what was noted goes to the receipt that follows.
+        if let Some(sheet) = self.stack.put(sheet, self.paper, cut, received_at, at) {
+            self.sheet = sheet;
+        }
+    }
+
+    fn switch_off(&mut self, now: Instant) {
+        if !self.powered {
+            return;
+        }
+        self.interpreter.abandon_command();
+        while let (_, Some(op)) = self.interpreter.step(&[]) {
+            if let Op::Flag(flag) = op {
+                self.flags += 1;
+                self.sheet.flag(flag);
+            }
+        }
+        self.end_sheet(false, now);
+        self.powered = false;
+        self.empty_buffer();
+        self.interpreter = Interpreter::new(self.paper.dots());
+        self.scanner = Scanner::default();
+        self.busy_until = None;
+        self.automatic_status = 0;
+        self.replies.clear();
+        self.conditions.cutter_error = false;
+        self.conditions.fatal = false;
+        self.conditions.heat = false;
+        self.jam_at_next_cut = false;
+    }
+
+    fn empty_buffer(&mut self) {
+        self.buffer.clear();
+        self.arrivals.clear();
+        self.taken = self.received;
+        self.held = None;
+    }
+}
