@@ -111,7 +111,9 @@ async fn wait_for_signal() {
 fn status(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let read = read_file(&config.data).with_context(|| format!("status-file: {}", config.data.display()))?;
     let Some(file) = read else {
-        anyhow::bail!("not-running: 程序还没有在这台电脑上运行过 / the agent has not run here yet: docket-agent run");
+        anyhow::bail!(
+            "not-running: 程序还没有在这台电脑上运行过 / the agent has not run here yet: docket-agent run"
+        );
     };
     let age = clock::now().since(file.at);
     if json {
@@ -152,7 +154,10 @@ fn print_status(file: &StatusFile, age: u64) {
     for held in &file.held {
         println!(
             "!! 等待人工 held  {} {} {} — 若没出纸: docket-agent release {}",
-            held.title, held.printer, span(now.since(held.since)), held.ticket
+            held.title,
+            held.printer,
+            span(now.since(held.since)),
+            held.ticket
         );
     }
 }

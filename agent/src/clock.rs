@@ -1,4 +1,4 @@
-//! The PC's wall clock and its boot, read in one place only.
+//! The PC's wall clock, read in one place only.
 //!
 //! Machines get the time as an argument; this is for the shells around them and for what is stored.
 
@@ -12,24 +12,4 @@ pub fn now() -> UnixMs {
         Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
     };
     UnixMs(ms)
-}
-
-/// A name for the time since the machine was started; `None` where none can be trusted.
-///
-/// What was written without an fsync is still there if, and only if, this is the same as it was then. Where it
-/// is unknown, the reader has to assume that power was lost in between.
-///
-/// Linux has a random id for each boot. Windows has no such id: the boot time follows from the clock, and an
-/// old PC with an empty CMOS battery starts at the same time every day, so it is not used.
-pub fn boot_id() -> Option<String> {
-    #[cfg(target_os = "linux")]
-    {
-        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        let id = id.trim();
-        (!id.is_empty()).then(|| id.to_owned())
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        None
-    }
 }

@@ -128,8 +128,8 @@ impl Config {
     /// # Errors
     /// Where it cannot be read, or is not in order.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| ConfigError::File { path: path.into(), cause })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|cause| ConfigError::File { path: path.into(), cause })?;
         let mut config: Config = toml::from_str(&text)
             .map_err(|cause| ConfigError::Syntax { path: path.into(), cause: Box::new(cause) })?;
         config.data = path.parent().unwrap_or(Path::new(".")).join(&config.data);
@@ -166,7 +166,10 @@ impl Config {
         }
         match self.printers.iter().filter(|printer| printer.default).count() {
             1 => Ok(()),
-            _ => refused("printer".into(), "write `default = true` at exactly one printer: it prints what maps nowhere"),
+            _ => refused(
+                "printer".into(),
+                "write `default = true` at exactly one printer: it prints what maps nowhere",
+            ),
         }
     }
 

@@ -93,7 +93,8 @@ async fn exchange(hub: &str, code: &str, socket: SocketChoice) -> Result<Identit
         public_key,
         host: host_name(),
     };
-    let answer = ask(connection, &request).await.map_err(|error| EnrolError::Connection(error.to_string()))?;
+    let answer =
+        ask(connection, &request).await.map_err(|error| EnrolError::Connection(error.to_string()))?;
     connection.close(0_u32.into(), b"done");
     connected.endpoint.wait_idle().await;
     let grant = match frame::read_payload(&answer) {

@@ -64,7 +64,10 @@ pub struct Identity {
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("agent", &self.agent).field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("agent", &self.agent)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
     }
 }
 

@@ -22,12 +22,12 @@ pub mod status;
 
 use config::Config;
 use docket_protocol::message::AgentStatus;
-use docket_protocol::printer::PrinterHealth;
 use docket_protocol::session::LinkState;
 use identity::{Identity, IdentityError};
 use link::tls::TlsError;
 use link::{LinkOptions, run_link};
 use printing::journal::JournalError;
+use printing::queue::unknown_health;
 use printing::run_printer;
 use spool::{Spool, SpoolError, SpoolOptions};
 use status::Reporter;
@@ -69,12 +69,7 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), Agen
     let mut healths = Vec::new();
     for printer in config.printer_configs() {
         let journal = spool.journal(&printer.name)?;
-        let (health, seen) = watch::channel(PrinterHealth {
-            printer: printer.name.clone(),
-            conditions: Vec::new(),
-            heard_at: None,
-            waiting: 0,
-        });
+        let (health, seen) = watch::channel(unknown_health(&printer.name));
         healths.push(seen);
         printers.spawn(run_printer(printer, spool.clone(), journal, health, stop.clone()));
     }
@@ -84,8 +79,14 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), Agen
     let (end, ended) = watch::channel(false);
     let hub = config.link.hub.clone().unwrap_or_else(|| identity.hub.clone());
     let options = LinkOptions { hub, tls, socket: config.link.socket };
-    let reporter =
-        Reporter { identity, data: config.data.clone(), spool: spool.clone(), printers: healths, link, publish };
+    let reporter = Reporter {
+        identity,
+        data: config.data.clone(),
+        spool: spool.clone(),
+        printers: healths,
+        link,
+        publish,
+    };
     let mut rest = JoinSet::new();
     rest.spawn(run_link(options, spool.clone(), status, shown, ended.clone()));
     rest.spawn(reporter.run(ended.clone()));

@@ -8,7 +8,8 @@ use tracing_subscriber::filter::LevelFilter;
 // One thread: the agent shares a cashier PC with the cashier.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let level = std::env::var("DOCKET_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let level =
+        std::env::var("DOCKET_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).init();
     match execute(Cli::parse()).await {
         Ok(code) => code,

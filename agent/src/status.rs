@@ -133,23 +133,13 @@ impl Reporter {
     }
 
     fn compose(&self, counts: &Counts) -> AgentStatus {
-        let waiting_at = |printer: &PrinterHealth| {
-            let count = counts.printers.iter().find(|(name, _)| *name == printer.printer);
-            count.map_or(0, |(_, waiting)| *waiting)
-        };
-        let printers = self
-            .printers
-            .iter()
-            .map(|printer| {
-                let health = printer.borrow().clone();
-                PrinterHealth { waiting: waiting_at(&health), ..health }
-            })
-            .collect();
+        let printers = self.printers.iter().map(|printer| printer.borrow().clone()).collect();
         AgentStatus { printers, waiting: counts.waiting, held: counts.held, spool_full: counts.full }
     }
 
     async fn write(&self, status: AgentStatus, link: LinkState, link_since: UnixMs) {
-        let held = if status.held == 0 { Vec::new() } else { self.spool.held(HELD_MAX).await.unwrap_or_default() };
+        let held =
+            if status.held == 0 { Vec::new() } else { self.spool.held(HELD_MAX).await.unwrap_or_default() };
         let file = StatusFile {
             at: clock::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -9,6 +9,8 @@ windows_packages=(
     rustc-web cargo-web rust-web-src rust-web-clippy
     gcc-mingw-w64-x86-64-posix gcc-mingw-w64-x86-64-win32 g++-mingw-w64-x86-64-win32
 )
+wine_packages=(wine wine64)
+installer_packages=(nsis wixl msitools osslsigncode)
 docket_cache=${XDG_CACHE_HOME:-$HOME/.cache}/docket
 
 # Debian's tools are named in full, for the calling script alone: everybody else keeps the usual ones. What a person's

@@ -68,11 +68,8 @@ pub async fn connect(
 }
 
 async fn endpoint(towards: SocketAddr, choice: SocketChoice) -> std::io::Result<quinn::Endpoint> {
-    let any: SocketAddr = if towards.is_ipv4() {
-        (Ipv4Addr::UNSPECIFIED, 0).into()
-    } else {
-        (Ipv6Addr::UNSPECIFIED, 0).into()
-    };
+    let any: SocketAddr =
+        if towards.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     if choice == SocketChoice::Auto {
         match quinn::Endpoint::client(any) {
             Ok(endpoint) => return Ok(endpoint),

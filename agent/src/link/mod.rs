@@ -91,7 +91,8 @@ pub async fn run_link(
     loop {
         link.act();
         link.show(&mut status);
-        let deadline = link.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
+        let deadline =
+            link.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
         let Link { wire, unwritten, .. } = &mut link;
         let event = tokio::select! {
             moved = transfer(wire.as_mut(), unwritten, &mut buffer) => Event::Moved(moved),
@@ -174,7 +175,9 @@ impl Link {
                     self.ask(async move { spool.renumber_after(seq).await.map(Answer::Renumbered) });
                 }
                 Effect::Close(reason) => self.close(reason),
-                Effect::Open(_) | Effect::Status(_) => debug_assert!(false, "a hub's effect in an agent's session"),
+                Effect::Open(_) | Effect::Status(_) => {
+                    debug_assert!(false, "a hub's effect in an agent's session")
+                }
             }
         }
     }

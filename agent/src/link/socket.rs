@@ -53,7 +53,8 @@ impl AsyncUdpSocket for PlainUdpSocket {
                     meta[0] = RecvMeta { addr, len, stride: len, ecn: None, dst_ip: None };
                     return Poll::Ready(Ok(1));
                 }
-                Err(error) if cfg!(windows) && error.raw_os_error().is_some_and(|e| LOST_DATAGRAM.contains(&e)) => {}
+                Err(error)
+                    if cfg!(windows) && error.raw_os_error().is_some_and(|e| LOST_DATAGRAM.contains(&e)) => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }

@@ -25,15 +25,23 @@
 //! # Units that know less
 //! No fence, but real-time status: without fault for [`FENCE_WAIT_MS_MAX`] is evidence of grade *status*, and
 //! [`NO_FENCE_WAIT_MS`] for the following tickets of that connection. No answer ever, to anything: grade *sent*. What
-//! a unit has shown once ([`Profile`]) is expected of it: it never falls back to a lower grade silently.
+//! a unit has shown once ([`Profile`]) is expected of it, except as follows.
 //!
-//! Fences carry a number that rises from ticket to ticket, and answers to GS r are matched in order with what
-//! was asked, so that a late answer to an older ticket never ends a newer one.
+//! # Late answers
+//! Fences carry a number that rises from ticket to ticket, so a late answer to GS ( H never ends a newer ticket.
+//! Answers to GS r all look the same: they are matched in order with what was asked on this connection. A unit
+//! that still prints what an earlier connection sent will answer *that* first; while such answers may be owed,
+//! none to GS r counts, until a numbered fence has come or a ticket has ended by status.
+//!
+//! Such a unit may also wait for the rest of a command in whose middle the line was lost, and would take the next
+//! ticket for its data. So the new connection begins with as many zeros as the longest command has bytes: they end
+//! the command, and by themselves they mean nothing.
 
 use super::escpos;
 use super::health::{Conditions, Signs};
 use super::status::{Answer, OPEN_MAX, Query, Reader};
 use crate::spool::{Ending, Profile};
+use docket_protocol::document::QR_BYTES_MAX;
 use docket_protocol::outcome::{Doubt, Evidence};
 use docket_protocol::printer::Condition;
 use std::collections::VecDeque;
@@ -77,6 +85,8 @@ const FEED: [u8; 2] = [0x0A, 0x0A];
 const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 0x06, 0x00, 0x30, 0x30];
 /// Characters of ids. None of them looks like the beginning of another answer, or like a real-time one.
 const ID_ALPHABET: &[u8; 16] = b"13579=QSUWYqsuwy";
+/// Zeros that end any command: one with the data of the largest QR code is the longest.
+const ENDING_ZEROS: usize = QR_BYTES_MAX + 16;
 /// Fences that are remembered: many tickets' worth, for a unit that answers late or never.
 const FENCES_MAX: usize = 64;
 
@@ -112,6 +122,8 @@ pub struct Machine {
     profile: Profile,
     /// Neither fence was answered on this connection where it should have been.
     fenceless: bool,
+    /// Answers to GS r that were asked before may still come.
+    owed: bool,
     /// It answers some real-time queries only.
     lacks_queries: bool,
     fences: VecDeque<Fence>,
@@ -146,13 +158,14 @@ enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Job {
     serial: u64,
-    began_at: Instant,
     /// Bytes before it in `out`.
     before: usize,
     /// Its bytes that were not taken yet.
     left: usize,
     any_taken: bool,
-    /// When the last one was.
+    /// When it last got on: the unit reads, even if it says nothing.
+    moved_at: Instant,
+    /// When its last byte was taken.
     taken_at: Option<Instant>,
     on_paper_at: Option<Instant>,
 }
@@ -171,17 +184,19 @@ enum FenceKind {
 }
 
 impl Machine {
-    /// A fresh connection to a unit of which `profile` is known.
-    pub fn new(profile: Profile, now: Instant) -> Self {
+    /// A fresh connection to a unit of which `profile` is known. `owed`: an earlier connection, or an earlier life,
+    /// may have left fences without an answer ([`Machine::is_owed`]).
+    pub fn new(profile: Profile, owed: bool, now: Instant) -> Self {
         let mut machine = Self {
             reader: Reader::default(),
             signs: Signs::default(),
             profile,
             fenceless: false,
+            owed,
             lacks_queries: false,
             fences: VecDeque::new(),
             phase: Phase::Idle { poll_at: None },
-            out: AUTOMATIC_STATUS_ON.to_vec(),
+            out: vec![0; if owed { ENDING_ZEROS } else { 0 }],
             events: VecDeque::new(),
             opened_at: now,
             last_poll_at: now,
@@ -192,6 +207,7 @@ impl Machine {
             clear_since: Some(now),
             now,
         };
+        machine.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
         machine.ask();
         machine
     }
@@ -210,7 +226,10 @@ impl Machine {
             job.before -= before;
             let of_job = (bytes - before).min(job.left);
             job.left -= of_job;
-            job.any_taken |= of_job > 0;
+            if of_job > 0 {
+                job.any_taken = true;
+                job.moved_at = now;
+            }
             if job.left == 0 && job.taken_at.is_none() {
                 job.taken_at = Some(now);
             }
@@ -279,10 +298,10 @@ impl Machine {
         self.ask();
         self.phase = Phase::Printing(Job {
             serial,
-            began_at: now,
             before,
             left,
             any_taken: false,
+            moved_at: now,
             taken_at: None,
             on_paper_at: None,
         });
@@ -335,6 +354,11 @@ impl Machine {
             Phase::Printing(job) if job.any_taken => Lost::Ended(Ending::Unknown(Doubt::ConnectionLost)),
             Phase::Printing(_) => Lost::NotBegun,
         }
+    }
+
+    /// Whether the next connection may get answers to fences of this one.
+    pub fn is_owed(&self) -> bool {
+        self.owed || self.fences.iter().any(|fence| fence.kind == FenceKind::Transmit)
     }
 
     /// What is wrong with the unit.
@@ -427,6 +451,7 @@ impl Machine {
                 None
             }
             Answer::Process(id) => self.fences.iter().position(|fence| fence.kind == FenceKind::Process(id)),
+            Answer::Transmitted(_) if self.owed => None,
             Answer::Transmitted(_) => self.fences.iter().position(|fence| fence.kind == FenceKind::Transmit),
         };
         self.signs.take(answer);
@@ -449,6 +474,8 @@ impl Machine {
 
     fn passed(&mut self, fence: Fence) {
         self.fenceless = false;
+        // It counts, so it is numbered or nothing was owed; and what was owed has come before it.
+        self.owed = false;
         if !self.profile.fenced {
             self.learn(Profile { fenced: true, ..self.profile });
         }
@@ -491,38 +518,48 @@ impl Machine {
             }
             return;
         }
-        // What stops the unit other than silence: it says so, and goes on by itself once it is mended.
-        let stopped = self.signs.conditions().stop_printing();
-        match (job.taken_at, self.clear_since) {
-            (Some(taken_at), _) if !self.profile.answered && !self.profile.fenced => {
-                if now >= taken_at + ms(SENT_WAIT_MS) {
-                    self.end(Ending::Printed(Evidence::Sent));
+        if let (Some(taken_at), Some(clear_since)) = (job.taken_at, self.clear_since) {
+            let since = taken_at.max(clear_since);
+            // Asked and answered without fault after it had the time to print.
+            let answered_after = |wait| self.status_at.is_some_and(|at| at >= since + ms(wait));
+            if self.profile.fenced && !self.fenceless && !self.owed {
+                if answered_after(SILENT_MS_MAX) {
+                    self.end(Ending::Unknown(Doubt::PrinterSilent));
+                    self.close();
+                    return;
+                }
+            } else if self.profile.answered {
+                if answered_after(if self.fenceless { NO_FENCE_WAIT_MS } else { FENCE_WAIT_MS_MAX }) {
+                    self.end_without_fence(Evidence::Status);
+                    return;
+                }
+            } else {
+                let wait = if self.owed && !self.fenceless { FENCE_WAIT_MS_MAX } else { SENT_WAIT_MS };
+                if now >= since + ms(wait) {
+                    self.end_without_fence(Evidence::Sent);
                 }
                 return;
             }
-            (Some(taken_at), Some(clear_since)) => {
-                let since = taken_at.max(clear_since);
-                // Asked and answered without fault after it had the time to print.
-                let answered_after = |wait| self.status_at.is_some_and(|at| at >= since + ms(wait));
-                if self.profile.fenced && !self.fenceless {
-                    if answered_after(SILENT_MS_MAX) {
-                        self.end(Ending::Unknown(Doubt::PrinterSilent));
-                        self.close();
-                        return;
-                    }
-                } else if answered_after(if self.fenceless { NO_FENCE_WAIT_MS } else { FENCE_WAIT_MS_MAX }) {
-                    self.fenceless = true;
-                    self.end(Ending::Printed(Evidence::Status));
-                    return;
-                }
-            }
-            (Some(_), None) | (None, _) => {}
         }
-        let heard_at = self.heard_at.map_or(job.began_at, |at| at.max(job.began_at));
-        if !stopped && now >= heard_at + ms(SILENT_MS_MAX) {
+        // What stops the unit other than silence: it has said so, and goes on by itself once it is mended.
+        let stopped = self.signs.conditions().stop_printing();
+        let moved_at = self.heard_at.map_or(job.moved_at, |at| at.max(job.moved_at));
+        if !stopped && now >= moved_at + ms(SILENT_MS_MAX) {
             self.end(Ending::Unknown(Doubt::PrinterSilent));
             self.close();
         }
+    }
+
+    fn end_without_fence(&mut self, evidence: Evidence) {
+        self.fences.clear();
+        if self.owed && !self.fenceless {
+            // It has had the time to answer what was owed, too.
+            self.owed = false;
+        } else {
+            self.fenceless = true;
+            self.owed = true;
+        }
+        self.end(Ending::Printed(evidence));
     }
 
     fn end(&mut self, ending: Ending) {

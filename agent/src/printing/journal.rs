@@ -48,7 +48,7 @@ pub struct Record {
     pub ticket: TicketId,
     /// Which attempt.
     pub attempt: u16,
-    /// Rises with every attempt of this printer.
+    /// Rises with every attempt of this printer: fences are made from it, so that no two have the same.
     pub serial: u64,
     /// How far it came.
     pub phase: Phase,
@@ -76,6 +76,7 @@ pub struct Journal {
     file: File,
     path: PathBuf,
     serial: u64,
+    left_open: bool,
 }
 
 impl Journal {
@@ -105,8 +106,13 @@ impl Journal {
             let zeros = vec![0; RECORDS * RECORD_BYTES - bytes.len()];
             write_at(&file, &zeros, bytes.len() as u64).map_err(failed("fill"))?;
         }
-        let serial = records_in(&bytes).map(|record| record.serial).max().unwrap_or(0);
-        Ok(Self { file, path, serial })
+        let last = records_in(&bytes).max_by_key(|record| record.serial);
+        Ok(Self {
+            file,
+            path,
+            serial: last.map_or(0, |record| record.serial),
+            left_open: last.is_some_and(|record| record.phase == Phase::Began),
+        })
     }
 
     /// Says that an attempt begins. Only after this may its first byte leave.
@@ -153,9 +159,9 @@ impl Journal {
         self.write(&Record { phase: Phase::Withdrawn, ..*began })
     }
 
-    /// The serial of the last attempt: fences are made from it, so that no two attempts have the same.
-    pub fn serial(&self) -> u64 {
-        self.serial
+    /// Whether an earlier life ended in the middle of an attempt: the unit may still answer its fences.
+    pub fn was_left_open(&self) -> bool {
+        self.left_open
     }
 
     fn write(&self, record: &Record) -> Result<(), JournalError> {

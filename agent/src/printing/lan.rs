@@ -44,7 +44,11 @@ fn endpoint(address: &str) -> Endpoint {
     if let Ok(ip) = address.parse::<IpAddr>() {
         return Endpoint::Socket(SocketAddr::new(ip, PORT));
     }
-    if address.contains(':') { Endpoint::Name(address.into()) } else { Endpoint::Name(format!("{address}:{PORT}")) }
+    if address.contains(':') {
+        Endpoint::Name(address.into())
+    } else {
+        Endpoint::Name(format!("{address}:{PORT}"))
+    }
 }
 
 #[cfg(test)]

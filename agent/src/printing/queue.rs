@@ -122,6 +122,7 @@ struct Task {
 impl Task {
     async fn run(mut self) -> Result<(), SpoolError> {
         let mut pause_ms = RECONNECT_MS_MIN;
+        let mut owed = self.journal.was_left_open();
         while !self.is_stopping() {
             let connected = tokio::select! {
                 connected = lan::connect(&self.config.address) => connected,
@@ -132,7 +133,7 @@ impl Task {
                 Ok(stream) => {
                     tracing::info!(%printer, address = %self.config.address, "printer connected");
                     let profile = self.port.profile(&self.unit).await?;
-                    let mut machine = Machine::new(profile, Instant::now());
+                    let mut machine = Machine::new(profile, owed, Instant::now());
                     let left = self.serve(&stream, &mut machine).await?;
                     drop(stream);
                     self.leave(&machine).await?;
@@ -141,10 +142,12 @@ impl Task {
                         Left::Stopping => return Ok(()),
                         Left::Closed => tracing::warn!(%printer, "printer is silent: connecting anew"),
                         Left::Lost(error) => {
-                            let error = error.map_or_else(|| "closed by the printer".into(), |error| error.to_string());
+                            let error = error
+                                .map_or_else(|| "closed by the printer".into(), |error| error.to_string());
                             tracing::warn!(%printer, error, "connection to the printer lost");
                         }
                     }
+                    owed = machine.is_owed();
                     if machine.has_been_heard() {
                         pause_ms = RECONNECT_MS_MIN;
                     }
@@ -204,7 +207,8 @@ impl Task {
             if timer.deadline() != due.into() {
                 timer.as_mut().reset(due.into());
             }
-            let interest = if is_writable { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+            let interest =
+                if is_writable { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
             tokio::select! {
                 biased;
                 ready = stream.ready(interest) => match ready {
@@ -305,7 +309,8 @@ impl Task {
         match ending {
             Ending::Printed(_) => {
                 let took = began.elapsed();
-                self.pace = Some(self.pace.map_or(took, |pace| pace - pace / PACE_WEIGHT + took / PACE_WEIGHT));
+                self.pace =
+                    Some(self.pace.map_or(took, |pace| pace - pace / PACE_WEIGHT + took / PACE_WEIGHT));
             }
             Ending::Unknown(doubt) => {
                 tracing::warn!(

@@ -58,7 +58,7 @@ pub const SPOOL_BYTES_MAX: u64 = 1 << 30;
 pub struct SpoolOptions {
     /// The printers; exactly one is the default.
     pub printers: Vec<PrinterRoute>,
-    /// [`crate::clock::boot_id`].
+    /// Which boot of the PC this is; `None` where that cannot be known, which counts as another one.
     pub boot_id: Option<String>,
     /// What to do with a ticket that may have come out.
     pub on_unknown: OnUnknown,

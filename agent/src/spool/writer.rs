@@ -96,11 +96,11 @@ pub(super) fn start(
         shared: Arc::clone(&shared),
         store,
         commands: receiver,
-        pending: vec![(Write::Recover, None)],
+        pending: vec![(Write::Recover, None), (Write::Retain, None)],
         reads: Vec::new(),
         state: State::Writing,
         lazy_since: None,
-        retain_at: Instant::now() + Duration::from_millis(RETAIN_EVERY_MS / 60),
+        retain_at: Instant::now() + Duration::from_millis(RETAIN_EVERY_MS),
         _lock: lock,
     };
     std::thread::Builder::new()

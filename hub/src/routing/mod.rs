@@ -75,7 +75,8 @@ impl Routing {
         let (shares, unmapped) = self.shares(order);
         let title = slips::title(order);
         let front = slips::front(order, store_name);
-        let mut tickets = vec![ticket(order, TicketKind::Front, &self.front, revision, &title, made_at, front)];
+        let mut tickets =
+            vec![ticket(order, TicketKind::Front, &self.front, revision, &title, made_at, front)];
         for share in shares {
             let slip = slips::kitchen(order, &share.station, &share.dishes);
             tickets.push(ticket(order, TicketKind::Kitchen, &share.station, revision, &title, made_at, slip));

@@ -137,7 +137,7 @@ fn accept(connection: &Connection, routing: &Routing, arrival: &Arrival) -> Resu
         Event::Cancelled(push) => {
             let reason = if push.reason.is_empty() { push.by.title() } else { push.reason.as_str() };
             cancel(connection, routing, key, reason, now)?
-        },
+        }
         Event::Reminded(_) => urge(connection, routing, key, now)?,
     };
     Ok(Accepted { repeated: false, assigned })
@@ -212,7 +212,12 @@ fn place(
 }
 
 /// An order that came without its dishes comes again with them: its slips are printed anew.
-fn complete(connection: &Connection, routing: &Routing, order: &Order, now: UnixMs) -> Result<Vec<Assigned>, Fault> {
+fn complete(
+    connection: &Connection,
+    routing: &Routing,
+    order: &Order,
+    now: UnixMs,
+) -> Result<Vec<Assigned>, Fault> {
     let Some(stored) = stored_order(connection, &order.key)? else { return Ok(Vec::new()) };
     if !stored.order.dishes.is_empty() || order.dishes.is_empty() {
         return Ok(Vec::new());
@@ -257,6 +262,7 @@ fn print(
     if agent.is_none() {
         raise(connection, "store-without-agent", store.id.as_str(), "", now)?;
     }
+    let state = if agent.is_some() { TicketState::Queued } else { TicketState::NoAgent };
     let mut all = Vec::with_capacity(tickets.len());
     for ticket in tickets {
         let id = *ticket.id.as_bytes();
@@ -273,7 +279,7 @@ fn print(
             kind,
             station.as_str(),
             title,
-            TicketState::NoAgent as i64,
+            state as i64,
             now.0,
             item
         ])?;

@@ -62,7 +62,7 @@ impl Storage {
         self.reader
             .call(move |connection| {
                 let mut select = connection.prepare_cached(
-                    "SELECT seq, item FROM outbox JOIN tickets ON tickets.number = outbox.ticket
+                    "SELECT outbox.seq, item FROM outbox JOIN tickets ON tickets.number = outbox.ticket
                          WHERE outbox.agent = ?1 AND outbox.seq > ?2 ORDER BY outbox.seq LIMIT ?3",
                 )?;
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -142,9 +142,6 @@ pub(super) fn assign(
     connection
         .prepare_cached("INSERT INTO outbox (agent, seq, ticket) VALUES (?1, ?2, ?3)")?
         .execute(params![agent.as_str(), seq, ticket])?;
-    connection
-        .prepare_cached("UPDATE tickets SET agent = ?1, seq = ?2, state = ?3 WHERE number = ?4")?
-        .execute(params![agent.as_str(), seq, TicketState::Queued as i64, ticket])?;
     Ok(Assigned { agent: agent.clone(), seq: from_sql(seq), payload: item })
 }
 
@@ -206,8 +203,10 @@ pub(super) fn hand_over(
                 .execute(params![item, number])?;
         }
         connection
-            .prepare_cached("UPDATE tickets SET sent_at = NULL, spooled_at = NULL WHERE number = ?1")?
-            .execute([number])?;
+            .prepare_cached(
+                "UPDATE tickets SET sent_at = NULL, spooled_at = NULL, state = ?1 WHERE number = ?2",
+            )?
+            .execute(params![TicketState::Queued as i64, number])?;
         assign(connection, agent, number, item)?;
     }
     Ok(tickets)

@@ -73,8 +73,6 @@ const MIGRATIONS: &[&str] = &[
         id           BLOB NOT NULL UNIQUE,
         order_number INTEGER NOT NULL REFERENCES orders (number),
         store        TEXT NOT NULL,
-        agent        TEXT,
-        seq          INTEGER,
         kind         TEXT NOT NULL,
         station      TEXT NOT NULL,
         title        TEXT NOT NULL,

@@ -28,8 +28,10 @@ enum State {
     Fresh {
         until: Instant,
     },
-    /// The shell opens the session in storage.
-    Opening,
+    /// The shell opens the session in storage, and may already offer what was not yet there when it did.
+    Opening {
+        offered: Seq,
+    },
     Live(Live),
     Closed,
 }
@@ -63,7 +65,7 @@ impl HubSession {
             (State::Live(live), message) => live.received(now, message, &mut self.effects),
             (State::Fresh { .. }, Message::Hello(hello)) => {
                 if (hello.protocol_min..=hello.protocol_max).contains(&PROTOCOL_VERSION) {
-                    self.state = State::Opening;
+                    self.state = State::Opening { offered: Seq(0) };
                     self.effects.push_back(Effect::Open(hello));
                     Ok(())
                 } else {
@@ -71,7 +73,7 @@ impl HubSession {
                     Ok(())
                 }
             }
-            (State::Fresh { .. } | State::Opening, _) => Err(CloseReason::Unexpected),
+            (State::Fresh { .. } | State::Opening { .. }, _) => Err(CloseReason::Unexpected),
             (State::Closed, _) => Ok(()),
         };
         self.close_on(outcome);
@@ -79,7 +81,7 @@ impl HubSession {
 
     /// The answer to [`Effect::Open`].
     pub fn opened(&mut self, now: Instant, opened: Opened) {
-        if let State::Opening = self.state {
+        if let State::Opening { offered } = self.state {
             self.effects.push_back(Effect::Send(Message::Welcome(Welcome {
                 protocol: PROTOCOL_VERSION,
                 epoch: opened.epoch,
@@ -88,7 +90,7 @@ impl HubSession {
                 now: opened.now,
             })));
             let mut live = Live::new(now, opened.sends_after, opened.assigned_up_to, opened.received_up_to);
-            live.outbox_has(opened.assigned_up_to, &mut self.effects);
+            live.outbox_has(opened.assigned_up_to.max(offered), &mut self.effects);
             self.state = State::Live(live);
         }
     }
@@ -110,8 +112,10 @@ impl HubSession {
 
     /// A new item is in the outbox.
     pub fn offer(&mut self, seq: Seq, payload: Vec<u8>) {
-        if let State::Live(live) = &mut self.state {
-            live.offer(seq, payload, &mut self.effects);
+        match &mut self.state {
+            State::Live(live) => live.offer(seq, payload, &mut self.effects),
+            State::Opening { offered } => *offered = seq.max(*offered),
+            State::Fresh { .. } | State::Closed => {}
         }
     }
 
@@ -134,7 +138,7 @@ impl HubSession {
         match &self.state {
             State::Fresh { until } => Some(*until),
             State::Live(live) => Some(live.deadline()),
-            State::Opening | State::Closed => None,
+            State::Opening { .. } | State::Closed => None,
         }
     }
 
@@ -143,7 +147,7 @@ impl HubSession {
         let outcome = match &mut self.state {
             State::Fresh { until } if now >= *until => Err(CloseReason::NoGreeting),
             State::Live(live) => live.timed_out(now, &mut self.effects),
-            State::Fresh { .. } | State::Opening | State::Closed => Ok(()),
+            State::Fresh { .. } | State::Opening { .. } | State::Closed => Ok(()),
         };
         self.close_on(outcome);
     }

@@ -21,8 +21,8 @@ struct Outgoing {
     assigned: Seq,
     sent: Seq,
     acked: Seq,
-    /// Whether a read of the outbox is under way.
-    reading: bool,
+    /// A read of the outbox is under way; what was `assigned` when it was asked for.
+    reading: Option<Seq>,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Live {
     /// `peer_has` is the other side's cursor, `assigned` our last place, `has` our cursor.
     pub(super) fn new(now: Instant, peer_has: Seq, assigned: Seq, has: Seq) -> Self {
         Live {
-            out: Outgoing { assigned, sent: peer_has, acked: peer_has, reading: false },
+            out: Outgoing { assigned, sent: peer_has, acked: peer_has, reading: None },
             incoming: Incoming { taken: has, stored: has },
             spoke_at: now,
             heard_at: now,
@@ -46,7 +46,7 @@ impl Live {
     /// A new item is in the outbox: it is sent at once if it is the next one, else it is read later.
     pub(super) fn offer(&mut self, seq: Seq, payload: Vec<u8>, effects: &mut VecDeque<Effect>) {
         let out = &mut self.out;
-        if seq == out.sent.next() && !out.reading && out.window() > 0 {
+        if seq == out.sent.next() && out.reading.is_none() && out.window() > 0 {
             out.assigned = out.assigned.max(seq);
             out.sent = seq;
             effects.push_back(Effect::Send(Message::Deliver { seq, payload }));
@@ -63,7 +63,7 @@ impl Live {
 
     /// The answer to [`Effect::ReadOutbox`].
     pub(super) fn outbox_read(&mut self, items: Vec<(Seq, Vec<u8>)>, effects: &mut VecDeque<Effect>) {
-        self.out.reading = false;
+        let asked_at = self.out.reading.take();
         let empty = items.is_empty();
         for (seq, payload) in items {
             // Whatever is not the next is left to the receiver to refuse: a gap in an outbox must be seen.
@@ -72,7 +72,8 @@ impl Live {
                 effects.push_back(Effect::Send(Message::Deliver { seq, payload }));
             }
         }
-        if empty {
+        // What was assigned since may have been written after the outbox was read: that is read again.
+        if empty && asked_at == Some(self.out.assigned) {
             self.out.assigned = self.out.sent;
         }
         self.read_on(effects);
@@ -81,8 +82,8 @@ impl Live {
     fn read_on(&mut self, effects: &mut VecDeque<Effect>) {
         let out = &mut self.out;
         let limit = READ_ITEMS_MAX.min(usize::try_from(out.window()).unwrap_or(READ_ITEMS_MAX));
-        if !out.reading && out.assigned > out.sent && limit > 0 {
-            out.reading = true;
+        if out.reading.is_none() && out.assigned > out.sent && limit > 0 {
+            out.reading = Some(out.assigned);
             effects.push_back(Effect::ReadOutbox { after: out.sent, limit });
         }
     }

@@ -76,8 +76,14 @@ impl World<'_> {
             }
             AgentEvent::Committed => self.spool_committed(agent),
             AgentEvent::Established(link) => {
+                // A shell may ask the spool's thread, or look at what is durable now: that is older.
                 if self.agents[agent].link == Some(link) {
-                    self.spool_work(agent, SpoolWork::ReadCursors { link });
+                    if self.chance.permille(500) {
+                        self.spool_work(agent, SpoolWork::ReadCursors { link });
+                    } else {
+                        let cursors = self.agents[agent].spool.cursors();
+                        self.session(agent).connected(now, cursors);
+                    }
                 }
             }
             AgentEvent::Broken(link) => {
@@ -175,8 +181,9 @@ impl World<'_> {
                 }
             }
             SpoolWork::ReadOutbox { link, after, limit } => {
+                // A shell may drop what an earlier session asked for, or not.
                 let items = spool.read_outbox(after, limit);
-                if current == Some(link) {
+                if current == Some(link) || self.chance.permille(500) {
                     self.session(agent).outbox_read(items);
                 }
             }

@@ -223,7 +223,6 @@ impl World<'_> {
 
     fn drive_hub(&mut self, link: usize) {
         let now = self.instant();
-        let agent = self.links[link].agent;
         while let Some(end) = self.hub.sessions.get_mut(&link)
             && let Some(effect) = end.session.poll_effect(now)
         {

@@ -76,6 +76,11 @@ impl World<'_> {
                 self.count("stalled");
                 let longest = self.chance.pick(&[5_000, 60_000]);
                 at += self.chance.below(longest);
+                if let Message::Hello(_) = message {
+                    // The agent gives up and greets again; this greeting comes behind that one.
+                    let after = self.chance.below(1_000);
+                    self.after(after, Event::Wire(link, WireEvent::Broken(Side::Agent)));
+                }
             }
             if self.chance.permille(self.weather.overtaken) {
                 self.count("overtaken");

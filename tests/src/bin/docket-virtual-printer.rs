@@ -1,7 +1,8 @@
 //! `docket-virtual-printer`: a receipt printer on a TCP port, for the demo and for trying things by hand.
 //!
-//! Receipts go to standard output and, with `--out`, into files. Fault commands are taken on standard input and on
-//! the control port; `help` lists them. The end of standard input does not end it: it may run as a service.
+//! Receipts go to standard output and, with `--out`, into files. Fault commands are taken on standard input
+//! and on the control port; `help` lists them. The end of standard input does not end it: it may run as a
+//! service.
 
 use anyhow::Context;
 use clap::Parser;
@@ -193,7 +194,8 @@ fn say(text: &str) -> anyhow::Result<()> {
     writeln!(out, "{text}").and_then(|()| out.flush()).context("write-failed: standard output is closed")
 }
 
-/// Lines of standard input. A thread of its own, because reading it cannot be interrupted; it ends with the process.
+/// Lines of standard input. A thread of its own, because reading it cannot be interrupted; it ends with the
+/// process.
 fn standard_input() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(COMMANDS_WAITING_MAX);
     std::thread::spawn(move || {

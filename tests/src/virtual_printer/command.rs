@@ -1,8 +1,9 @@
 //! Where a command ends.
 //!
-//! ESC/POS has no framing: a printer must know each command's length to find the next one. Lengths are after Epson's
-//! ESC/POS reference, with the commands that Chinese makers added (`ESC B`, `FS &`, `ESC 9`). A command that is not
-//! in this table is unknown, and what follows it will come out as text, as it does on a device.
+//! ESC/POS has no framing: a printer must know each command's length to find the next one. Lengths are after
+//! Epson's ESC/POS reference, with the commands that Chinese makers added (`ESC B`, `FS &`, `ESC 9`). A
+//! command that is not in this table is unknown, and what follows it will come out as text, as it does on a
+//! device.
 
 /// ESC, the head of most commands.
 pub const ESC: u8 = 0x1B;

@@ -13,7 +13,8 @@ const LINE_BYTES_MAX: u64 = 1_024;
 /// Clients at the same time; more wait.
 const CLIENTS_MAX: usize = 8;
 
-/// Obeys one command and says what to answer: `ok`, `error CODE: CAUSE; REMEDY`, the status as JSON, or the help.
+/// Obeys one command and says what to answer: `ok`, `error CODE: CAUSE; REMEDY`, the status as JSON, or the
+/// help.
 pub fn obey(printer: &VirtualPrinter, command: &str) -> String {
     match command.trim() {
         "help" => HELP.to_owned(),

@@ -1,12 +1,12 @@
 //! The device: receive buffer, mechanism, sensors and faults. No I/O; it is given the time.
 //!
-//! Bytes wait in the buffer until the mechanism is free and nothing stops it; then the interpreter takes them up to
-//! the next thing to be done. So a question that is answered in order (`GS r`, `GS ( H`) is answered only when
-//! everything before it is on paper, without any bookkeeping of its own.
+//! Bytes wait in the buffer until the mechanism is free and nothing stops it; then the interpreter takes them
+//! up to the next thing to be done. So a question that is answered in order (`GS r`, `GS ( H`) is answered
+//! only when everything before it is on paper, without any bookkeeping of its own.
 //!
-//! What survives what: paper out, an open cover and errors keep the buffer. Switching off loses it, ends a partly
-//! printed receipt, and clears the errors that only switching off clears. A new connection finds modes and paper as
-//! they are, but a command that the former connection left unfinished is dropped.
+//! What survives what: paper out, an open cover and errors keep the buffer. Switching off loses it, ends a
+//! partly printed receipt, and clears the errors that only switching off clears. A new connection finds modes
+//! and paper as they are, but a command that the former connection left unfinished is dropped.
 
 use super::fault::Fault;
 use super::interpreter::{Interpreter, Op, Query};
@@ -154,7 +154,8 @@ impl Device {
         }
     }
 
-    /// Whether the connection is to be closed: the power is off, or a drop was asked for and is due. Says so once.
+    /// Whether the connection is to be closed: the power is off, or a drop was asked for and is due. Says so
+    /// once.
     pub fn must_drop(&mut self) -> bool {
         let due = self.connected && self.drop_after == Some(0);
         if due {
@@ -172,8 +173,8 @@ impl Device {
         while let Some((length, request)) = self.scanner.next(rest) {
             let (before, after) = rest.split_at(length);
             self.append(before, now);
-            // With unlimited speed what came before is printed before; so the order of answers does not depend
-            // on how the network cut the bytes into reads.
+            // With unlimited speed what came before is printed before; so the order of answers does not
+            // depend on how the network cut the bytes into reads.
             self.advance(now);
             self.request(request, now);
             rest = after;
@@ -186,8 +187,8 @@ impl Device {
     pub fn advance(&mut self, now: Instant) {
         while self.works() && self.busy_until.is_none_or(|until| until <= now) {
             let Some(op) = self.next_op() else { return };
-            // The next line begins where the last ended, however late the timer was; but not before its bytes came
-            // and not while something stopped it.
+            // The next line begins where the last ended, however late the timer was; but not before its bytes
+            // came and not while something stopped it.
             let start = [self.busy_until, self.ready_since, self.reading_at].into_iter().flatten().max();
             self.obey(op, start.unwrap_or(now));
         }
@@ -443,7 +444,7 @@ impl Device {
     }
 
     fn tell_changes(&mut self, before: Conditions) {
-        if self.conditions.to_be_told(&before, self.automatic_status) {
+        if self.conditions.differs_for(&before, self.automatic_status) {
             self.reply(&self.conditions.automatic());
         }
     }

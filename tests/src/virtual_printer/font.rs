@@ -1,7 +1,8 @@
 //! The fonts that receipts are drawn with.
 //!
-//! A printer has its glyphs built in; here they are the machine's own. One font with Chinese glyphs is needed; a font
-//! with a fixed pitch for single-byte characters makes a better picture and is taken where there is one.
+//! A printer has its glyphs built in; here they are the machine's own. One font with Chinese glyphs is
+//! needed; a font with a fixed pitch for single-byte characters makes a better picture and is taken where
+//! there is one.
 
 use ab_glyph::{Font as _, FontArc, FontVec};
 use std::env;
@@ -71,13 +72,14 @@ impl fmt::Display for FontError {
         match self {
             FontError::Missing => write!(
                 f,
-                "{code}: no font with Chinese glyphs was found; install the package fonts-droid-fallback (Debian, \
-                 Ubuntu) or google-noto-sans-cjk-fonts (Fedora), or set {FONT_VARIABLE} to a .ttf, .ttc or .otf file"
+                "{code}: no font with Chinese glyphs was found; install the package fonts-droid-fallback \
+                 (Debian, Ubuntu) or google-noto-sans-cjk-fonts (Fedora), or set {FONT_VARIABLE} to a .ttf, \
+                 .ttc or .otf file"
             ),
             FontError::Unusable { path, reason } => write!(
                 f,
-                "{code}: {} cannot be used: {reason}; set {FONT_VARIABLE} to another font with Chinese glyphs, or \
-                 unset it",
+                "{code}: {} cannot be used: {reason}; set {FONT_VARIABLE} to another font with Chinese \
+                 glyphs, or unset it",
                 path.display()
             ),
         }

@@ -1,11 +1,11 @@
 //! The language: bytes in, what the printer is to do out. No I/O and no clock.
 //!
-//! [`Interpreter::step`] stops at every [`Op`], so that the device can hold it there while the paper is out or the
-//! mechanism is busy, exactly as a printer leaves the rest in its receive buffer. What a printer does not know is
-//! never swallowed: it becomes an [`Op::Flag`].
+//! [`Interpreter::step`] stops at every [`Op`], so that the device can hold it there while the paper is out
+//! or the mechanism is busy, exactly as a printer leaves the rest in its receive buffer. What a printer does
+//! not know is never swallowed: it becomes an [`Op::Flag`].
 //!
-//! Facts are after Epson's ESC/POS reference and `spec/escpos.md`. Chinese characters are off until `FS &`, as on
-//! Epson's devices; some clones start with them on, but a driver must not count on it.
+//! Facts are after Epson's ESC/POS reference and `spec/escpos.md`. Chinese characters are off until `FS &`,
+//! as on Epson's devices; some clones start with them on, but a driver must not count on it.
 
 use super::command::{DLE, ESC, FS, GS, Measure, measure, word};
 use super::line::{Layout, LineBuffer};
@@ -16,7 +16,8 @@ use super::symbol::{BarcodeLook, QrSetup, QrStep, barcode};
 use docket_protocol::document::Align;
 use std::collections::VecDeque;
 
-/// Longest command that is kept in memory: a raster image of 576 dots by 7,000. Longer ones are skipped and flagged.
+/// Longest command that is kept in memory: a raster image of 576 dots by 7,000. Longer ones are skipped and
+/// flagged.
 pub const COMMAND_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of a command that a flag shows.
 const FLAG_BYTES_MAX: usize = 16;
@@ -403,7 +404,8 @@ impl Interpreter {
         None
     }
 
-    /// Cuts after feeding `n` dots. A device wants an empty line for it; what is in it is printed first, and flagged.
+    /// Cuts after feeding `n` dots. A device wants an empty line for it; what is in it is printed first, and
+    /// flagged.
     fn cut(&mut self, n: u8, command: &[u8]) {
         if self.end_line() {
             self.flag(FlagKind::CutInLine, command);

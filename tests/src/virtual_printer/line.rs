@@ -121,8 +121,8 @@ impl LineBuffer {
         wrapped
     }
 
-    /// Prints the line and feeds `feed` dots in all, or what its characters need where that is more. `lines` is
-    /// how many lines of paper the feed is meant to be.
+    /// Prints the line and feeds `feed` dots in all, or what its characters need where that is more. `lines`
+    /// is how many lines of paper the feed is meant to be.
     pub fn print(&mut self, layout: &Layout, feed: u32, lines: u32) -> Item {
         let line = std::mem::take(&mut self.line);
         self.x = 0;

@@ -1,9 +1,9 @@
 //! A receipt printer without paper: TCP in, receipts as text and images out.
 //!
-//! It is what Docket is tested, measured and shown with, so it behaves as a device on a counter does, also when that
-//! is inconvenient: a finite buffer that stops reading, answers that wait for the paper, one connection at a time, an
-//! automatic status that `ESC @` switches off. Whatever a driver sends that a printer would not understand is flagged
-//! on the receipt.
+//! It is what Docket is tested, measured and shown with, so it behaves as a device on a counter does, also
+//! when that is inconvenient: a finite buffer that stops reading, answers that wait for the paper, one
+//! connection at a time, an automatic status that `ESC @` switches off. Whatever a driver sends that a
+//! printer would not understand is flagged on the receipt.
 //!
 //! * [`options`]: what kind of printer it is. [`fault`]: what can be made to go wrong, also by command line.
 //! * `command`, `interpreter` (with `modes`, `line`, `symbol`): ESC/POS, bytes in, things to do out.
@@ -11,8 +11,8 @@
 //! * [`receipt`] (with `paper`): what was printed. [`font`], [`render`]: as an image.
 //! * [`server`]: the TCP shell. [`control`]: fault commands over TCP.
 //!
-//! Interpreter and device do no I/O. A benchmark prints thousands of receipts a second, so nothing is decoded or drawn
-//! before somebody asks for it.
+//! Interpreter and device do no I/O. A benchmark prints thousands of receipts a second, so nothing is decoded
+//! or drawn before somebody asks for it.
 
 mod command;
 pub mod control;

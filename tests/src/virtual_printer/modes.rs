@@ -1,7 +1,7 @@
 //! How characters are to look from here on.
 //!
-//! Single-byte and Chinese characters have their sizes and underlines apart (`ESC !`, `ESC -` and `FS !`, `FS -`);
-//! `GS !` sets the size of both. Weight and reversal are common.
+//! Single-byte and Chinese characters have their sizes and underlines apart (`ESC !`, `ESC -` and `FS !`, `FS
+//! -`); `GS !` sets the size of both. Weight and reversal are common.
 
 use super::paper::{Look, Typeface};
 

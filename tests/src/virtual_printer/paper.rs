@@ -1,7 +1,7 @@
 //! What is on the paper: lines of characters, images and symbols, from top to bottom.
 //!
-//! Characters are kept as the bytes that came and where they stand; they are decoded and drawn only when somebody
-//! looks, because a benchmark prints thousands of receipts a second and looks at none of them.
+//! Characters are kept as the bytes that came and where they stand; they are decoded and drawn only when
+//! somebody looks, because a benchmark prints thousands of receipts a second and looks at none of them.
 
 use super::options::{FONT_A_DOTS, KANJI_DOTS};
 use docket_protocol::document::Align;

@@ -1,8 +1,9 @@
 //! Real-time commands, found in the bytes as they are received.
 //!
-//! They are obeyed at once, even when the buffer waits because the paper is out. Epson's reference says that a
-//! printer looks for them everywhere, also inside an image's data; so a driver may get an answer that it did not
-//! ask for, and this printer keeps that trap. The bytes go into the buffer all the same and are skipped there.
+//! They are obeyed at once, even when the buffer waits because the paper is out. Epson's reference says that
+//! a printer looks for them everywhere, also inside an image's data; so a driver may get an answer that it
+//! did not ask for, and this printer keeps that trap. The bytes go into the buffer all the same and are
+//! skipped there.
 
 use super::command::DLE;
 use super::receipt::Kick;

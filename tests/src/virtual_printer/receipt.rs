@@ -66,8 +66,9 @@ pub struct Kick {
 /// A printed line as a person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// What it says, without the spaces that alignment makes. `[QR: …]`, `[EAN13: …]`, `[IMAGE WxH]` for symbols
-    /// and images; `□` for a character that the printer has no glyph for, and for a small image inside a line.
+    /// What it says, without the spaces that alignment makes. `[QR: …]`, `[EAN13: …]`, `[IMAGE WxH]` for
+    /// symbols and images; `□` for a character that the printer has no glyph for, and for a small image
+    /// inside a line.
     pub text: String,
     /// Times the normal width, of its widest character.
     pub width: u8,

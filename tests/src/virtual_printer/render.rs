@@ -10,13 +10,13 @@ use qrcode::{Color, EcLevel, QrCode};
 /// White above the first and below the last line.
 const MARGIN_DOTS: u32 = 32;
 /// Longest image; what is longer is cut off.
-const HEIGHT_DOTS_MAX: u32 = 200_000;
+const HEIGHT_DOTS_MAX: u32 = 50_000;
 const WHITE: u8 = 255;
 const BLACK: u8 = 0;
 /// Where characters stand, from the top of their cell, in parts of its height.
 const BASELINE: f32 = 0.83;
-/// Height of a character's em in parts of its cell's height: a Chinese one fills its cell, a Latin one has to be
-/// smaller to be no wider than half of it.
+/// Height of a character's em in parts of its cell's height: a Chinese one fills its cell, a Latin one has to
+/// be smaller to be no wider than half of it.
 const CHINESE_EM: f32 = 0.96;
 const LATIN_EM: f32 = 0.83;
 /// Box drawing characters.

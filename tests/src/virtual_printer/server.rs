@@ -1,7 +1,9 @@
-//! The TCP shell of a printer: one task that owns listener and connection, and a handle to watch and to trouble it.
+//! The TCP shell of a printer: one task that owns listener and connection, and a handle to watch and to
+//! trouble it.
 //!
-//! Like most devices it serves one connection at a time; others wait in the backlog until that one is closed. While
-//! it is switched off its port refuses connections but stays reserved, so that no other program takes it.
+//! Like most devices it serves one connection at a time; others wait in the backlog until that one is closed.
+//! While it is switched off its port refuses connections but stays reserved, so that no other program takes
+//! it.
 
 use super::device::Device;
 use super::fault::Fault;
@@ -22,6 +24,8 @@ use tokio::task::JoinHandle;
 const BACKLOG: u32 = 16;
 /// Most bytes of one read, whatever the buffer has free.
 const READ_BYTES_MAX: usize = 64 * 1024;
+/// Pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Reads in a row before other tasks get their turn.
 const READS_IN_A_ROW_MAX: usize = 16;
 
@@ -52,7 +56,8 @@ impl VirtualPrinter {
     /// When called outside a tokio runtime.
     pub fn start(options: PrinterOptions) -> io::Result<VirtualPrinter> {
         if options.listen.port() != 0 {
-            // Sharing an address, as below, would also share it with another virtual printer: ask without sharing.
+            // Sharing an address, as below, would also share it with another virtual printer: ask without
+            // sharing.
             bind(options.listen, Sharing::No)?;
         }
         let reserved = bind(options.listen, Sharing::Yes)?;
@@ -200,13 +205,14 @@ impl Server {
     async fn run(mut self) {
         loop {
             let (accepts, reads, timeout) = self.settle();
+            let writes = !self.outbound.is_empty();
             let event = tokio::select! {
                 accepted = accept(self.listener.as_ref().filter(|_| accepts)) => Event::Accepted(accepted),
                 result = readable(self.connection.as_ref().filter(|_| reads)) => match result {
                     Ok(()) => Event::Readable,
                     Err(error) => Event::Ready(Err(error)),
                 },
-                result = ready(self.connection.as_ref(), !self.outbound.is_empty(), reads) => Event::Ready(result),
+                result = ready(self.connection.as_ref(), writes, reads) => Event::Ready(result),
                 () = due(timeout) => Event::Due,
                 () = self.shared.troubled.notified() => Event::Troubled,
             };
@@ -214,8 +220,8 @@ impl Server {
                 Event::Accepted(Ok((stream, peer))) => self.accepted(stream, peer),
                 Event::Accepted(Err(error)) => {
                     tracing::warn!(%error, address = %self.address, "virtual printer cannot accept");
-                    // Out of file descriptors, most likely: do not spin.
-                    tokio::task::yield_now().await;
+                    // Out of file descriptors, most likely.
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
                 Event::Readable => self.read(),
                 Event::Ready(Ok(ready)) => {
@@ -224,7 +230,11 @@ impl Server {
                     }
                 }
                 Event::Ready(Err(_)) => self.disconnected(),
-                Event::Due | Event::Troubled => {}
+                Event::Due => {
+                    self.shared.device().advance(now());
+                    self.shared.changed.notify_waiters();
+                }
+                Event::Troubled => {}
             }
         }
     }
@@ -233,7 +243,6 @@ impl Server {
     fn settle(&mut self) -> (bool, bool, Option<Instant>) {
         let shared = Arc::clone(&self.shared);
         let mut device = shared.device();
-        let receipts = device.receipt_count();
         device.advance(now());
         if device.must_drop() {
             device.disconnect();
@@ -253,12 +262,7 @@ impl Server {
         }
         device.take_replies(&mut self.outbound);
         let state = (device.accepts(), device.capacity() > 0, device.timeout());
-        let printed = device.receipt_count() != receipts;
         drop(device);
-        // A printer that moved by its timer alone may be what somebody waits for.
-        if printed || state.2.is_some() {
-            shared.changed.notify_waiters();
-        }
         self.write();
         state
     }

@@ -1,8 +1,8 @@
 //! A printer's state and the status bytes that it makes of it.
 //!
-//! Bits after Epson's ESC/POS reference (DLE EOT, GS a, GS r); `spec/escpos.md` has the part that Docket uses.
-//! A fixed pattern tells the kinds of answer apart: `& 0x93` is `0x12` for DLE EOT and `0x10` for the first byte of
-//! an automatic status, `& 0x90` is 0 for everything else.
+//! Bits after Epson's ESC/POS reference (DLE EOT, GS a, GS r); `spec/escpos.md` has the part that Docket
+//! uses. A fixed pattern tells the kinds of answer apart: `& 0x93` is `0x12` for DLE EOT and `0x10` for the
+//! first byte of an automatic status, `& 0x90` is 0 for everything else.
 
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ impl Conditions {
     }
 
     /// Whether the step from `before` is one that `GS a mask` asked to be told.
-    pub(super) fn to_be_told(&self, before: &Conditions, mask: u8) -> bool {
+    pub(super) fn differs_for(&self, before: &Conditions, mask: u8) -> bool {
         let (now, then) = (self.automatic(), before.automatic());
         (mask & ASB_ONLINE != 0 && now[0] != then[0])
             || (mask & ASB_ERRORS != 0 && now[1] != then[1])
@@ -216,9 +216,9 @@ mod tests {
     fn only_changes_that_were_asked_for_are_told() {
         let fine = Conditions::default();
         let near_end = Conditions { paper: Paper::NearEnd, ..fine };
-        assert!(near_end.to_be_told(&fine, 0xFF));
-        assert!(near_end.to_be_told(&fine, ASB_PAPER));
-        assert!(!near_end.to_be_told(&fine, ASB_ONLINE | ASB_ERRORS));
-        assert!(!fine.to_be_told(&fine, 0xFF));
+        assert!(near_end.differs_for(&fine, 0xFF));
+        assert!(near_end.differs_for(&fine, ASB_PAPER));
+        assert!(!near_end.differs_for(&fine, ASB_ONLINE | ASB_ERRORS));
+        assert!(!fine.differs_for(&fine, 0xFF));
     }
 }

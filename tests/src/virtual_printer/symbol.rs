@@ -130,8 +130,8 @@ pub(super) fn barcode(command: &[u8], look: BarcodeLook) -> Option<Content> {
     Some(Content::Barcode { system, data, width, height: u16::from(look.height) })
 }
 
-/// CODE128's data with the code set selections (`{A`, `{B`, `{C`) resolved: in set C a byte is two digits, `{{` is a
-/// brace, `{1` to `{4` and `{S` are functions without a character.
+/// CODE128's data with the code set selections (`{A`, `{B`, `{C`) resolved: in set C a byte is two digits,
+/// `{{` is a brace, `{1` to `{4` and `{S` are functions without a character.
 fn code128(data: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(data.len());
     let mut pairs = false;
@@ -161,6 +161,9 @@ fn code128(data: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    /// A command, and what is printed for it.
+    type Case = (&'static [u8], Option<(&'static str, &'static str)>);
+
     fn data_of(command: &[u8]) -> Option<(&'static str, String)> {
         match barcode(command, BarcodeLook::default())? {
             Content::Barcode { system, data, .. } => Some((system, String::from_utf8(data).unwrap())),
@@ -170,7 +173,7 @@ mod tests {
 
     #[test]
     fn bar_codes_of_both_forms() {
-        let table: &[(&[u8], Option<(&str, &str)>)] = &[
+        let table: &[Case] = &[
             (b"\x1dk\x026901234567892\x00", Some(("EAN13", "6901234567892"))),
             (b"\x1dk\x43\x0d6901234567892", Some(("EAN13", "6901234567892"))),
             (b"\x1dk\x04AB-1\x00", Some(("CODE39", "AB-1"))),

@@ -1,18 +1,28 @@
 //! What bytes mean.
 
 use super::super::device::Device;
-use super::super::{FlagKind, Kick, Line, PaperWidth, PrinterOptions, Receipt};
+use super::super::{FlagKind, Font, Kick, Line, PaperWidth, PrinterOptions, Receipt};
 use super::{CUT, START, bytes, device, gb, give, replies, texts, ticket};
 use docket_protocol::document::Align;
 use proptest::prelude::*;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 /// Everything that came of some bytes, to be compared.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     replies: Vec<u8>,
-    receipts: Vec<(String, Vec<Line>, Vec<FlagKind>, bool, Vec<u8>)>,
+    receipts: Vec<Printed>,
     paper_so_far: String,
+}
+
+#[derive(Debug, PartialEq)]
+struct Printed {
+    text: String,
+    lines: Vec<Line>,
+    flags: Vec<FlagKind>,
+    cut: bool,
+    raw: Vec<u8>,
 }
 
 fn outcome(chunks: &[&[u8]]) -> Outcome {
@@ -20,15 +30,23 @@ fn outcome(chunks: &[&[u8]]) -> Outcome {
     for chunk in chunks {
         assert!(give(&mut device, chunk, Instant::now()).is_empty(), "everything is taken");
     }
-    let of = |receipt: &Receipt| {
-        let kinds = receipt.flags().iter().map(|flag| flag.kind).collect();
-        (receipt.text(), receipt.lines(), kinds, receipt.was_cut(), receipt.raw().to_vec())
+    let of = |receipt: &Receipt| Printed {
+        text: receipt.text(),
+        lines: receipt.lines(),
+        flags: receipt.flags().iter().map(|flag| flag.kind).collect(),
+        cut: receipt.was_cut(),
+        raw: receipt.raw().to_vec(),
     };
     Outcome {
         replies: replies(&mut device),
         receipts: device.receipts_from(1).iter().map(of).collect(),
         paper_so_far: device.paper_so_far(),
     }
+}
+
+fn font() -> &'static Font {
+    static FONT: OnceLock<Font> = OnceLock::new();
+    FONT.get_or_init(|| Font::find().expect("fonts-droid-fallback is installed where tests run"))
 }
 
 fn run(options: &PrinterOptions, input: &[u8]) -> (Device, Vec<Receipt>) {
@@ -113,7 +131,8 @@ fn lines_are_wrapped_at_the_edge_as_a_device_does() {
 
 #[test]
 fn columns_are_the_length_in_gb18030() {
-    for (text, columns) in [("abc", 3), ("中文", 4), ("\u{ffe5}", 2), ("a中b", 4), ("\u{ff08}催\u{ff09}", 6)] {
+    for (text, columns) in [("abc", 3), ("中文", 4), ("\u{ffe5}", 2), ("a中b", 4), ("\u{ff08}催\u{ff09}", 6)]
+    {
         assert_eq!(receipt(&[gb(text), vec![b'\n']].concat()).lines()[0].columns, columns, "{text}");
     }
 }
@@ -169,7 +188,11 @@ fn what_is_unknown_is_flagged_with_its_place() {
     check_flags(b"a\x1bzb\n", &["ab"], &[(FlagKind::Unknown, 1, b"\x1bz")]);
     check_flags(b"a\x00b\n", &["ab"], &[(FlagKind::Unknown, 1, b"\x00")]);
     check_flags(b"a\x1b\x1bE\x01b\n", &["ab"], &[(FlagKind::Unknown, 1, b"\x1b")]);
-    check_flags(b"\x1d(K\x02\x00\x30\x01a\n", &["a"], &[(FlagKind::NotModelled, 0, b"\x1d(K\x02\x00\x30\x01")]);
+    check_flags(
+        b"\x1d(K\x02\x00\x30\x01a\n",
+        &["a"],
+        &[(FlagKind::NotModelled, 0, b"\x1d(K\x02\x00\x30\x01")],
+    );
     check_flags(b"\x1d!\x08a\n", &["a"], &[(FlagKind::Ignored, 0, b"\x1d!\x08")]);
     check_flags(b"a\x1ba\x01b\n", &["ab"], &[(FlagKind::Ignored, 1, b"\x1ba\x01")]);
     check_flags(b"a\xff\n", &["a□"], &[(FlagKind::Undecodable, 1, b"\xff")]);
@@ -209,7 +232,8 @@ fn qr_codes() {
     assert_eq!(receipt.qr(), [url.as_bytes()]);
     assert_eq!(receipt.flags(), []);
     // Too wide for the paper: not printed, as on a device.
-    let (_, receipts) = run(&PrinterOptions::default(), &bytes(&[START, b"a\n", &qr(&[b'x'; 1000], 16), CUT]));
+    let (_, receipts) =
+        run(&PrinterOptions::default(), &bytes(&[START, b"a\n", &qr(&[b'x'; 1000], 16), CUT]));
     assert_eq!(texts(&receipts[0]), ["a"]);
     assert_eq!(receipts[0].flags()[0].kind, FlagKind::Ignored);
 }
@@ -344,11 +368,16 @@ fn raw_bytes_are_those_that_came() {
     let first = ticket(&["一"]);
     let second = ticket(&["二"]);
     let outcome = outcome(&[&first, &second]);
-    assert_eq!(outcome.receipts[0].4, first);
-    assert_eq!(outcome.receipts[1].4, second);
+    assert_eq!(outcome.receipts[0].raw, first);
+    assert_eq!(outcome.receipts[1].raw, second);
 }
 
+/// Images higher than this would take the drawing test too long.
+const DRAWN_DOTS_MAX: u32 = 3_000;
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
     fn random_bytes_never_panic(input in proptest::collection::vec(any::<u8>(), 0..2_000)) {
         outcome(&[&input]);
@@ -374,5 +403,9 @@ proptest! {
         let whole = outcome(&[&input]);
         let (first, rest) = input.split_at(split.min(input.len()));
         prop_assert_eq!(outcome(&[first, rest]), whole);
+        let (_, receipts) = run(&PrinterOptions::default(), &bytes(&[b"a\n", &input, b"\n", CUT]));
+        for receipt in receipts.iter().filter(|receipt| receipt.height_dots() < DRAWN_DOTS_MAX) {
+            receipt.png(font());
+        }
     }
 }

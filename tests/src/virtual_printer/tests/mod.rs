@@ -1,4 +1,5 @@
-//! The printer as a whole: the language on the device, the device under a clock of its own, and the TCP shell.
+//! The printer as a whole: the language on the device, the device under a clock of its own, and the TCP
+//! shell.
 
 mod language;
 mod mechanism;

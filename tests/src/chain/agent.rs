@@ -1,0 +1,163 @@
+//! An agent process.
+
+use super::process::{Process, program, run_to_end};
+use super::{Hub, PATIENCE, wait_for};
+use anyhow::Context;
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A printer in an agent's configuration.
+#[derive(Debug, Clone)]
+pub struct PrinterAt {
+    /// Its name.
+    pub name: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Stations whose tickets it prints.
+    pub stations: Vec<String>,
+    /// Whether it prints what maps nowhere.
+    pub default: bool,
+}
+
+impl PrinterAt {
+    /// A store's only printer.
+    pub fn only(address: SocketAddr) -> Self {
+        PrinterAt { name: "front".into(), address, stations: vec!["front".into()], default: true }
+    }
+}
+
+/// How an agent is started.
+#[derive(Debug, Clone, Default)]
+pub struct AgentOptions {
+    /// Its printers.
+    pub printers: Vec<PrinterAt>,
+    /// Another data folder than one in its folder: a small disk.
+    pub data: Option<PathBuf>,
+    /// Where it finds the hub, if not at the hub's own address: behind a bad network.
+    pub hub: Option<SocketAddr>,
+    /// What stands before `docket-agent`: `wine`.
+    pub launcher: Option<PathBuf>,
+    /// Further lines of the configuration, before the sections.
+    pub extra: String,
+}
+
+/// An agent.
+#[derive(Debug)]
+pub struct Agent {
+    folder: PathBuf,
+    data: PathBuf,
+    options: AgentOptions,
+    process: Option<Process>,
+}
+
+impl Agent {
+    /// Enrols an agent for `store` with its files in `folder`, without starting it.
+    ///
+    /// # Errors
+    /// Where the hub refuses.
+    pub fn enrol(folder: &Path, hub: &Hub, store: &str, options: AgentOptions) -> anyhow::Result<Self> {
+        let agent = Agent::unenrolled(folder, options)?;
+        let output = agent.try_enrol(agent.hub_address(hub), &hub.enrol_code(store)?)?;
+        anyhow::ensure!(output.status.success(), "enrol: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(agent)
+    }
+
+    /// An agent with a configuration and no identity.
+    ///
+    /// # Errors
+    /// Where its files cannot be written.
+    pub fn unenrolled(folder: &Path, options: AgentOptions) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let data = options.data.clone().unwrap_or_else(|| folder.join("agent-data"));
+        // Relative under a launcher, whose idea of paths may be another.
+        let shown = if options.launcher.is_some() { "agent-data".into() } else { data.display().to_string() };
+        let mut text = format!("data = {shown:?}\n{}\n", options.extra);
+        for printer in &options.printers {
+            writeln!(
+                text,
+                "[[printer]]\nname = {:?}\naddress = \"{}\"\nstations = {:?}\ndefault = {}",
+                printer.name, printer.address, printer.stations, printer.default
+            )?;
+        }
+        std::fs::write(folder.join("agent.toml"), text)?;
+        Ok(Agent { folder: folder.to_owned(), data, options, process: None })
+    }
+
+    /// Runs `docket-agent enrol`.
+    ///
+    /// # Errors
+    /// Where it cannot be run.
+    pub fn try_enrol(&self, hub: SocketAddr, code: &str) -> anyhow::Result<Output> {
+        self.command(&["enrol", "--hub", &hub.to_string(), "--code", code])
+    }
+
+    fn hub_address(&self, hub: &Hub) -> SocketAddr {
+        self.options.hub.unwrap_or(hub.addresses().link)
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn start(&mut self) -> anyhow::Result<()> {
+        let mut command = self.program()?;
+        command.arg("run");
+        self.process = Some(Process::start(command, &self.folder.join("agent.log"))?);
+        Ok(())
+    }
+
+    /// Starts it and waits for its link.
+    ///
+    /// # Errors
+    /// Where the link does not come up; with its log.
+    pub async fn start_linked(&mut self, hub: &Hub) -> anyhow::Result<()> {
+        let before = hub.ledger()?.sessions()?;
+        self.start()?;
+        wait_for("the agent's session", PATIENCE, || {
+            let sessions = hub.ledger().and_then(|ledger| ledger.sessions()).unwrap_or(before);
+            if sessions > before { Ok(()) } else { Err(self.log_text()) }
+        })
+        .await
+    }
+
+    /// The process.
+    ///
+    /// # Errors
+    /// Where it was not started.
+    pub fn process(&mut self) -> anyhow::Result<&mut Process> {
+        self.process.as_mut().context("the agent was not started")
+    }
+
+    /// Runs `docket-agent` with its configuration.
+    ///
+    /// # Errors
+    /// Where it cannot be run.
+    pub fn command(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        run_to_end(self.program()?.args(arguments))
+    }
+
+    fn program(&self) -> anyhow::Result<Command> {
+        let mut command = match &self.options.launcher {
+            Some(launcher) => {
+                let mut command = Command::new(launcher);
+                command.arg(program("docket-agent.exe")?);
+                command
+            }
+            None => Command::new(program("docket-agent")?),
+        };
+        command.current_dir(&self.folder).arg("--config").arg("agent.toml");
+        Ok(command)
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// What it has said.
+    pub fn log_text(&self) -> String {
+        std::fs::read_to_string(self.folder.join("agent.log")).unwrap_or_default()
+    }
+}

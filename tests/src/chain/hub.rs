@@ -1,0 +1,189 @@
+//! A hub process.
+
+use super::process::{Process, program, run_to_end};
+use super::{Ledger, PATIENCE, wait_for};
+use crate::platform::http::HttpClient;
+use crate::platform::meituan::MeituanClient;
+use anyhow::Context;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Secret and callbacks of the platform client, the same in every chain.
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const CALLBACK_BASE: &str = "https://hub.example.com/cb/meituan/order";
+const APP_ID: &str = "10001";
+
+/// Where a hub listens.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct HubAddresses {
+    /// Agents, UDP.
+    pub link: SocketAddr,
+    /// Platforms, TCP.
+    pub http: SocketAddr,
+    /// Console, TCP.
+    pub console: SocketAddr,
+}
+
+/// How a hub is started.
+#[derive(Debug, Clone, Default)]
+pub struct HubOptions {
+    /// Another data folder than one in the chain's folder: a small disk.
+    pub data: Option<PathBuf>,
+    /// The `[routing]` section and what follows.
+    pub routing: String,
+}
+
+/// A hub.
+#[derive(Debug)]
+pub struct Hub {
+    folder: PathBuf,
+    data: PathBuf,
+    options: HubOptions,
+    addresses: HubAddresses,
+    process: Process,
+}
+
+impl Hub {
+    /// Starts a hub with its files in `folder`.
+    ///
+    /// # Errors
+    /// Where it does not come up; with its log.
+    pub async fn start(folder: &Path, options: HubOptions) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let data = options.data.clone().unwrap_or_else(|| folder.join("hub-data"));
+        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+        let addresses = HubAddresses { link: any, http: any, console: any };
+        let (process, addresses) = serve(folder, &data, &options, addresses).await?;
+        Ok(Hub { folder: folder.to_owned(), data, options, addresses, process })
+    }
+
+    /// Where it listens; the same after a restart.
+    pub fn addresses(&self) -> HubAddresses {
+        self.addresses
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Starts it again, killed or ended before, on the same ports.
+    ///
+    /// # Errors
+    /// Where it does not come up; with its log.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.process.kill();
+        self.process = serve(&self.folder, &self.data, &self.options, self.addresses).await?.0;
+        Ok(())
+    }
+
+    /// Runs `docket-hub` with the hub's configuration, whether it serves or not.
+    ///
+    /// # Errors
+    /// Where it cannot be run.
+    pub fn command(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        let mut command = Command::new(program("docket-hub")?);
+        run_to_end(command.arg("--config").arg(self.folder.join("hub.toml")).args(arguments))
+    }
+
+    /// [`Hub::command`], which has to succeed.
+    ///
+    /// # Errors
+    /// Where it fails; with what it said.
+    pub fn must(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.command(arguments)?;
+        anyhow::ensure!(
+            output.status.success(),
+            "docket-hub {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Adds a store whose shop at the platform has the same name.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    pub fn add_store(&self, id: &str, name: &str) -> anyhow::Result<()> {
+        self.must(&["store", "add", "--id", id, "--name", name, "--meituan-shop", id]).map(drop)
+    }
+
+    /// An enrolment code for a store.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    pub fn enrol_code(&self, store: &str) -> anyhow::Result<String> {
+        Ok(self.must(&["enrol-code", "--store", store])?.trim().to_owned())
+    }
+
+    /// A client of the platforms' port.
+    pub fn client(&self) -> HttpClient {
+        HttpClient::new(self.addresses.http)
+    }
+
+    /// Meituan, as this hub is configured for it.
+    pub fn meituan(&self) -> MeituanClient {
+        MeituanClient::new(CALLBACK_BASE, APP_ID, SECRET)
+    }
+
+    /// The console's overview.
+    ///
+    /// # Errors
+    /// Where the hub does not answer.
+    pub async fn overview(&self) -> anyhow::Result<serde_json::Value> {
+        let reply = HttpClient::new(self.addresses.console).get("/api/overview").await?;
+        anyhow::ensure!(reply.status == 200, "overview: {} {}", reply.status, reply.body);
+        Ok(serde_json::from_str(&reply.body)?)
+    }
+
+    /// The hub's own record.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub fn ledger(&self) -> anyhow::Result<Ledger> {
+        Ledger::open(&self.data)
+    }
+}
+
+async fn serve(
+    folder: &Path,
+    data: &Path,
+    options: &HubOptions,
+    addresses: HubAddresses,
+) -> anyhow::Result<(Process, HubAddresses)> {
+    let config = folder.join("hub.toml");
+    let text = format!(
+        "data = {data:?}\n[link]\nlisten = \"{link}\"\n[http]\nlisten = \"{http}\"\n[console]\nlisten = \"{console}\"\n\
+         [platforms.meituan]\nsecret = \"{SECRET}\"\n[platforms.meituan.callbacks]\npaid = \"{CALLBACK_BASE}/paid\"\n\
+         cancelled = \"{CALLBACK_BASE}/cancelled\"\nreminded = \"{CALLBACK_BASE}/reminded\"\n{routing}\n",
+        link = addresses.link,
+        http = addresses.http,
+        console = addresses.console,
+        routing = options.routing,
+    );
+    std::fs::write(&config, text)?;
+    let ready = folder.join("hub-ready.json");
+    if ready.exists() {
+        std::fs::remove_file(&ready)?;
+    }
+    let mut command = Command::new(program("docket-hub")?);
+    command.arg("--config").arg(&config).arg("serve").arg("--ready-file").arg(&ready);
+    let mut process = Process::start(command, &folder.join("hub.log"))?;
+    let addresses = wait_for("the hub to listen", PATIENCE, || {
+        if let Ok(Some(status)) = process.ended() {
+            return Err(format!("it has ended ({status}): {}", process.log_text()));
+        }
+        let text = std::fs::read_to_string(&ready).map_err(|_| process.log_text())?;
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    })
+    .await
+    .context("starting docket-hub")?;
+    Ok((process, addresses))
+}
