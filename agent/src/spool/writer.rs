@@ -340,7 +340,8 @@ impl Writer {
     }
 
     fn settle(&mut self, done: Vec<Pending>, committed: Committed) {
-        self.shared.received_up_to.store(self.store.received_up_to().0, Ordering::Release);
+        // Before the answers, so that who has one sees what it stands for.
+        self.publish(matches!(self.state, State::Failing { .. }));
         for (printer, claim) in committed.claims {
             let ticket = claim.ticket.id;
             let given = self.ports[printer].as_ref().is_some_and(|port| port.try_send(claim).is_ok());
@@ -360,6 +361,7 @@ impl Writer {
     }
 
     fn publish(&self, full: bool) {
+        self.shared.received_up_to.store(self.store.received_up_to().0, Ordering::Release);
         let assigned = self.store.assigned_up_to();
         self.shared.assigned_up_to.send_if_modified(|seq| std::mem::replace(seq, assigned) != assigned);
         self.shared.counts.send_if_modified(|counts| self.store.update_counts(counts, full));

@@ -10,7 +10,7 @@ use docket_protocol::outcome::Evidence;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-const RUNS: u64 = 10_000;
+const RUNS: u64 = 2_000;
 const TICKETS: u8 = 4;
 /// Until then there are faults.
 const FAULTS_MS: u64 = 60_000;
@@ -234,5 +234,5 @@ fn nothing_is_lost_doubled_or_made_up() {
         }
     }
     // The simulation is worth something only if all of it happens.
-    assert!(grades.iter().all(|&count| count > 500) && repeats > 500, "{grades:?}, {repeats} repeats");
+    assert!(grades.iter().all(|&count| count > 100) && repeats > 100, "{grades:?}, {repeats} repeats");
 }

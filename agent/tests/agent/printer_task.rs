@@ -1,1 +1,268 @@
+//! A printer's task against a printer that the test plays itself, byte by byte.
 
+use crate::samples::{PATIENCE, front, items, open, reports, within};
+use docket_agent::printing::{Paper, PrinterConfig, run_printer, unknown_health};
+use docket_agent::spool::Spool;
+use docket_protocol::ids::Seq;
+use docket_protocol::message::Report;
+use docket_protocol::outcome::{Doubt, Evidence, Outcome};
+use docket_protocol::printer::{Condition, PrinterHealth};
+use tempfile::{TempDir, tempdir};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+const CUT: [u8; 4] = [0x1D, 0x56, 0x42, 0x00];
+const CLEAN: [u8; 4] = [0x12; 4];
+const PAPER_OUT: [u8; 4] = [0x1A, 0x32, 0x12, 0x72];
+
+struct Stage {
+    folder: TempDir,
+    spool: Spool,
+    listener: TcpListener,
+    health: watch::Receiver<PrinterHealth>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let folder = tempdir().unwrap();
+        let spool = open(folder.path());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = PrinterConfig {
+            name: front(),
+            address: listener.local_addr().unwrap().to_string(),
+            paper: Paper::Mm80,
+            stations: Vec::new(),
+            default: true,
+        };
+        let (told, health) = watch::channel(unknown_health(&front()));
+        let (stop, stopping) = watch::channel(false);
+        let journal = spool.journal(&front()).unwrap();
+        let task = tokio::spawn(run_printer(config, spool.clone(), journal, told, stopping));
+        Self { folder, spool, listener, health, stop, task }
+    }
+
+    async fn connection(&self) -> Unit {
+        let (stream, _) = within("a connection", self.listener.accept()).await.unwrap();
+        Unit { stream, seen: Vec::new() }
+    }
+
+    async fn outcomes(&self, count: usize) -> Vec<(Outcome, u16)> {
+        let mut outbox = self.spool.outbox_changed();
+        within("reports", outbox.wait_for(|seq| seq.0 >= count as u64)).await.unwrap();
+        let told = reports(&self.spool).await.into_iter().map(|report| match report {
+            Report::Ticket(report) => (report.outcome, report.repeat),
+            other => panic!("{other:?}"),
+        });
+        told.collect()
+    }
+
+    async fn health(&mut self, what: &str, is_so: impl FnMut(&PrinterHealth) -> bool) {
+        let seen = tokio::time::timeout(PATIENCE, self.health.wait_for(is_so)).await.is_ok();
+        if !seen {
+            panic!("{what}: {:?}", self.health.borrow());
+        }
+    }
+}
+
+/// The other end of the line.
+struct Unit {
+    stream: TcpStream,
+    seen: Vec<u8>,
+}
+
+impl Unit {
+    /// Reads until `bytes` have come; what came before and with them.
+    async fn until(&mut self, bytes: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(at) = self.seen.windows(bytes.len()).position(|window| window == bytes) {
+                let rest = self.seen.split_off(at + bytes.len());
+                return std::mem::replace(&mut self.seen, rest);
+            }
+            let mut buffer = [0; 4_096];
+            let count = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
+            assert!(count > 0, "closed; seen {:x?}", self.seen);
+            self.seen.extend_from_slice(&buffer[..count]);
+        }
+    }
+
+    async fn say(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Answers the next round of queries.
+    async fn answer(&mut self, status: [u8; 4]) {
+        self.until(&[0x10, 0x04, 0x04]).await;
+        self.say(&status).await;
+    }
+
+    /// Takes a ticket whole; its bytes up to the cut, and its two fences.
+    async fn ticket(&mut self) -> (Vec<u8>, [Vec<u8>; 2]) {
+        let body = self.until(&CUT).await;
+        let tail = self.until(&[0x1D, 0x72, 0x01]).await;
+        (body.clone(), [fence(&body), fence(&tail)])
+    }
+}
+
+/// The answer to the last GS ( H in some bytes.
+fn fence(bytes: &[u8]) -> Vec<u8> {
+    const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30];
+    let at = bytes.windows(PROCESS.len()).rposition(|window| window == PROCESS).unwrap() + PROCESS.len();
+    [&[0x37, 0x22], &bytes[at..at + 4], &[0]].concat()
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    let (text, _, _) = encoding_rs::GB18030.encode(text);
+    bytes.windows(text.len()).any(|window| window == &*text)
+}
+
+#[tokio::test]
+async fn a_ticket_is_done_when_its_fences_are_in() {
+    let stage = Stage::new().await;
+    let mut unit = stage.connection().await;
+    unit.answer(CLEAN).await;
+    stage.spool.receive(items(1)).await.unwrap();
+    // The preflight before it, unless the first answers were fresh.
+    let (body, fences) = unit.ticket_or_answer().await;
+    assert!(contains(&body, "No.1"));
+    unit.say(&fences[0]).await;
+    unit.say(&fences[1]).await;
+    assert_eq!(stage.outcomes(1).await, [(Outcome::Printed(Evidence::Fence), 0)]);
+    assert_eq!(stage.spool.counts().borrow().waiting, 0);
+}
+
+impl Unit {
+    /// A ticket, with as many rounds of queries before it as are asked.
+    async fn ticket_or_answer(&mut self) -> (Vec<u8>, [Vec<u8>; 2]) {
+        loop {
+            let began = self.until_any(&[0x1B, 0x40], &[0x10, 0x04, 0x04]).await;
+            if began {
+                return self.ticket().await;
+            }
+            self.say(&CLEAN).await;
+        }
+    }
+
+    /// Whether the first of the two came first.
+    async fn until_any(&mut self, one: &[u8], other: &[u8]) -> bool {
+        loop {
+            let at = |bytes: &[u8]| self.seen.windows(bytes.len()).position(|window| window == bytes);
+            match (at(one), at(other)) {
+                (Some(first), second) if second.is_none_or(|second| first < second) => {
+                    self.until(one).await;
+                    return true;
+                }
+                (_, Some(_)) => {
+                    self.until(other).await;
+                    return false;
+                }
+                _ => {}
+            }
+            let mut buffer = [0; 4_096];
+            let count = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
+            assert!(count > 0, "closed; seen {:x?}", self.seen);
+            self.seen.extend_from_slice(&buffer[..count]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_paper_a_ticket_waits_unclaimed_and_unmarked() {
+    let mut stage = Stage::new().await;
+    let mut unit = stage.connection().await;
+    unit.answer(PAPER_OUT).await;
+    let out = |health: &PrinterHealth| health.conditions.iter().any(|since| since.condition == Condition::PaperOut);
+    stage.health("paper out", out).await;
+    stage.spool.receive(items(1)).await.unwrap();
+    // Paper comes back by itself (ASB), and the ticket comes out as a first print.
+    unit.say(&[0x10, 0, 0, 0]).await;
+    let (body, fences) = unit.ticket_or_answer().await;
+    assert!(!contains(&body, "补打"));
+    unit.say(&fences[1]).await;
+    assert_eq!(stage.outcomes(1).await, [(Outcome::Printed(Evidence::Fence), 0)]);
+    stage.health("healthy", PrinterHealth::prints).await;
+}
+
+#[tokio::test]
+async fn a_line_lost_in_mid_ticket_is_reported_and_the_repeat_is_marked() {
+    let stage = Stage::new().await;
+    let mut unit = stage.connection().await;
+    unit.answer(CLEAN).await;
+    stage.spool.receive(items(2)).await.unwrap();
+    let (body, _) = unit.ticket_or_answer().await;
+    assert!(contains(&body, "No.1"));
+    drop(unit);
+    let mut unit = stage.connection().await;
+    for (mark, text) in [(true, "No.1"), (false, "No.2")] {
+        let (body, fences) = unit.ticket_or_answer().await;
+        assert!(contains(&body, text));
+        assert_eq!(contains(&body, "【补打 1】"), mark);
+        unit.say(&fences[0]).await;
+        unit.say(&fences[1]).await;
+    }
+    let printed = Outcome::Printed(Evidence::Fence);
+    let unknown = Outcome::Unknown(Doubt::ConnectionLost);
+    assert_eq!(stage.outcomes(3).await, [(unknown, 0), (printed, 1), (printed, 0)]);
+}
+
+#[tokio::test]
+async fn after_the_first_fence_nothing_is_in_doubt() {
+    let stage = Stage::new().await;
+    let mut unit = stage.connection().await;
+    unit.answer(CLEAN).await;
+    stage.spool.receive(items(1)).await.unwrap();
+    let (_, fences) = unit.ticket_or_answer().await;
+    unit.say(&fences[0]).await;
+    drop(unit);
+    assert_eq!(stage.outcomes(1).await, [(Outcome::Printed(Evidence::Fence), 0)]);
+}
+
+#[tokio::test]
+async fn a_printer_that_is_not_there_is_shown_and_holds_nothing() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = nobody.local_addr().unwrap().to_string();
+    drop(nobody);
+    let config =
+        PrinterConfig { name: front(), address, paper: Paper::Mm58, stations: Vec::new(), default: true };
+    let (told, mut health) = watch::channel(unknown_health(&front()));
+    let (stop, stopping) = watch::channel(false);
+    let journal = spool.journal(&front()).unwrap();
+    let task = tokio::spawn(run_printer(config, spool.clone(), journal, told, stopping));
+    let unreachable =
+        |health: &PrinterHealth| health.conditions.iter().any(|since| since.condition == Condition::Unreachable);
+    within("unreachable", health.wait_for(unreachable)).await.unwrap();
+    spool.receive(items(1)).await.unwrap();
+    spool.flush().await.unwrap();
+    stop.send(true).unwrap();
+    within("the end", task).await.unwrap();
+    let states = states(&folder);
+    assert_eq!(states, [0], "queued, not claimed");
+}
+
+#[tokio::test]
+async fn stopping_lets_the_ticket_in_flight_finish_and_gives_back_the_rest() {
+    let stage = Stage::new().await;
+    let mut unit = stage.connection().await;
+    unit.answer(CLEAN).await;
+    stage.spool.receive(items(3)).await.unwrap();
+    let (_, fences) = unit.ticket_or_answer().await;
+    stage.stop.send(true).unwrap();
+    unit.say(&fences[0]).await;
+    unit.say(&fences[1]).await;
+    within("the end", stage.task).await.unwrap();
+    stage.spool.flush().await.unwrap();
+    assert_eq!(reports(&stage.spool).await.len(), 1);
+    assert_eq!(stage.spool.cursors().assigned_up_to, Seq(1));
+    assert_eq!(states(&stage.folder), [2, 0, 0]);
+}
+
+fn states(folder: &TempDir) -> Vec<u8> {
+    let database = rusqlite::Connection::open(folder.path().join("spool.db")).unwrap();
+    let mut statement = database.prepare("SELECT state FROM tickets ORDER BY place").unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}

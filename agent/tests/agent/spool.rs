@@ -1,1 +1,273 @@
+//! The spool: what it promises while it lives.
 
+use crate::samples::{PATIENCE, front, item, items, open, options, reports, ticket, within};
+use docket_agent::spool::{ATTEMPTS_MAX, ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolError};
+use docket_protocol::ids::{PrinterName, Seq, UnixMs};
+use docket_protocol::message::Report;
+use docket_protocol::outcome::{Doubt, Evidence, Outcome, TicketReport};
+use tempfile::tempdir;
+
+async fn claim(port: &mut ClaimPort) -> docket_agent::spool::Claim {
+    within("a claim", port.next()).await.expect("the spool is open")
+}
+
+fn finish(claim: &docket_agent::spool::Claim, ending: Ending) -> Finish {
+    Finish {
+        ticket: claim.ticket.id,
+        attempt: claim.attempt,
+        repeat: claim.repeat,
+        ending,
+        began_at: UnixMs(1),
+        ended_at: UnixMs(2),
+    }
+}
+
+async fn waiting(spool: &Spool) -> (u32, u32) {
+    spool.flush().await.unwrap();
+    let counts = spool.counts();
+    let counts = counts.borrow();
+    (counts.waiting, counts.held)
+}
+
+#[tokio::test]
+async fn what_is_received_is_kept_once() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    assert_eq!(spool.receive(items(3)).await.unwrap(), Seq(3));
+    // Again, as after a lost acknowledgement; and the same ticket at another place, as from another hub.
+    assert_eq!(spool.receive(items(2)).await.unwrap(), Seq(3));
+    let again = (Seq(4), item(&ticket(2, "front")));
+    assert_eq!(spool.receive(vec![again]).await.unwrap(), Seq(4));
+    assert_eq!(waiting(&spool).await, (3, 0));
+    let cursors = spool.cursors();
+    spool.close().await;
+    assert!(matches!(spool.receive(items(9)).await, Err(SpoolError::Closed)));
+    let spool = open(folder.path());
+    assert_eq!(spool.cursors(), cursors);
+    assert_eq!(spool.cursors().received_up_to, Seq(4));
+    assert_eq!(waiting(&spool).await, (3, 0));
+}
+
+#[tokio::test]
+async fn one_folder_has_one_agent() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    assert!(matches!(Spool::open(folder.path(), options("boot-1")), Err(SpoolError::InUse { .. })));
+    spool.close().await;
+    open(folder.path());
+}
+
+#[tokio::test]
+async fn stations_have_printers_and_the_rest_has_the_default() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut ports = [front(), PrinterName::new("back")].map(|name| spool.port(&name).unwrap());
+    assert!(spool.port(&PrinterName::new("nowhere")).is_none());
+    let stations = ["kitchen", "front", "bar"];
+    let batch = stations.iter().zip(1..).map(|(station, n)| (Seq(n), item(&ticket(n as u32, station)))).collect();
+    spool.receive(batch).await.unwrap();
+    ports.iter().for_each(|port| port.want(9).unwrap());
+    assert_eq!(claim(&mut ports[1]).await.ticket, ticket(1, "kitchen"));
+    assert_eq!(claim(&mut ports[0]).await.ticket, ticket(2, "front"));
+    assert_eq!(claim(&mut ports[0]).await.ticket, ticket(3, "bar"));
+}
+
+#[tokio::test]
+async fn a_printer_holds_what_it_wants_and_reports_in_order() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    port.want(2).unwrap();
+    spool.receive(items(4)).await.unwrap();
+    let first = claim(&mut port).await;
+    assert_eq!((first.ticket.id, first.attempt, first.repeat), (ticket(1, "front").id, 1, 0));
+    let second = claim(&mut port).await;
+    spool.flush().await.unwrap();
+    assert!(port.try_next().is_none(), "two are wanted, two are held");
+    let mut outbox = spool.outbox_changed();
+    port.finish(finish(&second, Ending::Printed(Evidence::Fence))).await.unwrap();
+    let third = claim(&mut port).await;
+    assert_eq!(third.ticket.id, ticket(3, "front").id);
+    within("a report", outbox.wait_for(|seq| *seq == Seq(1))).await.unwrap();
+    port.finish(finish(&first, Ending::Printed(Evidence::Status))).await.unwrap();
+    // What is not claimed cannot be finished, and not twice.
+    port.finish(finish(&first, Ending::Printed(Evidence::Status))).await.unwrap();
+    assert_eq!(waiting(&spool).await, (2, 0));
+    let report = |claim: &docket_agent::spool::Claim, evidence| {
+        Report::Ticket(TicketReport {
+            ticket: claim.ticket.id,
+            attempt: 1,
+            repeat: 0,
+            printer: front(),
+            outcome: Outcome::Printed(evidence),
+            began_at: UnixMs(1),
+            ended_at: UnixMs(2),
+        })
+    };
+    assert_eq!(reports(&spool).await, [report(&second, Evidence::Fence), report(&first, Evidence::Status)]);
+    spool.acknowledged(Seq(1)).await.unwrap();
+    spool.flush().await.unwrap();
+    assert_eq!(reports(&spool).await, [report(&first, Evidence::Status)]);
+    assert_eq!(spool.cursors().assigned_up_to, Seq(2));
+}
+
+#[tokio::test]
+async fn doubt_is_marked_and_keeps_its_place_until_a_person_decides() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    port.want(1).unwrap();
+    spool.receive(items(2)).await.unwrap();
+    for attempt in 1..=ATTEMPTS_MAX {
+        let claim = claim(&mut port).await;
+        let expected = (ticket(1, "front").id, attempt, attempt - 1);
+        assert_eq!((claim.ticket.id, claim.attempt, claim.repeat), expected);
+        port.finish(finish(&claim, Ending::Unknown(Doubt::ConnectionLost))).await.unwrap();
+    }
+    let next = claim(&mut port).await;
+    assert_eq!(next.ticket.id, ticket(2, "front").id);
+    assert_eq!(waiting(&spool).await, (1, 1));
+    let outcomes: Vec<Outcome> = reports(&spool)
+        .await
+        .into_iter()
+        .map(|report| match report {
+            Report::Ticket(report) => report.outcome,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let unknown = Outcome::Unknown(Doubt::ConnectionLost);
+    assert_eq!(outcomes, [unknown, unknown, Outcome::Held(Doubt::ConnectionLost)]);
+
+    let held = spool.held(9).await.unwrap();
+    assert_eq!((held[0].ticket, held[0].attempts), (ticket(1, "front").id, ATTEMPTS_MAX));
+    assert!(spool.release(held[0].ticket).await.unwrap());
+    assert!(!spool.release(held[0].ticket).await.unwrap());
+    port.hand_back(vec![next.ticket.id]).await.unwrap();
+    let released = claim(&mut port).await;
+    assert_eq!((released.ticket.id, released.attempt, released.repeat), (ticket(1, "front").id, 4, 3));
+    assert_eq!(waiting(&spool).await, (2, 0));
+}
+
+#[tokio::test]
+async fn a_store_may_want_a_person_to_decide_each_time() {
+    let folder = tempdir().unwrap();
+    let mut options = options("boot-1");
+    options.on_unknown = OnUnknown::Hold;
+    let spool = Spool::open(folder.path(), options).unwrap();
+    let mut port = spool.port(&front()).unwrap();
+    port.want(1).unwrap();
+    spool.receive(items(1)).await.unwrap();
+    let claim = claim(&mut port).await;
+    port.finish(finish(&claim, Ending::Unknown(Doubt::PrinterSilent))).await.unwrap();
+    assert_eq!(waiting(&spool).await, (0, 1));
+}
+
+#[tokio::test]
+async fn what_another_spool_may_have_printed_is_marked() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    port.want(1).unwrap();
+    let mut moved = ticket(1, "front");
+    moved.maybe_printed = true;
+    spool.receive(vec![(Seq(1), item(&moved))]).await.unwrap();
+    let claim = claim(&mut port).await;
+    assert_eq!((claim.attempt, claim.repeat), (1, 1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_kept_and_reported() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let strange = (Seq(1), vec![0xFF; 40]);
+    assert_eq!(spool.receive(vec![strange, (Seq(2), item(&ticket(2, "front")))]).await.unwrap(), Seq(2));
+    assert_eq!(reports(&spool).await, [Report::Unreadable { seq: Seq(1) }]);
+    assert_eq!(waiting(&spool).await, (1, 0));
+    spool.close().await;
+    // The next version can read it.
+    let database = rusqlite::Connection::open(folder.path().join("spool.db")).unwrap();
+    database.execute("UPDATE unreadable SET payload = ?1", [item(&ticket(1, "front"))]).unwrap();
+    drop(database);
+    assert_eq!(waiting(&open(folder.path())).await, (2, 0));
+}
+
+#[tokio::test]
+async fn cursors_move_as_the_hub_says() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    spool.skip_to(Seq(7)).await.unwrap();
+    spool.skip_to(Seq(5)).await.unwrap();
+    assert_eq!(spool.cursors().received_up_to, Seq(7));
+    let strange: Vec<(Seq, Vec<u8>)> = (8..=11).map(|seq| (Seq(seq), vec![0xFF])).collect();
+    spool.receive(strange).await.unwrap();
+    let outbox = |after| spool.outbox_after(Seq(after), 99);
+    let seqs = |rows: Vec<(Seq, Vec<u8>)>| rows.into_iter().map(|(seq, _)| seq.0).collect::<Vec<_>>();
+    assert_eq!(seqs(outbox(0).await.unwrap()), [1, 2, 3, 4]);
+    spool.acknowledged(Seq(1)).await.unwrap();
+    let before = outbox(1).await.unwrap();
+    for after in [2, 100] {
+        assert_eq!(spool.renumber_after(Seq(after)).await.unwrap(), Seq(after + 3));
+        let moved = outbox(0).await.unwrap();
+        assert_eq!(seqs(moved.clone()), [after + 1, after + 2, after + 3]);
+        assert!(moved.iter().zip(&before).all(|(now, before)| now.1 == before.1), "the order is kept");
+        assert_eq!(spool.cursors().assigned_up_to, Seq(after + 3));
+    }
+    spool.receive(vec![(Seq(12), vec![0xFF])]).await.unwrap();
+    assert_eq!(seqs(outbox(102).await.unwrap()), [103, 104]);
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_goes_on_by_itself() {
+    let folder = tempdir().unwrap();
+    let mut options = options("boot-1");
+    options.bytes_max = 300 * 1_024;
+    let spool = Spool::open(folder.path(), options).unwrap();
+    // Reports that can be deleted later are what makes room.
+    let strange: Vec<(Seq, Vec<u8>)> = (1..=4_000).map(|seq| (Seq(seq), vec![0xFF])).collect();
+    assert_eq!(spool.receive(strange).await.unwrap(), Seq(4_000));
+    let mut counts = spool.counts();
+    let mut seq = 4_000;
+    let refused = loop {
+        seq += 1;
+        let mut receiving = Box::pin(spool.receive(vec![(Seq(seq), item(&ticket(seq as u32, "front")))]));
+        tokio::select! {
+            biased;
+            stored = &mut receiving => assert_eq!(stored.unwrap(), Seq(seq)),
+            full = counts.wait_for(|counts| counts.full) => {
+                drop(full.unwrap());
+                break receiving;
+            }
+        }
+    };
+    // Nothing is acknowledged, reading goes on.
+    assert_eq!(spool.cursors().received_up_to, Seq(seq - 1));
+    assert_eq!(spool.outbox_after(Seq(3_990), 99).await.unwrap().len(), 10);
+    spool.acknowledged(Seq(4_000)).await.unwrap();
+    assert_eq!(within("the delivery that waited", refused).await.unwrap(), Seq(seq));
+    tokio::time::timeout(PATIENCE, counts.wait_for(|counts| !counts.full)).await.unwrap().unwrap();
+    assert_eq!(waiting(&spool).await, (seq as u32 - 4_000, 0));
+}
+
+#[tokio::test]
+async fn old_printed_tickets_go_and_others_stay() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    port.want(2).unwrap();
+    spool.receive(items(3)).await.unwrap();
+    let old = claim(&mut port).await;
+    let recent = claim(&mut port).await;
+    let now = docket_agent::clock::now();
+    let printed_at = |claim, ended_at| Finish { ended_at, ..finish(claim, Ending::Printed(Evidence::Fence)) };
+    port.want(0).unwrap();
+    port.finish(printed_at(&old, UnixMs(now.0 - 31 * 86_400_000))).await.unwrap();
+    port.finish(printed_at(&recent, now)).await.unwrap();
+    spool.close().await;
+    let spool = open(folder.path());
+    spool.close().await;
+    let database = rusqlite::Connection::open(folder.path().join("spool.db")).unwrap();
+    let left = |table: &str| -> u32 {
+        database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((left("tickets"), left("payloads")), (2, 2));
+}

@@ -1,6 +1,6 @@
 //! Pushes, orders, events, and the tickets that come of them.
 
-use super::lane::Fault;
+use super::lane::{Fault, Urgency};
 use super::outbox::{self, Assigned};
 use super::{Storage, StorageError};
 use crate::clock;
@@ -88,6 +88,7 @@ impl Storage {
         let routing = Arc::clone(&self.routing);
         self.writer
             .submit(
+                Urgency::Urgent,
                 move |connection| accept(connection, &routing, &arrival),
                 move |accepted| publish(&accepted.assigned),
             )

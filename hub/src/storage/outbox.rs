@@ -1,6 +1,6 @@
 //! What goes to an agent, what it has stored, and what it reports.
 
-use super::lane::{Fault, Pending};
+use super::lane::{Fault, Pending, Urgency};
 use super::orders::{TicketState, raise};
 use super::{Storage, StorageError};
 use crate::clock;
@@ -85,6 +85,7 @@ impl Storage {
     ) -> Pending<()> {
         self.writer
             .submit(
+                Urgency::Lazy,
                 move |connection| acknowledged(connection, &agent, epoch, up_to, &sent, clock::now()),
                 |()| (),
             )
@@ -114,7 +115,11 @@ impl Storage {
     /// where the session is no longer the agent's. Reports are stored in the order of these calls.
     pub async fn report(&self, agent: AgentId, epoch: u64, reports: Vec<(Seq, Vec<u8>)>) -> Pending<Seq> {
         self.writer
-            .submit(move |connection| report(connection, &agent, epoch, &reports, clock::now()), |_| ())
+            .submit(
+                Urgency::Lazy,
+                move |connection| report(connection, &agent, epoch, &reports, clock::now()),
+                |_| (),
+            )
             .await
     }
 }

@@ -121,8 +121,10 @@ impl HubSession {
 
     /// The outbox holds items up to here.
     pub fn outbox_has(&mut self, assigned: Seq) {
-        if let State::Live(live) = &mut self.state {
-            live.outbox_has(assigned, &mut self.effects);
+        match &mut self.state {
+            State::Live(live) => live.outbox_has(assigned, &mut self.effects),
+            State::Opening { offered } => *offered = assigned.max(*offered),
+            State::Fresh { .. } | State::Closed => {}
         }
     }
 

@@ -56,6 +56,11 @@ fn an_order_that_is_offered_while_the_session_opens_is_sent() {
     session.offer(Seq(6), item(6).1);
     session.opened(now, opened(5, 5));
     assert_eq!(hub_effects(&mut session, now)[1..], [read(5, READ_ITEMS_MAX)]);
+
+    let mut session = opening(now);
+    session.outbox_has(Seq(6));
+    session.opened(now, opened(5, 5));
+    assert_eq!(hub_effects(&mut session, now)[1..], [read(5, READ_ITEMS_MAX)]);
 }
 
 #[test]

@@ -95,7 +95,12 @@ impl World<'_> {
             }
             HubEvent::Opened(link, opened) => self.with_session(link, |end| end.session.opened(now, opened)),
             HubEvent::Offer(link, seq, payload) => {
-                self.with_session(link, |end| end.session.offer(seq, payload));
+                // A shell that is behind drops the payload and says only that there is something.
+                if self.chance.permille(800) {
+                    self.with_session(link, |end| end.session.offer(seq, payload));
+                } else {
+                    self.with_session(link, |end| end.session.outbox_has(seq));
+                }
             }
             HubEvent::ReadBegins { link, after, limit } => {
                 if self.holds_lease(link) {
