@@ -382,6 +382,7 @@ impl Task {
         self.health.send_if_modified(|health| {
             let mut changed = health::update(health, conditions, clock::now());
             if heard_at.is_some() {
+                changed |= health.heard_at.is_none();
                 health.heard_at = heard_at;
             }
             if health.waiting != waiting && (may_tell || changed) {

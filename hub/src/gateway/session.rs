@@ -193,7 +193,7 @@ impl Running {
                 }
                 Effect::Store(reports) => {
                     let (storage, agent, epoch) = self.lease();
-                    let pending = storage.report(agent, epoch, reports).await;
+                    let pending = storage.report(agent, epoch, reports, clock::now()).await;
                     self.ask(
                         async move { pending.answer().await.map_or_else(Answer::Failed, Answer::Stored) },
                     );
@@ -232,7 +232,7 @@ impl Running {
         let (storage, agent, epoch) = self.lease();
         let stored = self.sent.iter().take_while(|sent| sent.seq <= up_to).count();
         let sent: Vec<SentAt> = self.sent.drain(..stored).collect();
-        let pending = storage.acknowledged(agent, epoch, up_to, sent).await;
+        let pending = storage.acknowledged(agent, epoch, up_to, sent, clock::now()).await;
         let (answers, fleet) = (self.answers.clone(), Arc::clone(&self.shell.fleet));
         tokio::spawn(async move {
             match pending.answer().await {

@@ -74,7 +74,7 @@ impl Storage {
             .await
     }
 
-    /// The agent has stored everything up to a place. The answer is [`StorageError::Superseded`] where the
+    /// The agent has stored everything up to a place, and said so at `at`. The answer is [`StorageError::Superseded`] where the
     /// session is no longer the agent's.
     pub async fn acknowledged(
         &self,
@@ -82,11 +82,12 @@ impl Storage {
         epoch: u64,
         up_to: Seq,
         sent: Vec<SentAt>,
+        at: UnixMs,
     ) -> Pending<()> {
         self.writer
             .submit(
                 Urgency::Lazy,
-                move |connection| acknowledged(connection, &agent, epoch, up_to, &sent, clock::now()),
+                move |connection| acknowledged(connection, &agent, epoch, up_to, &sent, at),
                 |()| (),
             )
             .await
@@ -111,15 +112,17 @@ impl Storage {
             .await
     }
 
-    /// Stores what an agent reports, and its cursor, which is the answer. It is [`StorageError::Superseded`]
+    /// Stores what an agent has reported at `at`, and its cursor, which is the answer. It is [`StorageError::Superseded`]
     /// where the session is no longer the agent's. Reports are stored in the order of these calls.
-    pub async fn report(&self, agent: AgentId, epoch: u64, reports: Vec<(Seq, Vec<u8>)>) -> Pending<Seq> {
+    pub async fn report(
+        &self,
+        agent: AgentId,
+        epoch: u64,
+        reports: Vec<(Seq, Vec<u8>)>,
+        at: UnixMs,
+    ) -> Pending<Seq> {
         self.writer
-            .submit(
-                Urgency::Lazy,
-                move |connection| report(connection, &agent, epoch, &reports, clock::now()),
-                |_| (),
-            )
+            .submit(Urgency::Lazy, move |connection| report(connection, &agent, epoch, &reports, at), |_| ())
             .await
     }
 }

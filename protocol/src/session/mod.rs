@@ -63,8 +63,10 @@ pub enum Effect {
     Acknowledged(Seq),
     /// Agent only: what is before this place was taken by an earlier spool; move the cursor, never back.
     SkipTo(Seq),
-    /// Agent only: the hub has seen higher numbers from an earlier life of this spool. Give all pending
-    /// items new places after this one, and call `outbox_has`.
+    /// Agent only: pending items may bear numbers that the hub knows from another life of the spool, or has
+    /// forgotten; so it is at the first welcome of a process. Give all of them new places after this one, and
+    /// call `outbox_has`. What is asked for later, above all `ReadOutbox` and `Acknowledged`, means the new
+    /// places: it must not overtake this.
     RenumberAfter(Seq),
     /// Hub only: open the session in storage, then call `opened` or `refuse`.
     Open(Hello),

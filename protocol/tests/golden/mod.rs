@@ -1,1 +1,208 @@
+//! The bytes of every variant that goes over the wire, as they were when it was added. A line of
+//! `golden_frames.txt` never changes: agents in stores are older than the hub, and spools are older than both.
+//!
+//! Each table below is a `match` without a wildcard, so that a variant without a line does not compile.
+//! `DOCKET_GOLDEN=write cargo nextest run -p docket-protocol golden` writes the file anew; a diff that does
+//! more than add lines breaks the link.
 
+mod samples;
+
+use docket_protocol::document::{Align, Block};
+use docket_protocol::enrol::{Answer, EnrolRefusal};
+use docket_protocol::frame::{Decoder, encode, payload, read_payload};
+use docket_protocol::ids::Platform;
+use docket_protocol::message::{Item, Message, Refusal, Report};
+use docket_protocol::outcome::{Doubt, Evidence, Outcome};
+use docket_protocol::printer::Condition;
+use docket_protocol::ticket::TicketKind;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::{Debug, Write};
+use std::path::Path;
+
+/// One value and its bytes.
+struct Line {
+    name: String,
+    bytes: Vec<u8>,
+    /// Says what is wrong where bytes do not mean the value.
+    check: Box<dyn Fn(&[u8]) -> Result<(), String>>,
+}
+
+/// A table of all variants of an enum, each with a value of it. The `match` is never run for its result: it is
+/// there to be incomplete when a variant is added.
+macro_rules! variants {
+    ($lines:ident, $enum:ident, $line:path, $($variant:ident: $value:expr),+ $(,)?) => {
+        let name_of = |value: &$enum| match value {
+            $($enum::$variant { .. } => concat!(stringify!($enum), "::", stringify!($variant)),)+
+        };
+        $({
+            let value: $enum = $value;
+            let expected = concat!(stringify!($enum), "::", stringify!($variant));
+            assert_eq!(name_of(&value), expected, "another variant's value");
+            $lines.push($line(expected, value));
+        })+
+    };
+}
+
+fn value<T>(name: &str, value: T) -> Line
+where
+    T: Serialize + DeserializeOwned + PartialEq + Debug + 'static,
+{
+    let bytes = payload(&value);
+    let check = move |bytes: &[u8]| match read_payload::<T>(bytes) {
+        Some(read) if read == value => Ok(()),
+        other => Err(format!("reads as {other:?}, not {value:?}")),
+    };
+    Line { name: name.to_owned(), bytes, check: Box::new(check) }
+}
+
+/// A whole frame, as it lies on the stream.
+fn framed(name: &str, message: Message) -> Line {
+    let mut bytes = Vec::new();
+    encode(&message, &mut bytes).unwrap();
+    let check = move |bytes: &[u8]| {
+        let mut decoder = Decoder::default();
+        decoder.push(bytes);
+        match (decoder.next_message(), decoder.next_message()) {
+            (Ok(Some(read)), Ok(None)) if read == message => Ok(()),
+            other => Err(format!("reads as {other:?}, not {message:?}")),
+        }
+    };
+    Line { name: name.to_owned(), bytes, check: Box::new(check) }
+}
+
+#[rustfmt::skip]
+fn lines() -> Vec<Line> {
+    let mut lines = Vec::new();
+    variants!(lines, Message, framed,
+        Hello: Message::Hello(samples::hello()),
+        Welcome: Message::Welcome(samples::welcome()),
+        Refused: Message::Refused(Refusal::Protocol { min: 2, max: 300 }),
+        Deliver: Message::Deliver { seq: samples::SEQ, payload: payload(&Item::Ticket(samples::ticket())) },
+        Ack: Message::Ack { up_to: samples::SEQ },
+        Heartbeat: Message::Heartbeat { sent_up_to: samples::SEQ, stored_up_to: samples::SEQ.next() },
+        Status: Message::Status(samples::status()),
+    );
+    variants!(lines, Refusal, value,
+        Protocol: Refusal::Protocol { min: 2, max: 300 },
+        UnknownAgent: Refusal::UnknownAgent,
+        Revoked: Refusal::Revoked,
+        Superseded: Refusal::Superseded,
+        Unavailable: Refusal::Unavailable,
+    );
+    variants!(lines, Item, value,
+        Ticket: Item::Ticket(samples::ticket()),
+    );
+    variants!(lines, Report, value,
+        Ticket: Report::Ticket(samples::ticket_report()),
+        Unreadable: Report::Unreadable { seq: samples::SEQ },
+    );
+    variants!(lines, Outcome, value,
+        Printed: Outcome::Printed(Evidence::Fence),
+        Unknown: Outcome::Unknown(Doubt::PowerLost),
+        Held: Outcome::Held(Doubt::ConnectionLost),
+    );
+    variants!(lines, Evidence, value,
+        Spooled: Evidence::Spooled,
+        Sent: Evidence::Sent,
+        Status: Evidence::Status,
+        Fence: Evidence::Fence,
+    );
+    variants!(lines, Doubt, value,
+        ConnectionLost: Doubt::ConnectionLost,
+        AgentEnded: Doubt::AgentEnded,
+        PowerLost: Doubt::PowerLost,
+        PrinterSilent: Doubt::PrinterSilent,
+    );
+    variants!(lines, Condition, value,
+        Unreachable: Condition::Unreachable,
+        Silent: Condition::Silent,
+        Offline: Condition::Offline,
+        CoverOpen: Condition::CoverOpen,
+        PaperOut: Condition::PaperOut,
+        PaperNearEnd: Condition::PaperNearEnd,
+        Cutter: Condition::Cutter,
+        Heat: Condition::Heat,
+        Fatal: Condition::Fatal,
+    );
+    variants!(lines, TicketKind, value,
+        Front: TicketKind::Front,
+        Kitchen: TicketKind::Kitchen,
+        Urge: TicketKind::Urge,
+        Cancel: TicketKind::Cancel,
+    );
+    variants!(lines, Platform, value,
+        Meituan: Platform::Meituan,
+    );
+    variants!(lines, Block, value,
+        Text: samples::text(),
+        Row: samples::row(),
+        Rule: Block::Rule { title: "1号口袋".into() },
+        Feed: Block::Feed { lines: 3 },
+        Qr: Block::Qr { data: "https://example.com/17".into(), module_dots: 6 },
+    );
+    variants!(lines, Align, value,
+        Left: Align::Left,
+        Center: Align::Center,
+        Right: Align::Right,
+    );
+    lines.push(value("Request", samples::request()));
+    variants!(lines, Answer, value,
+        Granted: Answer::Granted(samples::grant()),
+        Refused: Answer::Refused(EnrolRefusal::ExpiredCode),
+    );
+    variants!(lines, EnrolRefusal, value,
+        UnknownCode: EnrolRefusal::UnknownCode,
+        UsedCode: EnrolRefusal::UsedCode,
+        ExpiredCode: EnrolRefusal::ExpiredCode,
+        TooMany: EnrolRefusal::TooMany,
+        Malformed: EnrolRefusal::Malformed,
+        Unavailable: EnrolRefusal::Unavailable,
+    );
+    lines
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    assert!(text.len().is_multiple_of(2), "half a byte in {text}");
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+#[test]
+fn every_variant_has_the_bytes_that_it_always_had() {
+    let lines = lines();
+    let written: String = lines.iter().map(|line| format!("{} {}\n", line.name, hex(&line.bytes))).collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden_frames.txt");
+    if std::env::var_os("DOCKET_GOLDEN").is_some_and(|wish| wish == "write") {
+        std::fs::write(&path, &written).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap();
+    let mut wrong = Vec::new();
+    for line in &lines {
+        let name = &line.name;
+        match kept.lines().find_map(|kept| kept.strip_prefix(&format!("{name} "))) {
+            None => wrong.push(format!("{name} has no line")),
+            Some(golden) => {
+                if hex(&line.bytes) != golden {
+                    wrong.push(format!("{name} is written as {}\n    and was {golden}", hex(&line.bytes)));
+                }
+                if let Err(meaning) = (line.check)(&unhex(golden)) {
+                    wrong.push(format!("{name} {meaning}"));
+                }
+            }
+        }
+    }
+    for kept in kept.lines() {
+        let name = kept.split(' ').next().unwrap_or(kept);
+        if !lines.iter().any(|line| line.name == name) {
+            wrong.push(format!("{name} is gone: variants are only ever appended"));
+        }
+    }
+    assert!(wrong.is_empty(), "the wire has changed:\n{}", wrong.join("\n"));
+}

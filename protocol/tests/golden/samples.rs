@@ -1,0 +1,113 @@
+//! Fixed contents: every field has a value of its own that is not its default, so that two swapped fields show.
+
+use docket_protocol::document::{Align, Block, Cell, Document, Style};
+use docket_protocol::enrol::{Grant, Request};
+use docket_protocol::ids::{AgentId, OrderKey, Platform, PrinterName, Seq, Station, StoreId, TicketId, UnixMs};
+use docket_protocol::message::{AgentStatus, Hello, Welcome};
+use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
+use docket_protocol::printer::{Condition, PrinterHealth, Since};
+use docket_protocol::ticket::{Ticket, TicketKind};
+
+/// More than one byte, and more than 32 bits.
+pub(super) const SEQ: Seq = Seq(0x1_2345_6789);
+
+/// 2026-03-01T12:00:00.123Z.
+const NOW: UnixMs = UnixMs(1_772_366_400_123);
+
+pub(super) fn hello() -> Hello {
+    Hello {
+        protocol_min: 1,
+        protocol_max: 2,
+        spool: std::array::from_fn(|at| u8::try_from(at).unwrap() + 0xa0),
+        received_up_to: Seq(300),
+        assigned_up_to: Seq(70_000),
+        agent_version: "0.1.0".into(),
+        platform: "windows x86_64".into(),
+    }
+}
+
+pub(super) fn welcome() -> Welcome {
+    Welcome { protocol: 1, epoch: 129, received_up_to: Seq(69_999), sends_after: Seq(301), now: NOW }
+}
+
+fn order() -> OrderKey {
+    OrderKey { platform: Platform::Meituan, id: "27057681346841638".into() }
+}
+
+fn ticket_id() -> TicketId {
+    TicketId::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap() * 0x11))
+}
+
+pub(super) fn ticket() -> Ticket {
+    Ticket {
+        id: ticket_id(),
+        order: order(),
+        kind: TicketKind::Kitchen,
+        station: Station::new("bar"),
+        title: "美团外卖 #17".into(),
+        made_at: NOW,
+        maybe_printed: true,
+        document: Document { blocks: vec![text(), row(), Block::Feed { lines: 2 }] },
+    }
+}
+
+pub(super) fn text() -> Block {
+    Block::Text { text: "#17\n厨打单".into(), style: Style { width: 2, height: 3, bold: true }, align: Align::Center }
+}
+
+pub(super) fn row() -> Block {
+    let name = Cell { text: "鱼香肉丝 大份".into(), columns: None, align: Align::Left };
+    let quantity = Cell { text: "x2".into(), columns: Some(4), align: Align::Right };
+    Block::Row { cells: vec![name, quantity], style: Style::TALL }
+}
+
+pub(super) fn ticket_report() -> TicketReport {
+    TicketReport {
+        ticket: ticket_id(),
+        attempt: 2,
+        repeat: 1,
+        printer: PrinterName::new("kitchen"),
+        outcome: Outcome::Printed(Evidence::Status),
+        began_at: NOW,
+        ended_at: UnixMs(NOW.0 + 850),
+    }
+}
+
+pub(super) fn status() -> AgentStatus {
+    let conditions = vec![
+        Since { condition: Condition::PaperOut, since: NOW },
+        Since { condition: Condition::Offline, since: UnixMs(-1) },
+    ];
+    let health = |printer: &str, conditions, heard_at, waiting| PrinterHealth {
+        printer: PrinterName::new(printer),
+        conditions,
+        heard_at,
+        waiting,
+    };
+    AgentStatus {
+        printers: vec![health("front", conditions, Some(NOW), 3), health("bar", Vec::new(), None, 0)],
+        waiting: 5,
+        held: 1,
+        spool_full: true,
+    }
+}
+
+pub(super) fn request() -> Request {
+    Request {
+        lookup: [1, 2, 3, 4, 5, 6, 7, 8],
+        public_key: vec![0x30, 0x59, 0x30, 0x13],
+        tag: [0x5a; 32],
+        host: "前台".into(),
+    }
+}
+
+pub(super) fn grant() -> Grant {
+    Grant {
+        agent: AgentId::new("a-0042-1"),
+        store: StoreId::new("S0042"),
+        store_name: "人民路店".into(),
+        certificate: vec![0x30, 0x82, 0x01],
+        ca: vec![0x30, 0x82, 0x02],
+        tag: [0xa5; 32],
+    }
+}
