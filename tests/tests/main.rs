@@ -7,4 +7,4 @@ mod full_disk;
 mod kills;
 mod main_job;
 mod printer_faults;
-mod windows;
+mod wine;

@@ -3,6 +3,7 @@
 use super::process::{Process, program, run_to_end};
 use super::{Hub, PATIENCE, wait_for};
 use anyhow::Context;
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -37,8 +38,10 @@ pub struct AgentOptions {
     pub data: Option<PathBuf>,
     /// Where it finds the hub, if not at the hub's own address: behind a bad network.
     pub hub: Option<SocketAddr>,
-    /// What stands before `docket-agent`: `wine`.
-    pub launcher: Option<PathBuf>,
+    /// What is run instead of `docket-agent`: `wine` and a program for Windows.
+    pub launcher: Option<Vec<PathBuf>>,
+    /// Environment variables.
+    pub environment: Vec<(OsString, OsString)>,
     /// Further lines of the configuration, before the sections.
     pub extra: String,
 }
@@ -139,14 +142,15 @@ impl Agent {
     }
 
     fn program(&self) -> anyhow::Result<Command> {
-        let mut command = match &self.options.launcher {
-            Some(launcher) => {
+        let mut command = match self.options.launcher.as_deref() {
+            Some([launcher, arguments @ ..]) => {
                 let mut command = Command::new(launcher);
-                command.arg(program("docket-agent.exe")?);
+                command.args(arguments);
                 command
             }
-            None => Command::new(program("docket-agent")?),
+            Some([]) | None => Command::new(program("docket-agent")?),
         };
+        command.envs(self.options.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(&self.folder).arg("--config").arg("agent.toml");
         Ok(command)
     }
