@@ -42,6 +42,9 @@ pub enum ConfigError {
 pub struct Config {
     /// The data folder: database, keys, certificates. Back it up.
     pub data: PathBuf,
+    /// How long orders are kept, in days.
+    #[serde(default = "retention_days")]
+    pub retention_days: u32,
     /// Where agents connect.
     #[serde(default)]
     pub link: LinkConfig,
@@ -59,6 +62,14 @@ pub struct Config {
     #[serde(skip_serializing)]
     pub routing: RoutingConfig,
 }
+
+/// A quarter: longer than any platform repeats a push or settles a dispute. [I]
+fn retention_days() -> u32 {
+    90
+}
+
+/// The shortest time for which orders are kept, in days: platforms repeat a push for hours.
+const RETENTION_DAYS_MIN: u32 = 7;
 
 /// `[link]`
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -199,6 +210,14 @@ impl Config {
                     "{} is open to others, and the console has no sign-in yet; use 127.0.0.1 and put a proxy with \
                      authentication in front",
                     self.console.listen
+                ),
+            });
+        }
+        if self.retention_days < RETENTION_DAYS_MIN {
+            return Err(ConfigError::Value {
+                key: "retention_days",
+                cause: format!(
+                    "at least {RETENTION_DAYS_MIN}: what is removed can no longer be told from a repeat"
                 ),
             });
         }

@@ -114,6 +114,7 @@ pub async fn run(
     let Data { storage, authority } = open(&config)?;
     let _lock = lock::take(&config.data)?;
     storage.end_all_sessions().await?;
+    tokio::spawn(storage::retention::run(storage.clone(), config.retention_days));
     let fleet = Arc::new(Fleet::default());
     let platforms = http::platform_routes(config.platforms.meituan.as_ref(), &storage, &fleet)?;
     let console = console::routes(Console { storage: storage.clone(), fleet: Arc::clone(&fleet) });

@@ -4,4 +4,5 @@
 pub mod chain;
 pub mod measure;
 pub mod platform;
+pub mod raw_link;
 pub mod virtual_printer;

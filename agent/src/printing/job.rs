@@ -27,17 +27,14 @@
 //! [`NO_FENCE_WAIT_MS`] for the following tickets of that connection. No answer ever, to anything: grade *sent*. What
 //! a unit has shown once ([`Profile`]) is expected of it, except as follows.
 //!
-//! # Late answers
-//! Fences carry a number that rises from ticket to ticket, so a late answer to GS ( H never ends a newer ticket.
-//! Answers to GS r all look the same: they are matched in order with what was asked on this connection. A unit
-//! that still prints what an earlier connection sent will answer *that* first; while such answers may be owed,
-//! none to GS r counts, until a numbered fence has come or a ticket has ended by status.
-//!
-//! Such a unit may also wait for the rest of a command in whose middle the line was lost, and would take the next
-//! ticket for its data. So the new connection begins with as many zeros as the longest command has bytes: they end
-//! the command, and by themselves they mean nothing.
+//! # After a lost line
+//! A unit may still print what an earlier connection sent, and answer its fences: see [`super::fence`]. It may
+//! also wait for the rest of a command in whose middle the line was lost, and would take the next ticket for its
+//! data. So the new connection begins with as many zeros as the longest command has bytes: they end the command,
+//! and by themselves they mean nothing.
 
 use super::escpos;
+use super::fence::{Fences, Passed, Place};
 use super::health::{Conditions, Signs};
 use super::status::{Answer, OPEN_MAX, Query, Reader};
 use crate::spool::{Ending, Profile};
@@ -52,9 +49,9 @@ pub const PREFLIGHT_FRESH_MS: u64 = 100;
 /// How long a unit that never answered a query is asked, on each connection, before it gets a ticket; and how long
 /// one that used to answer may take before it counts as silent.
 pub const PREFLIGHT_MS_MAX: u64 = 3_000;
-/// How often a unit is asked while something is open.
+/// How often a unit is asked while something is open or wrong.
 pub const POLL_MS: u64 = 1_000;
-/// How often it is asked otherwise; automatic status comes at once anyway.
+/// How often it is asked where nothing is open and nothing is wrong; automatic status comes at once anyway.
 pub const IDLE_POLL_MS: u64 = 10_000;
 /// How long a begun ticket waits in silence where no fault is known.
 pub const SILENT_MS_MAX: u64 = 30_000;
@@ -75,20 +72,12 @@ const AFTER_MS: u64 = 50;
 
 /// GS a FF: tell every change by yourself.
 const AUTOMATIC_STATUS_ON: [u8; 3] = [0x1D, 0x61, 0xFF];
-/// GS r 1.
-const TRANSMIT_PAPER: [u8; 3] = [0x1D, 0x72, 0x01];
 /// GS V B 0: feed to the cutter and cut, leaving a corner.
 const FEED_AND_CUT: [u8; 4] = [0x1D, 0x56, 0x42, 0x00];
 /// Room below the last line.
 const FEED: [u8; 2] = [0x0A, 0x0A];
-/// GS ( H with function 48, without its id.
-const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 0x06, 0x00, 0x30, 0x30];
-/// Characters of ids. None of them looks like the beginning of another answer, or like a real-time one.
-const ID_ALPHABET: &[u8; 16] = b"13579=QSUWYqsuwy";
 /// Zeros that end any command: one with the data of the largest QR code is the longest.
 const ENDING_ZEROS: usize = QR_BYTES_MAX + 16;
-/// Fences that are remembered: many tickets' worth, for a unit that answers late or never.
-const FENCES_MAX: usize = 64;
 
 /// What the shell has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,11 +111,9 @@ pub struct Machine {
     profile: Profile,
     /// Neither fence was answered on this connection where it should have been.
     fenceless: bool,
-    /// Answers to GS r that were asked before may still come.
-    owed: bool,
     /// It answers some real-time queries only.
     lacks_queries: bool,
-    fences: VecDeque<Fence>,
+    fences: Fences,
     phase: Phase,
     out: Vec<u8>,
     events: VecDeque<Event>,
@@ -170,19 +157,6 @@ struct Job {
     on_paper_at: Option<Instant>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Fence {
-    kind: FenceKind,
-    serial: u64,
-    is_second: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FenceKind {
-    Process([u8; 4]),
-    Transmit,
-}
-
 impl Machine {
     /// A fresh connection to a unit of which `profile` is known. `owed`: an earlier connection, or an earlier life,
     /// may have left fences without an answer ([`Machine::is_owed`]).
@@ -192,9 +166,8 @@ impl Machine {
             signs: Signs::default(),
             profile,
             fenceless: false,
-            owed,
             lacks_queries: false,
-            fences: VecDeque::new(),
+            fences: Fences::new(owed),
             phase: Phase::Idle { poll_at: None },
             out: vec![0; if owed { ENDING_ZEROS } else { 0 }],
             events: VecDeque::new(),
@@ -291,9 +264,9 @@ impl Machine {
         self.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
         self.out.extend_from_slice(content);
         self.out.extend_from_slice(&FEED);
-        self.push_fence(serial, false);
+        self.fences.ask(serial, Place::Content, &mut self.out);
         self.out.extend_from_slice(&FEED_AND_CUT);
-        self.push_fence(serial, true);
+        self.fences.ask(serial, Place::Cut, &mut self.out);
         let left = self.out.len() - before;
         self.ask();
         self.phase = Phase::Printing(Job {
@@ -309,10 +282,10 @@ impl Machine {
 
     /// When [`Machine::handle_timeout`] is due.
     pub fn timeout(&self) -> Instant {
-        let unanswered = self.reader.open() > 0 && self.profile.answered;
+        let attentive = self.reader.open() > 0 && self.profile.answered || self.conditions().stop_printing();
         match self.phase {
             Phase::Idle { poll_at: Some(at) } => at,
-            Phase::Idle { poll_at: None } if !unanswered => self.last_poll_at + ms(IDLE_POLL_MS),
+            Phase::Idle { poll_at: None } if !attentive => self.last_poll_at + ms(IDLE_POLL_MS),
             Phase::Idle { .. } | Phase::Preflight | Phase::Printing(_) | Phase::Closed => {
                 self.last_poll_at + ms(POLL_MS)
             }
@@ -358,7 +331,7 @@ impl Machine {
 
     /// Whether the next connection may get answers to fences of this one.
     pub fn is_owed(&self) -> bool {
-        self.owed || self.fences.iter().any(|fence| fence.kind == FenceKind::Transmit)
+        self.fences.owes()
     }
 
     /// What is wrong with the unit.
@@ -415,18 +388,6 @@ impl Machine {
         self.unheard_since.get_or_insert(self.now);
     }
 
-    fn push_fence(&mut self, serial: u64, is_second: bool) {
-        let id = fence_id(serial, is_second);
-        self.out.extend_from_slice(&PROCESS);
-        self.out.extend_from_slice(&id);
-        self.out.extend_from_slice(&TRANSMIT_PAPER);
-        self.fences.push_back(Fence { kind: FenceKind::Process(id), serial, is_second });
-        self.fences.push_back(Fence { kind: FenceKind::Transmit, serial, is_second });
-        while self.fences.len() > FENCES_MAX {
-            self.fences.pop_front();
-        }
-    }
-
     fn take(&mut self, answer: Answer) {
         self.heard_at = Some(self.now);
         self.heard_lately = true;
@@ -450,17 +411,13 @@ impl Machine {
                 }
                 None
             }
-            Answer::Process(id) => self.fences.iter().position(|fence| fence.kind == FenceKind::Process(id)),
-            Answer::Transmitted(_) if self.owed => None,
-            Answer::Transmitted(_) => self.fences.iter().position(|fence| fence.kind == FenceKind::Transmit),
+            Answer::Process(id) => self.fences.process(id),
+            Answer::Transmitted(_) => self.fences.transmitted(),
         };
         self.signs.take(answer);
         self.reassess();
-        if let Some(at) = fence {
-            // Answers come in order: what was before this one will not be answered any more.
-            let answered = self.fences[at];
-            self.fences.drain(..=at);
-            self.passed(answered);
+        if let Some(passed) = fence {
+            self.passed(passed);
         }
     }
 
@@ -472,10 +429,8 @@ impl Machine {
         }
     }
 
-    fn passed(&mut self, fence: Fence) {
+    fn passed(&mut self, fence: Passed) {
         self.fenceless = false;
-        // It counts, so it is numbered or nothing was owed; and what was owed has come before it.
-        self.owed = false;
         if !self.profile.fenced {
             self.learn(Profile { fenced: true, ..self.profile });
         }
@@ -487,7 +442,7 @@ impl Machine {
             job.on_paper_at = Some(self.now);
             self.events.push_back(Event::OnPaper(Evidence::Fence));
         }
-        if fence.is_second {
+        if fence.place == Place::Cut {
             self.end(Ending::Printed(Evidence::Fence));
         }
     }
@@ -522,7 +477,7 @@ impl Machine {
             let since = taken_at.max(clear_since);
             // Asked and answered without fault after it had the time to print.
             let answered_after = |wait| self.status_at.is_some_and(|at| at >= since + ms(wait));
-            if self.profile.fenced && !self.fenceless && !self.owed {
+            if self.profile.fenced && !self.fenceless && !self.fences.is_owed() {
                 if answered_after(SILENT_MS_MAX) {
                     self.end(Ending::Unknown(Doubt::PrinterSilent));
                     self.close();
@@ -534,7 +489,8 @@ impl Machine {
                     return;
                 }
             } else {
-                let wait = if self.owed && !self.fenceless { FENCE_WAIT_MS_MAX } else { SENT_WAIT_MS };
+                let wait =
+                    if self.fences.is_owed() && !self.fenceless { FENCE_WAIT_MS_MAX } else { SENT_WAIT_MS };
                 if now >= since + ms(wait) {
                     self.end_without_fence(Evidence::Sent);
                 }
@@ -551,14 +507,10 @@ impl Machine {
     }
 
     fn end_without_fence(&mut self, evidence: Evidence) {
-        self.fences.clear();
-        if self.owed && !self.fenceless {
-            // It has had the time to answer what was owed, too.
-            self.owed = false;
-        } else {
-            self.fenceless = true;
-            self.owed = true;
-        }
+        // It has had the time to answer what was owed, too; unless not even its own were waited for.
+        let settled = self.fences.is_owed() && !self.fenceless;
+        self.fenceless |= !settled;
+        self.fences.give_up(!settled);
         self.end(Ending::Printed(evidence));
     }
 
@@ -571,11 +523,6 @@ impl Machine {
         self.events.push_back(Event::Close);
         self.phase = Phase::Closed;
     }
-}
-
-fn fence_id(serial: u64, is_second: bool) -> [u8; 4] {
-    let number = serial.wrapping_mul(2).wrapping_add(u64::from(is_second));
-    [12, 8, 4, 0].map(|shift| ID_ALPHABET[usize::from((number >> shift) as u8 & 0x0F)])
 }
 
 fn ms(ms: u64) -> Duration {

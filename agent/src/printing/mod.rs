@@ -2,7 +2,8 @@
 //!
 //! * [`layout`], [`text`], [`escpos`]: a document becomes lines for a width, and lines become bytes.
 //! * [`status`]: what a printer's bytes mean. [`health`]: what is wrong with it, and since when.
-//! * [`job`]: the machine that decides when a ticket may begin and when it is done; no I/O, no clock.
+//! * [`job`]: the machine that decides when a ticket may begin and when it is done; no I/O, no clock. [`fence`]: what
+//!   proves that it is.
 //! * [`journal`]: what of it survives a crash.
 //! * [`queue`], [`lan`]: the shell: one task for each printer, one connection, one job in flight.
 //!
@@ -10,6 +11,7 @@
 //! connection would leave both unknown.
 
 pub mod escpos;
+pub mod fence;
 pub mod health;
 pub mod job;
 pub mod journal;

@@ -201,7 +201,7 @@ impl Task {
             self.publish(machine.conditions(), heard_at);
 
             let mut due = machine.timeout();
-            for at in [stop_at, self.journal_retry_at].into_iter().flatten() {
+            for at in [stop_at, self.journal_retry_at, self.tell_waiting_at()].into_iter().flatten() {
                 due = due.min(at);
             }
             if timer.deadline() != due.into() {
@@ -225,6 +225,8 @@ impl Task {
                 claim = self.port.next() => self.take(claim.ok_or(SpoolError::Closed)?),
                 () = &mut timer => machine.handle_timeout(Instant::now()),
                 () = until_stopping(&mut self.shutdown), if stop_at.is_none() => {}
+                // Only where nothing else would show that tickets pile up.
+                changed = self.counts.changed(), if self.want == 0 => changed.map_err(|_| SpoolError::Closed)?,
             }
         }
     }
@@ -333,7 +335,7 @@ impl Task {
         match machine.lost() {
             Lost::Idle => {}
             // On the way out, the journal says what is known; the next life settles it.
-            Lost::Ended(_) if self.is_stopping() => return self.give_back_queue().await,
+            Lost::Ended(Ending::Unknown(_)) if self.is_stopping() => {}
             Lost::Ended(ending) => self.end(ending).await?,
             Lost::NotBegun => {
                 if let Some(Current { claim, record, .. }) = self.current.take() {
@@ -395,6 +397,13 @@ impl Task {
         if told_waiting {
             self.waiting_told_at = Some(Instant::now());
         }
+    }
+
+    /// When a number of waiting tickets that was told too recently may be told.
+    fn tell_waiting_at(&self) -> Option<Instant> {
+        let told_at = self.waiting_told_at?;
+        let differs = self.health.borrow().waiting != self.waiting();
+        differs.then(|| told_at + Duration::from_millis(WAITING_EVERY_MS))
     }
 
     fn waiting(&self) -> u32 {

@@ -31,6 +31,7 @@ mod handle;
 mod recovery;
 mod schema;
 mod store;
+mod work;
 mod writer;
 
 pub use docket_protocol::session::Cursors;

@@ -8,7 +8,8 @@
 //! | nothing | back to the queue | unknown (power lost) |
 //! | (no journal) | unknown (power lost) | unknown (power lost) |
 
-use super::store::{Load, Settled, Work, number, seq};
+use super::store::{Load, number, seq};
+use super::work::{Settled, Work};
 use super::{Ending, Finish};
 use crate::printing::journal::{self, Phase, Record};
 use docket_protocol::frame::read_payload;

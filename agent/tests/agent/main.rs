@@ -1,5 +1,8 @@
 //! The agent through its public interface.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too, which clippy cannot know")]
+
+mod job;
 mod job_simulation;
 mod modelled_unit;
 mod printer_task;

@@ -121,9 +121,10 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 
 #[tokio::test]
 async fn a_ticket_is_done_when_its_fences_are_in() {
-    let stage = Stage::new().await;
+    let mut stage = Stage::new().await;
     let mut unit = stage.connection().await;
     unit.answer(CLEAN).await;
+    stage.health("heard", |health| health.heard_at.is_some()).await;
     stage.spool.receive(items(1)).await.unwrap();
     // The preflight before it, unless the first answers were fresh.
     let (body, fences) = unit.ticket_or_answer().await;
@@ -174,7 +175,8 @@ async fn without_paper_a_ticket_waits_unclaimed_and_unmarked() {
     let mut stage = Stage::new().await;
     let mut unit = stage.connection().await;
     unit.answer(PAPER_OUT).await;
-    let out = |health: &PrinterHealth| health.conditions.iter().any(|since| since.condition == Condition::PaperOut);
+    let out =
+        |health: &PrinterHealth| health.conditions.iter().any(|since| since.condition == Condition::PaperOut);
     stage.health("paper out", out).await;
     stage.spool.receive(items(1)).await.unwrap();
     // Paper comes back by itself (ASB), and the ticket comes out as a first print.
@@ -233,8 +235,9 @@ async fn a_printer_that_is_not_there_is_shown_and_holds_nothing() {
     let (stop, stopping) = watch::channel(false);
     let journal = spool.journal(&front()).unwrap();
     let task = tokio::spawn(run_printer(config, spool.clone(), journal, told, stopping));
-    let unreachable =
-        |health: &PrinterHealth| health.conditions.iter().any(|since| since.condition == Condition::Unreachable);
+    let unreachable = |health: &PrinterHealth| {
+        health.conditions.iter().any(|since| since.condition == Condition::Unreachable)
+    };
     within("unreachable", health.wait_for(unreachable)).await.unwrap();
     spool.receive(items(1)).await.unwrap();
     spool.flush().await.unwrap();

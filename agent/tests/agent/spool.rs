@@ -64,7 +64,8 @@ async fn stations_have_printers_and_the_rest_has_the_default() {
     let mut ports = [front(), PrinterName::new("back")].map(|name| spool.port(&name).unwrap());
     assert!(spool.port(&PrinterName::new("nowhere")).is_none());
     let stations = ["kitchen", "front", "bar"];
-    let batch = stations.iter().zip(1..).map(|(station, n)| (Seq(n), item(&ticket(n as u32, station)))).collect();
+    let batch =
+        stations.iter().zip(1..).map(|(station, n)| (Seq(n), item(&ticket(n as u32, station)))).collect();
     spool.receive(batch).await.unwrap();
     ports.iter().for_each(|port| port.want(9).unwrap());
     assert_eq!(claim(&mut ports[1]).await.ticket, ticket(1, "kitchen"));

@@ -139,11 +139,16 @@ async fn killed_again_and_again_it_ends_with_a_person() {
             assert_eq!(spool.counts().borrow().held, 1);
             let last = reports(&spool).await.pop();
             let held = Outcome::Held(Doubt::AgentEnded);
-            assert!(matches!(last, Some(Report::Ticket(report)) if report.outcome == held && report.attempt == 3));
+            assert!(
+                matches!(last, Some(Report::Ticket(report)) if report.outcome == held && report.attempt == 3)
+            );
             break;
         };
         marks.push((claim.attempt, claim.repeat));
-        Journal::open(folder.path(), &front()).unwrap().began(claim.ticket.id, claim.attempt, UnixMs(1)).unwrap();
+        Journal::open(folder.path(), &front())
+            .unwrap()
+            .began(claim.ticket.id, claim.attempt, UnixMs(1))
+            .unwrap();
         folder = copy(folder.path());
     }
     assert_eq!(marks, [(2, 1), (3, 2)]);

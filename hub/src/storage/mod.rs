@@ -7,12 +7,13 @@
 //! * [`orders`]: pushes, orders, events and their tickets.
 //! * [`agents`]: stores, enrolment codes, agents and their sessions.
 //! * [`outbox`]: what goes to an agent and what it reports.
-//! * [`views`]: what the console shows.
+//! * [`views`]: what the console shows. [`retention`]: what goes when.
 
 pub mod agents;
 mod lane;
 pub mod orders;
 pub mod outbox;
+pub mod retention;
 mod schema;
 pub mod views;
 

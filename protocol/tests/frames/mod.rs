@@ -6,7 +6,9 @@ use docket_protocol::frame::{Decoder, FRAME_BYTES_MAX, FRAME_VERSION, FrameError
 use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::message::{AgentStatus, Hello, Message, Refusal, Welcome};
 use proptest::collection::vec;
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
 
 const LENGTH_BYTES: usize = 4;
 /// The number that the next variant of [`Message`] will have.
@@ -33,8 +35,7 @@ fn message() -> impl Strategy<Value = Message> {
         Just(Message::Refused(Refusal::Superseded)),
         (seq(), vec(any::<u8>(), 0..3_000)).prop_map(|(seq, payload)| Message::Deliver { seq, payload }),
         seq().prop_map(|up_to| Message::Ack { up_to }),
-        (seq(), seq())
-            .prop_map(|(sent_up_to, stored_up_to)| Message::Heartbeat { sent_up_to, stored_up_to }),
+        (seq(), seq()).prop_map(|(sent_up_to, stored_up_to)| Message::Heartbeat { sent_up_to, stored_up_to }),
         any::<(u32, u32, bool)>().prop_map(|(waiting, held, spool_full)| {
             Message::Status(AgentStatus { printers: Vec::new(), waiting, held, spool_full })
         }),

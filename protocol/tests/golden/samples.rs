@@ -2,7 +2,9 @@
 
 use docket_protocol::document::{Align, Block, Cell, Document, Style};
 use docket_protocol::enrol::{Grant, Request};
-use docket_protocol::ids::{AgentId, OrderKey, Platform, PrinterName, Seq, Station, StoreId, TicketId, UnixMs};
+use docket_protocol::ids::{
+    AgentId, OrderKey, Platform, PrinterName, Seq, Station, StoreId, TicketId, UnixMs,
+};
 use docket_protocol::message::{AgentStatus, Hello, Welcome};
 use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
@@ -52,7 +54,11 @@ pub(super) fn ticket() -> Ticket {
 }
 
 pub(super) fn text() -> Block {
-    Block::Text { text: "#17\n厨打单".into(), style: Style { width: 2, height: 3, bold: true }, align: Align::Center }
+    Block::Text {
+        text: "#17\n厨打单".into(),
+        style: Style { width: 2, height: 3, bold: true },
+        align: Align::Center,
+    }
 }
 
 pub(super) fn row() -> Block {

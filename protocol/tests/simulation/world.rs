@@ -22,10 +22,10 @@ const AFTERMATH_MS: u64 = 120_000;
 const SETTLED_WITHIN_MS: u64 = 180_000;
 /// Connections that an agent may need after faults have stopped.
 const CONNECTIONS_TO_SETTLE_MAX: u64 = 8;
-/// What is asked of a settled link is done within this; execution takes as much as 20 s of it.
-const NEW_WORK_DONE_WITHIN_MS: u64 = 25_000;
 /// What is in an outbox is read and sent within this, if the window is open.
 pub(super) const READ_WITHIN_MS: u64 = 5_000;
+/// What is asked of a settled link is done within this; execution takes as much as 20 s of it.
+const NEW_WORK_DONE_WITHIN_MS: u64 = 25_000;
 /// And this long it is watched.
 const WATCHED_MS: u64 = 200_000;
 

@@ -9,8 +9,23 @@ const DEPENDENCIES: [&str; 4] = ["postcard", "serde", "thiserror", "uuid"];
 
 /// Paths and words that code of the protocol may not contain.
 const BANNED: [&str; 17] = [
-    "std::env", "std::fs", "std::io", "std::net", "std::os", "std::path", "std::process", "std::sync", "std::thread",
-    "Instant::now", "SystemTime", "elapsed", "RandomState", "HashMap", "new_v4", "rand", "tokio",
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::os",
+    "std::path",
+    "std::process",
+    "std::sync",
+    "std::thread",
+    "Instant::now",
+    "SystemTime",
+    "elapsed",
+    "RandomState",
+    "HashMap",
+    "new_v4",
+    "rand",
+    "tokio",
 ];
 
 fn workspace() -> PathBuf {
@@ -60,8 +75,11 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// Code without comments, and with `use std::{fs, io}` written as `std::fs std::io`.
 fn code(text: &str) -> String {
-    let mut code: String =
-        text.lines().map(|line| line.split("//").next().unwrap_or("")).flat_map(|line| [line, "\n"]).collect();
+    let mut code: String = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or(""))
+        .flat_map(|line| [line, "\n"])
+        .collect();
     while let Some(start) = code.find("std::{") {
         let end = code[start..].find(';').map_or(code.len(), |end| start + end);
         let group = code[start + "std::{".len()..end].replace(['{', '}'], " ");

@@ -66,8 +66,10 @@ struct Bench {
 impl Bench {
     async fn start() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("docket-bench-").tempdir_in(bench_folder()?)?;
-        let printer =
-            VirtualPrinter::start(PrinterOptions { receipts_kept: RECEIPTS_KEPT, ..PrinterOptions::default() })?;
+        let printer = VirtualPrinter::start(PrinterOptions {
+            receipts_kept: RECEIPTS_KEPT,
+            ..PrinterOptions::default()
+        })?;
         let hub = Hub::start(folder.path(), HubOptions::default()).await?;
         hub.add_store(STORE, "测试面馆")?;
         let printers = vec![PrinterAt::only(printer.address())];
@@ -136,12 +138,16 @@ async fn order_path(one_by_one: u64, pipelined: u64) -> anyhow::Result<serde_jso
     let cpu_s = hub.cpu_s - hub_before.cpu_s + agent.cpu_s - agent_before.cpu_s;
     println!("pipelined: {pipelined} orders in {:.2} s", took.as_secs_f64());
     let orders = one_by_one + pipelined;
-    let (tickets, printed) = wait_for("the hub's record", PATIENCE, || match bench.hub.ledger()?.counts()? {
-        (all, printed) if all == printed => Ok((all, printed)),
-        counts => Err(anyhow::anyhow!("{counts:?}")),
-    })
-    .await?;
-    anyhow::ensure!(tickets == orders && printed == orders, "{tickets} tickets, {printed} printed of {orders}");
+    let (tickets, printed) =
+        wait_for("the hub's record", PATIENCE, || match bench.hub.ledger()?.counts()? {
+            (all, printed) if all == printed => Ok((all, printed)),
+            counts => Err(anyhow::anyhow!("{counts:?}")),
+        })
+        .await?;
+    anyhow::ensure!(
+        tickets == orders && printed == orders,
+        "{tickets} tickets, {printed} printed of {orders}"
+    );
     Ok(json!({
         "one_by_one_p50_ms": latency.percentile_ms(50.0),
         "one_by_one_p99_ms": latency.percentile_ms(99.0),
@@ -166,7 +172,11 @@ async fn run_one_by_one(bench: &Bench, orders: u64, seen: &mut Seen) -> anyhow::
         let at = Instant::now();
         let reply = client.post("/cb/meituan/order/paid", &body).await?;
         anyhow::ensure!(reply.body == OK_REPLY, "the hub answered {} {}", reply.status, reply.body);
-        bench.printer.wait_until(PATIENCE, |status| status.receipts > before).await.map_err(anyhow::Error::msg)?;
+        bench
+            .printer
+            .wait_until(PATIENCE, |status| status.receipts > before)
+            .await
+            .map_err(anyhow::Error::msg)?;
         for receipt in bench.printer.receipts_from(seen.next) {
             let arrived = receipt.received_at().saturating_duration_since(at);
             latency.add_ms(arrived.as_secs_f64() * 1e3);
@@ -199,7 +209,11 @@ async fn run_pipelined(bench: &Bench, first: u64, orders: u64, seen: &mut Seen) 
         let have = seen.next;
         // In steps well below what the printer keeps.
         let step = (have + RECEIPTS_KEPT as u64 / 4).min(until);
-        bench.printer.wait_until(PATIENCE, |status| status.receipts >= step).await.map_err(anyhow::Error::msg)?;
+        bench
+            .printer
+            .wait_until(PATIENCE, |status| status.receipts >= step)
+            .await
+            .map_err(anyhow::Error::msg)?;
         for receipt in bench.printer.receipts_from(have) {
             last = last.max(receipt.received_at());
             seen.add(&receipt)?;

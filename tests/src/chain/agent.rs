@@ -155,6 +155,26 @@ impl Agent {
         Ok(command)
     }
 
+    /// What `docket-agent status` says; `Null` where nothing was ever written.
+    ///
+    /// # Errors
+    /// Where it cannot be run.
+    pub fn status(&self) -> anyhow::Result<serde_json::Value> {
+        Ok(serde_json::from_slice(&self.command(&["status", "--json"])?.stdout).unwrap_or_default())
+    }
+
+    /// Waits until `docket-agent status` shows this link: `live`, or the code of a refusal.
+    ///
+    /// # Errors
+    /// Where it does not in time; with what it showed last and the log.
+    pub async fn until_link(&self, link: &str) -> anyhow::Result<()> {
+        wait_for(&format!("the link to be {link}"), PATIENCE, || match self.status() {
+            Ok(status) if status["file"]["link"] == link && status["fresh"] == true => Ok(()),
+            seen => Err(format!("{seen:?}\n{}", self.log_text())),
+        })
+        .await
+    }
+
     /// Its data folder.
     pub fn data(&self) -> &Path {
         &self.data

@@ -31,6 +31,10 @@ pub struct HubAddresses {
 pub struct HubOptions {
     /// Another data folder than one in the chain's folder: a small disk.
     pub data: Option<PathBuf>,
+    /// Another address for agents than one that the system gives: another hub's.
+    pub link: Option<SocketAddr>,
+    /// Further lines of the `[http]` section.
+    pub http: String,
     /// The `[routing]` section and what follows.
     pub routing: String,
 }
@@ -54,7 +58,7 @@ impl Hub {
         std::fs::create_dir_all(folder)?;
         let data = options.data.clone().unwrap_or_else(|| folder.join("hub-data"));
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let addresses = HubAddresses { link: any, http: any, console: any };
+        let addresses = HubAddresses { link: options.link.unwrap_or(any), http: any, console: any };
         let (process, addresses) = serve(folder, &data, &options, addresses).await?;
         Ok(Hub { folder: folder.to_owned(), data, options, addresses, process })
     }
@@ -143,6 +147,16 @@ impl Hub {
         Ok(serde_json::from_str(&reply.body)?)
     }
 
+    /// A connection that writes to its database behind its back.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub fn tamper(&self) -> anyhow::Result<rusqlite::Connection> {
+        let connection = rusqlite::Connection::open(self.data.join("hub.db"))?;
+        connection.busy_timeout(PATIENCE)?;
+        Ok(connection)
+    }
+
     /// The hub's own record.
     ///
     /// # Errors
@@ -160,11 +174,12 @@ async fn serve(
 ) -> anyhow::Result<(Process, HubAddresses)> {
     let config = folder.join("hub.toml");
     let text = format!(
-        "data = {data:?}\n[link]\nlisten = \"{link}\"\n[http]\nlisten = \"{http}\"\n[console]\nlisten = \"{console}\"\n\
+        "data = {data:?}\n[link]\nlisten = \"{link}\"\n[http]\nlisten = \"{http}\"\n{more_http}\n[console]\nlisten = \"{console}\"\n\
          [platforms.meituan]\nsecret = \"{SECRET}\"\n[platforms.meituan.callbacks]\npaid = \"{CALLBACK_BASE}/paid\"\n\
          cancelled = \"{CALLBACK_BASE}/cancelled\"\nreminded = \"{CALLBACK_BASE}/reminded\"\n{routing}\n",
         link = addresses.link,
         http = addresses.http,
+        more_http = options.http,
         console = addresses.console,
         routing = options.routing,
     );

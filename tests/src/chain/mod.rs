@@ -5,11 +5,13 @@ mod agent;
 mod hub;
 mod ledger;
 mod process;
+pub mod shop;
 
 pub use agent::{Agent, AgentOptions, PrinterAt};
 pub use hub::{Hub, HubAddresses, HubOptions};
 pub use ledger::{Ledger, TicketRow};
 pub use process::{Process, program, run_to_end};
+pub use shop::Shop;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,220 @@
+//! A peer of the hub's link port that keeps no rule: it sends what bytes it is given, with an agent's identity
+//! or without one.
+//!
+//! It trusts the CA that an agent has pinned, and speaks QUIC and TLS properly: what is tried with it is what
+//! comes after.
+
+use crate::chain::PATIENCE;
+use anyhow::{Context, bail};
+use docket_protocol::enrol::{Answer, ENROL_ALPN, ENROL_BYTES_MAX, HUB_SERVER_NAME, LINK_ALPN};
+use docket_protocol::frame::{self, Decoder};
+use docket_protocol::ids::Seq;
+use docket_protocol::message::{Hello, Message, PROTOCOL_VERSION, Welcome};
+use quinn::crypto::rustls::QuicClientConfig;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use serde::Deserialize;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+const READ_BYTES: usize = 16 * 1024;
+
+/// Whom a peer trusts, and who it is.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    ca: Vec<u8>,
+    /// Certificate and key.
+    own: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// An agent's `identity.json`.
+#[derive(Deserialize)]
+struct IdentityFile {
+    key: Vec<u8>,
+    certificate: Vec<u8>,
+    ca: Vec<u8>,
+}
+
+impl Credentials {
+    /// Those of an enrolled agent, from its data folder.
+    ///
+    /// # Errors
+    /// Where it is not enrolled.
+    pub fn of_agent(data: &Path) -> anyhow::Result<Self> {
+        let file: IdentityFile = serde_json::from_slice(&std::fs::read(data.join("identity.json"))?)?;
+        Ok(Credentials { ca: file.ca, own: Some((file.certificate, file.key)) })
+    }
+
+    /// Nobody, who trusts the hub with this data folder.
+    ///
+    /// # Errors
+    /// Where the hub has no CA yet.
+    pub fn nobody(hub_data: &Path) -> anyhow::Result<Self> {
+        Ok(Credentials { ca: std::fs::read(hub_data.join("ca/ca.der"))?, own: None })
+    }
+
+    /// This certificate and key towards the hub that `other` trusts.
+    #[must_use]
+    pub fn towards_hub_of(self, other: &Credentials) -> Self {
+        Credentials { ca: other.ca.clone(), own: self.own }
+    }
+
+    fn quic(&self, alpn: &[u8]) -> anyhow::Result<quinn::ClientConfig> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from(self.ca.clone()))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_root_certificates(roots);
+        let mut tls = match &self.own {
+            Some((certificate, key)) => builder.with_client_auth_cert(
+                vec![CertificateDer::from(certificate.clone())],
+                PrivatePkcs8KeyDer::from(key.clone()).into(),
+            )?,
+            None => builder.with_no_client_auth(),
+        };
+        tls.alpn_protocols = vec![alpn.to_vec()];
+        Ok(quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?)))
+    }
+}
+
+/// A connection with its one stream.
+#[derive(Debug)]
+pub struct RawLink {
+    // Kept for as long as the connection is used.
+    _endpoint: quinn::Endpoint,
+    connection: quinn::Connection,
+    send: quinn::SendStream,
+    receive: quinn::RecvStream,
+    decoder: Decoder,
+}
+
+impl RawLink {
+    /// Connects as an agent does, and says nothing yet.
+    ///
+    /// # Errors
+    /// Where there is no handshake.
+    pub async fn connect(hub: SocketAddr, credentials: &Credentials) -> anyhow::Result<Self> {
+        let (endpoint, connection) = connect(Ipv4Addr::LOCALHOST, hub, credentials.quic(LINK_ALPN)?).await?;
+        let (send, receive) = connection.open_bi().await?;
+        Ok(RawLink { _endpoint: endpoint, connection, send, receive, decoder: Decoder::default() })
+    }
+
+    /// Connects and greets as a new agent would.
+    ///
+    /// # Errors
+    /// Where the hub does not welcome it.
+    pub async fn greeted(hub: SocketAddr, credentials: &Credentials) -> anyhow::Result<(Self, Welcome)> {
+        let mut link = RawLink::connect(hub, credentials).await?;
+        link.send(&Message::Hello(hello())).await?;
+        match link.message().await? {
+            Message::Welcome(welcome) => Ok((link, welcome)),
+            other => bail!("no welcome: {other:?}"),
+        }
+    }
+
+    /// Sends a proper frame.
+    ///
+    /// # Errors
+    /// Where the connection is gone.
+    pub async fn send(&mut self, message: &Message) -> anyhow::Result<()> {
+        let mut bytes = Vec::new();
+        frame::encode(message, &mut bytes)?;
+        self.send_bytes(&bytes).await
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// Where the connection is gone.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        Ok(self.send.write_all(bytes).await?)
+    }
+
+    /// Sends nothing more.
+    ///
+    /// # Errors
+    /// Where the stream is closed already.
+    pub fn finish(&mut self) -> anyhow::Result<()> {
+        Ok(self.send.finish()?)
+    }
+
+    /// The next message of the hub.
+    ///
+    /// # Errors
+    /// Where none comes in time, or the connection is gone.
+    pub async fn message(&mut self) -> anyhow::Result<Message> {
+        let mut buffer = vec![0; READ_BYTES];
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(message) = self.decoder.next_message()? {
+                return Ok(message);
+            }
+            let read = tokio::time::timeout_at(deadline, self.receive.read(&mut buffer)).await;
+            match read.context("no message of the hub in time")?? {
+                Some(bytes) => self.decoder.push(&buffer[..bytes]),
+                None => bail!("the hub has finished its stream"),
+            }
+        }
+    }
+
+    /// Waits until the hub closes the connection, and says with what: the code's name.
+    ///
+    /// # Errors
+    /// Where it does not in time, or the connection ends otherwise.
+    pub async fn closed(&self) -> anyhow::Result<String> {
+        let why = timeout(PATIENCE, self.connection.closed()).await.context("the hub does not close")?;
+        match why {
+            quinn::ConnectionError::ApplicationClosed(close) => {
+                Ok(String::from_utf8_lossy(&close.reason).into_owned())
+            }
+            other => bail!("the connection ended otherwise: {other}"),
+        }
+    }
+}
+
+/// What a new agent says first.
+pub fn hello() -> Hello {
+    Hello {
+        protocol_min: PROTOCOL_VERSION,
+        protocol_max: PROTOCOL_VERSION,
+        spool: [7; 16],
+        received_up_to: Seq(0),
+        assigned_up_to: Seq(0),
+        agent_version: "raw".into(),
+        platform: "test".into(),
+    }
+}
+
+/// Sends `request` to the hub's enrolment from a loopback address, whatever it is.
+///
+/// # Errors
+/// Where there is no answer.
+pub async fn ask_to_enrol(
+    from: Ipv4Addr,
+    hub: SocketAddr,
+    credentials: &Credentials,
+    request: &[u8],
+) -> anyhow::Result<Answer> {
+    let (_endpoint, connection) = connect(from, hub, credentials.quic(ENROL_ALPN)?).await?;
+    let (mut send, mut receive) = connection.open_bi().await?;
+    send.write_all(request).await?;
+    send.finish()?;
+    let answer = timeout(PATIENCE, receive.read_to_end(ENROL_BYTES_MAX)).await.context("no answer")??;
+    frame::read_payload(&answer).context("an answer that cannot be read")
+}
+
+async fn connect(
+    from: Ipv4Addr,
+    hub: SocketAddr,
+    mut config: quinn::ClientConfig,
+) -> anyhow::Result<(quinn::Endpoint, quinn::Connection)> {
+    let mut transport = quinn::TransportConfig::default();
+    transport.keep_alive_interval(Some(Duration::from_secs(5)));
+    config.transport_config(Arc::new(transport));
+    let endpoint = quinn::Endpoint::client((from, 0).into())?;
+    let connection = timeout(PATIENCE, endpoint.connect_with(config, hub, HUB_SERVER_NAME)?).await??;
+    Ok((endpoint, connection))
+}
