@@ -20,12 +20,14 @@ use serde::de::DeserializeOwned;
 use std::fmt::{Debug, Write};
 use std::path::Path;
 
+type Check = Box<dyn Fn(&[u8]) -> Result<(), String>>;
+
 /// One value and its bytes.
 struct Line {
     name: String,
     bytes: Vec<u8>,
     /// Says what is wrong where bytes do not mean the value.
-    check: Box<dyn Fn(&[u8]) -> Result<(), String>>,
+    check: Check,
 }
 
 /// A table of all variants of an enum, each with a value of it. The `match` is never run for its result: it is
