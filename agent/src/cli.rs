@@ -9,6 +9,7 @@ use crate::{clock, run};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use docket_protocol::ids::UnixMs;
+use docket_protocol::message::Refusal;
 use docket_protocol::printer::PrinterHealth;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -144,6 +145,10 @@ fn print_status(file: &StatusFile, age: u64) {
         refused => refused,
     };
     println!("总部 hub      {link},{} / since", span(now.since(file.link_since)));
+    if let Some(refusal) = Refusal::from_code(&file.link) {
+        let (zh, en) = refusal.remedy();
+        println!("    !! {zh} / {en}");
+    }
     println!("待打 waiting  {}", file.status.waiting);
     for printer in &file.status.printers {
         print_printer(printer, now);

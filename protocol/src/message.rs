@@ -120,7 +120,7 @@ impl Refusal {
                 ("总部不认识这台电脑:请用新的注册码重新注册", "the hub does not know this agent: enrol again")
             }
             Refusal::Revoked => (
-                "这台电脑已被总部停用:请联系总部",
+                "这台电脑已被总部停用:请向总部要新的注册码",
                 "this agent was revoked: ask headquarters for a new enrolment code",
             ),
             Refusal::Superseded => (
@@ -131,6 +131,14 @@ impl Refusal {
                 ("总部暂时无法存储:稍后自动重试", "the hub cannot store now: retried by itself")
             }
         }
+    }
+
+    /// The refusal of that code; that of versions does not tell which.
+    pub fn from_code(code: &str) -> Option<Self> {
+        let protocol = Refusal::Protocol { min: 0, max: 0 };
+        [protocol, Refusal::UnknownAgent, Refusal::Revoked, Refusal::Superseded, Refusal::Unavailable]
+            .into_iter()
+            .find(|refusal| refusal.code() == code)
     }
 
     /// Whether trying again soon makes sense.

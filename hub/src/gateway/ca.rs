@@ -86,6 +86,14 @@ impl Authority {
         (vec![self.hub.clone(), self.ca.clone()], key.into())
     }
 
+    /// Key of stateless resets (RFC 9000, 10.3). It is the same after a restart, so that agents learn at their
+    /// next packet that their session is gone, instead of waiting for the idle timeout.
+    pub fn reset_key(&self) -> ring::hmac::Key {
+        let own = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &self.hub_key);
+        let derived = ring::hmac::sign(&own, b"docket stateless reset 1");
+        ring::hmac::Key::new(ring::hmac::HMAC_SHA256, derived.as_ref())
+    }
+
     /// A certificate for an agent's key.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
-/// Wrong codes that an address may try in [`TRIES_WINDOW`].
+/// Codes that an address may try in [`TRIES_WINDOW`].
 const TRIES_MAX: u32 = 10;
 const TRIES_WINDOW: Duration = Duration::from_secs(60);
 /// Addresses that are remembered; past that all are forgotten, which only forgives.
@@ -55,7 +55,7 @@ impl Enrolment {
 
     async fn answer(&self, connection: &quinn::Connection, bytes: &[u8]) -> Answer {
         let from = connection.remote_address().ip();
-        let answer = if self.too_many(from) {
+        let answer = if self.is_one_too_many(from) {
             Err(EnrolRefusal::TooMany)
         } else {
             self.enrol(connection, bytes).await
@@ -66,7 +66,6 @@ impl Enrolment {
                 Answer::Granted(grant)
             }
             Err(refusal) => {
-                self.count(from);
                 warn!(code = refusal.code(), %from, "enrolment refused");
                 Answer::Refused(refusal)
             }
@@ -108,12 +107,8 @@ impl Enrolment {
         Ok(AgentId::new(format!("{}-{:08x}", store.to_lowercase(), u32::from_be_bytes(random))))
     }
 
-    fn too_many(&self, from: IpAddr) -> bool {
-        let tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        tries.get(&from).is_some_and(|(since, count)| since.elapsed() < TRIES_WINDOW && *count >= TRIES_MAX)
-    }
-
-    fn count(&self, from: IpAddr) {
+    /// Counts an attempt when it begins, so that many at once are no way around the bound.
+    fn is_one_too_many(&self, from: IpAddr) -> bool {
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         if tries.len() >= ADDRESSES_MAX {
             tries.clear();
@@ -123,6 +118,7 @@ impl Enrolment {
             *entry = (Instant::now(), 0);
         }
         entry.1 += 1;
+        entry.1 > TRIES_MAX
     }
 }
 

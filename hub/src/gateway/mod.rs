@@ -70,7 +70,7 @@ impl Gateway {
         let config = server_config(&authority)?;
         let socket = bind(address).map_err(|cause| GatewayError::Listen { address, cause })?;
         let endpoint = quinn::Endpoint::new(
-            quinn::EndpointConfig::default(),
+            quinn::EndpointConfig::new(Arc::new(authority.reset_key())),
             Some(config),
             socket,
             Arc::new(quinn::TokioRuntime),

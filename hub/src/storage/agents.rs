@@ -315,14 +315,12 @@ fn enrol(connection: &Connection, agent: &NewAgent, now: UnixMs) -> Result<Resul
     if used == 0 {
         return Ok(Err(EnrolRefusal::UsedCode));
     }
-    let former = connection
-        .query_row(
-            "SELECT id, connected_at, disconnected_at FROM agents WHERE store = ?1
-             ORDER BY coalesce(disconnected_at, 9e18) DESC LIMIT 1",
-            [agent.store.as_str()],
-            |row| Ok((row.get::<_, String>(0)?, Contact::read(row.get(1)?, row.get(2)?))),
-        )
-        .optional()?;
+    let formers: Vec<(String, Contact)> = connection
+        .prepare_cached(
+            "SELECT id, connected_at, disconnected_at FROM agents WHERE store = ?1 ORDER BY enrolled_at",
+        )?
+        .query_map([agent.store.as_str()], |row| Ok((row.get(0)?, Contact::read(row.get(1)?, row.get(2)?))))?
+        .collect::<Result<_, _>>()?;
     connection.execute(
         "DELETE FROM outbox WHERE agent IN (SELECT id FROM agents WHERE store = ?1)",
         [agent.store.as_str()],
@@ -335,13 +333,14 @@ fn enrol(connection: &Connection, agent: &NewAgent, now: UnixMs) -> Result<Resul
         "INSERT INTO agents (id, store, fingerprint, host, enrolled_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![agent.id.as_str(), agent.store.as_str(), agent.fingerprint, agent.host, now.0],
     )?;
-    let contact = former.as_ref().map_or(Contact::Never, |(_, contact)| *contact);
+    // Any of them may have printed what is open, not only the last.
+    let contact = formers.iter().map(|(_, contact)| *contact).max().unwrap_or(Contact::Never);
     hand_over(connection, &agent.store, &agent.id, contact)?;
     connection.execute(
         "DELETE FROM alarms WHERE code = 'store-without-agent' AND subject = ?1",
         [agent.store.as_str()],
     )?;
-    if let Some((former, _)) = former {
+    if let Some((former, _)) = formers.last() {
         raise(connection, "agent-replaced", agent.store.as_str(), &format!("{former} → {}", agent.id), now)?;
     }
     Ok(Ok(()))

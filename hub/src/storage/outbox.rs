@@ -154,7 +154,7 @@ pub(super) fn assign(
 }
 
 /// When an agent's spool may have been given tickets.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Contact {
     /// It never had a session.
     Never,
@@ -362,7 +362,7 @@ fn report(
         }
         received = *seq;
         match frame::read_payload(payload) {
-            Some(Report::Ticket(report)) => record(connection, &report, now)?,
+            Some(Report::Ticket(report)) => record(connection, agent, &report, now)?,
             Some(Report::Unreadable { seq }) => {
                 raise(connection, "item-unreadable", agent.as_str(), &seq.to_string(), now)?;
             }
@@ -375,8 +375,13 @@ fn report(
     Ok(received)
 }
 
-/// Printed is the end: what is said of another attempt afterwards changes only the count of repeats.
-fn record(connection: &Connection, report: &TicketReport, now: UnixMs) -> rusqlite::Result<()> {
+/// An agent speaks for its own store only. Printed is the end: what is said of another attempt afterwards changes only the count of repeats.
+fn record(
+    connection: &Connection,
+    agent: &AgentId,
+    report: &TicketReport,
+    now: UnixMs,
+) -> rusqlite::Result<()> {
     let (state, evidence, doubt) = match report.outcome {
         Outcome::Printed(evidence) => (TicketState::Printed, Some(evidence.as_str()), None),
         Outcome::Unknown(doubt) => (TicketState::Unknown, None, Some(doubt.as_str())),
@@ -393,7 +398,7 @@ fn record(connection: &Connection, report: &TicketReport, now: UnixMs) -> rusqli
                 doubt = coalesce(?5, doubt),
                 repeats = max(repeats, ?6),
                 printer = ?7
-             WHERE id = ?8",
+             WHERE id = ?8 AND store = (SELECT store FROM agents WHERE id = ?9)",
         )?
         .execute(params![
             state as i64,
@@ -403,7 +408,8 @@ fn record(connection: &Connection, report: &TicketReport, now: UnixMs) -> rusqli
             doubt,
             report.repeat,
             report.printer.as_str(),
-            report.ticket.as_bytes()
+            report.ticket.as_bytes(),
+            agent.as_str()
         ])?;
     Ok(())
 }

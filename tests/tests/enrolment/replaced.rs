@@ -168,7 +168,9 @@ async fn a_lost_spool_prints_marked_what_was_open_and_nothing_else() -> anyhow::
     let after = push(&shop.hub, Shop::STORE, 3).await?;
     for entry in std::fs::read_dir(shop.agent.data())? {
         let entry = entry?;
-        if entry.file_name() != "identity.json" {
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != "identity.json" {
             std::fs::remove_file(entry.path())?;
         }
     }
