@@ -1,4 +1,4 @@
-//! The console: one live page and the same as JSON.
+//! The console's data as JSON.
 
 pub mod snapshot;
 

@@ -2,7 +2,7 @@
 //! is marked when it comes again.
 
 use docket_tests::chain::shop::{push, slips, until_printed};
-use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, Shop, wait_for};
+use docket_tests::chain::{Agent, AgentOptions, Hub, PATIENCE, PrinterAt, Shop, wait_for};
 use docket_tests::platform::orders::PlacedOrder;
 use docket_tests::virtual_printer::{Fault, PrinterOptions, VirtualPrinter};
 use std::path::Path;
@@ -88,28 +88,6 @@ async fn a_live_pc_is_replaced() -> anyhow::Result<()> {
     assert_eq!(slips(&new_printer, &first), [Some(1)]);
     assert_eq!(slips(&new_printer, &second), [None]);
     shop.agent.process()?.end()?;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pc_that_was_enrolled_and_never_ran_hides_nobody() -> anyhow::Result<()> {
-    let mut shop = Shop::enrolled(HubOptions::default(), AgentOptions::default()).await?;
-    // The first identity is replaced before it ever connects; the second one works.
-    let output = shop.agent.try_enrol(shop.hub.addresses().link, &shop.hub.enrol_code(Shop::STORE)?)?;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    shop.agent.start_linked(&shop.hub).await?;
-    shop.printer.set(Fault::PaperOut);
-    let order = shop.push(1).await?;
-    until_spooled(&shop.hub, &order).await?;
-    shop.agent.process()?.kill();
-    until_gone(&shop.hub).await?;
-
-    let new_printer = VirtualPrinter::start(PrinterOptions::default())?;
-    let mut new =
-        Agent::enrol(&shop.folder().join("new"), &shop.hub, Shop::STORE, with_printer(&new_printer))?;
-    new.start_linked(&shop.hub).await?;
-    until_printed(&shop.hub, std::slice::from_ref(&order)).await?;
-    assert_eq!(slips(&new_printer, &order), [Some(1)], "the second PC may have printed it");
     Ok(())
 }
 
