@@ -4,7 +4,6 @@ use docket_protocol::message::{Message, Refusal};
 use docket_tests::chain::shop::{push, until_printed};
 use docket_tests::chain::{Agent, AgentOptions, HubOptions, PrinterAt, Shop};
 use docket_tests::raw_link::{Credentials, RawLink, hello};
-use std::time::Duration;
 
 /// How soon a revoked agent is cut off, with room for a busy machine.
 
