@@ -9,4 +9,4 @@ source "$here/toolchain.sh"
 use_windows_toolchain
 cd "$here/../.."
 # Debian's clippy by its full name: "cargo clippy" would look for one of the usual toolchain first.
-/usr/bin/cargo-clippy clippy --locked --package docket-agent --package docket-protocol --all-targets -- -D warnings
+/usr/bin/cargo-clippy clippy --locked --package docket-agent --package docket-protocol -- -D warnings
