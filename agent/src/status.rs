@@ -10,6 +10,7 @@ use docket_protocol::message::AgentStatus;
 use docket_protocol::printer::{Condition, PrinterHealth};
 use docket_protocol::session::LinkState;
 use serde::{Deserialize, Serialize};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub const STATUS_EVERY: Duration = Duration::from_secs(15);
 pub const STATUS_AGE_MAX_MS: u64 = 45_000;
 /// Changes of counts alone are told at most so often; a change of health is told at once.
 const COUNTS_EVERY: Duration = Duration::from_secs(1);
+/// The file grows in steps of this: the block of every usual file system.
+const BLOCK_BYTES: usize = 4_096;
 /// Held tickets that are listed.
 const HELD_MAX: usize = 20;
 
@@ -184,11 +187,30 @@ pub fn link_word(link: LinkState) -> &'static str {
     }
 }
 
-/// Whoever reads the file reads it whole.
+/// Whoever reads the file reads it whole. Only on a full disk, where there is no room for a second one, it is
+/// written over in its place: people have to see just then what is wrong.
 fn write_file(data: &Path, file: &StatusFile) -> std::io::Result<()> {
-    let part = data.join("status.part");
-    std::fs::write(&part, serde_json::to_vec(file)?)?;
-    std::fs::rename(part, data.join(STATUS_FILE))
+    let (path, part) = (data.join(STATUS_FILE), data.join("status.part"));
+    let mut bytes = serde_json::to_vec(file)?;
+    // Whole blocks, so that the next state has room in the place of this one.
+    bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), b' ');
+    match std::fs::write(&part, &bytes).and_then(|()| std::fs::rename(&part, &path)) {
+        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            let _ = std::fs::remove_file(&part);
+            write_over(&path, bytes)
+        }
+        written => written,
+    }
+}
+
+fn write_over(path: &Path, mut bytes: Vec<u8>) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
+    let room = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if bytes.len() > room {
+        return Err(std::io::ErrorKind::StorageFull.into());
+    }
+    bytes.resize(room, b' ');
+    file.write_all(&bytes)
 }
 
 /// Reads what a running agent has written; `None` where none ever ran here.

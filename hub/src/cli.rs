@@ -141,6 +141,7 @@ async fn wait_for_signal() {
 }
 
 fn check_config(config: &Config) -> anyhow::Result<()> {
+    config.http.tls.as_ref().map(crate::http::acceptor).transpose()?;
     let shown = serde_json::to_value(config).context("config-show")?;
     println!("配置有效 / configuration in order:");
     println!("{}", serde_json::to_string_pretty(&shown).context("config-show")?);

@@ -111,13 +111,15 @@ pub async fn run(
     ready: impl FnOnce(Addresses),
     stop: watch::Receiver<bool>,
 ) -> Result<(), HubError> {
+    let tls = config.http.tls.as_ref().map(http::acceptor).transpose().map_err(HttpError::from)?;
     let Data { storage, authority } = open(&config)?;
     let _lock = lock::take(&config.data)?;
     storage.end_all_sessions().await?;
     tokio::spawn(storage::retention::run(storage.clone(), config.retention_days));
     let fleet = Arc::new(Fleet::default());
     let platforms = http::platform_routes(config.platforms.meituan.as_ref(), &storage, &fleet)?;
-    let console = console::routes(Console { storage: storage.clone(), fleet: Arc::clone(&fleet) });
+    let shown = Console { storage: storage.clone(), fleet: Arc::clone(&fleet) };
+    let console = console::routes(shown, stop.clone());
     let http_listener = http::bind(config.http.listen).await?;
     let console_listener = http::bind(config.console.listen).await?;
     let gateway = Gateway::start(config.link.listen, storage.clone(), fleet, authority)?;
@@ -128,12 +130,11 @@ pub async fn run(
     };
     info!(link = %addresses.link, http = %addresses.http, console = %addresses.console, "serving");
     ready(addresses);
-    let plain = config::HttpConfig { listen: config.console.listen, tls: None };
-    let (platforms, console) = tokio::join!(
-        http::serve(http_listener, &config.http, platforms, stop.clone()),
-        http::serve(console_listener, &plain, console, stop),
+    tokio::join!(
+        http::serve(http_listener, tls, platforms, stop.clone()),
+        http::serve(console_listener, None, console, stop),
     );
     gateway.close().await;
     info!("stopped");
-    platforms.and(console).map_err(HubError::from)
+    Ok(())
 }

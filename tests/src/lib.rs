@@ -1,6 +1,7 @@
 //! The world around Docket, made of real parts: printers that speak ESC/POS over sockets, platforms that push,
 //! and a chain of real hub and agent processes. Tests, demo and benchmarks all use it.
 
+pub mod browser;
 pub mod chain;
 pub mod measure;
 pub mod platform;

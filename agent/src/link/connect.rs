@@ -23,6 +23,17 @@ pub enum ConnectError {
     /// There is no UDP socket.
     #[error("udp-socket: {0}; check the PC's network and security software (检查本机网络和安全软件)")]
     Socket(std::io::Error),
+    /// Whoever answers has no certificate of the pinned CA.
+    #[error(
+        "hub-unproven: {address}: whoever answers is not the hub that this PC was enrolled with ({cause}); \
+         check the address, or enrol again if the hub was set up anew (检查总部地址;若总部重新安装过,请重新注册)"
+    )]
+    Unproven {
+        /// Which address was tried.
+        address: SocketAddr,
+        /// Why.
+        cause: String,
+    },
     /// The hub does not answer.
     #[error("hub-unreachable: {address}: {cause}; check network and firewall (检查网络和防火墙是否放行 UDP)")]
     Handshake {
@@ -61,10 +72,21 @@ pub async fn connect(
         let connecting = connecting.map_err(|error| failed(error.to_string()))?;
         match connecting.await {
             Ok(connection) => return Ok(Connected { endpoint, connection }),
+            Err(error) if is_about_certificate(&error) => {
+                last = ConnectError::Unproven { address, cause: error.to_string() };
+            }
             Err(error) => last = failed(error.to_string()),
         }
     }
     Err(last)
+}
+
+/// Whether it was our side that did not like the hub's certificate: an alert of TLS about one, or about its
+/// signature (RFC 8446, 6.2), as a QUIC error (RFC 9001, 4.8).
+fn is_about_certificate(error: &quinn::ConnectionError) -> bool {
+    const ALERTS: [u8; 7] = [42, 43, 44, 45, 46, 48, 51];
+    let quinn::ConnectionError::TransportError(error) = error else { return false };
+    ALERTS.iter().any(|alert| error.code == quinn::TransportErrorCode::crypto(*alert))
 }
 
 async fn endpoint(towards: SocketAddr, choice: SocketChoice) -> std::io::Result<quinn::Endpoint> {

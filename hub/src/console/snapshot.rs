@@ -3,6 +3,7 @@
 //! Stale is never green: whatever an agent said carries its age, and a store without a session, or whose
 //! agent has been quiet for [`STATUS_AGE_MAX_MS`], counts as unknown however well it was before.
 
+use super::late::{self, Late};
 use crate::clock;
 use crate::fleet::{AgentLive, Fleet};
 use crate::storage::agents::{AgentRow, StoreRow};
@@ -46,11 +47,23 @@ pub struct Snapshot {
     /// All stores, the worst first.
     pub stores: Vec<StoreView>,
     /// The newest orders first.
-    pub orders: Vec<OrderView>,
+    pub orders: Vec<OrderLine>,
+    /// Tickets that have not come out, of orders that are not among `orders`.
+    pub open_elsewhere: i64,
     /// The newest alarms first.
     pub alarms: Vec<AlarmView>,
     /// Refused pushes since the hub started.
     pub refused: RefusedView,
+}
+
+/// An order, and whether a person should look at it.
+#[derive(Debug, Clone, Serialize)]
+pub struct OrderLine {
+    /// The order.
+    #[serde(flatten)]
+    pub order: OrderView,
+    /// Why a person should look at it, at the time of the snapshot.
+    pub late: Option<Late>,
 }
 
 /// Pushes that were not taken since the hub started.
@@ -73,6 +86,8 @@ pub struct StoreView {
     pub name: String,
     /// How it is.
     pub light: Light,
+    /// Why it is not green, apart from its printers' conditions.
+    pub reasons: Vec<ReasonView>,
     /// Its shops on the platforms.
     pub shops: Vec<String>,
     /// Its link.
@@ -89,6 +104,19 @@ pub struct StoreView {
     pub held: u32,
     /// The PC's disk is full.
     pub spool_full: bool,
+}
+
+/// Why a store is not green.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReasonView {
+    /// `link-down`.
+    pub code: &'static str,
+    /// What it is and what to do, in Chinese.
+    pub zh: &'static str,
+    /// The same in English.
+    pub en: &'static str,
+    /// Since when, by the hub's clock, where that is known.
+    pub since: Option<UnixMs>,
 }
 
 /// The link to a store.
@@ -154,8 +182,8 @@ pub struct ConditionView {
 /// Where storage cannot be read.
 pub async fn take(storage: &Storage, fleet: &Fleet) -> Result<Snapshot, StorageError> {
     let overview = storage.overview(ORDERS_MAX, ALARMS_MAX).await?;
-    let (stores, agents, live) = (storage.stores().await?, storage.agents().await?, fleet.agents());
-    let at = clock::now();
+    let (stores, agents) = (storage.stores().await?, storage.agents().await?);
+    let (live, at) = (fleet.agents(), clock::now());
     let mut current: HashMap<&str, &AgentRow> = HashMap::new();
     for agent in agents.iter().filter(|agent| agent.revoked_at.is_none()) {
         current.entry(agent.store.as_str()).or_insert(agent);
@@ -174,7 +202,13 @@ pub async fn take(storage: &Storage, fleet: &Fleet) -> Result<Snapshot, StorageE
         bad_pushes: fleet.bad_pushes.load(Ordering::Relaxed),
         unstored: fleet.unstored_pushes.load(Ordering::Relaxed),
     };
-    Ok(Snapshot { at, stores: views, orders: overview.orders, alarms: overview.alarms, refused })
+    let listed = overview.orders.iter().flat_map(|order| &order.tickets);
+    let listed_open = listed.filter(|ticket| ticket.state != "printed").count();
+    let all_open: i64 = overview.open.iter().map(|open| open.tickets).sum();
+    let open_elsewhere = all_open.saturating_sub(i64::try_from(listed_open).unwrap_or(i64::MAX)).max(0);
+    let line = |order: OrderView| OrderLine { late: late::of_order(&order, at), order };
+    let orders = overview.orders.into_iter().map(line).collect();
+    Ok(Snapshot { at, stores: views, orders, open_elsewhere, alarms: overview.alarms, refused })
 }
 
 fn view_store(
@@ -190,21 +224,40 @@ fn view_store(
         && status_at.is_some_and(|status_at| at.since(status_at) <= STATUS_AGE_MAX_MS);
     let printers: Vec<PrinterView> = live.map_or_else(Vec::new, |live| view_printers(live, fresh));
     let open = overview.open.iter().find(|open| open.store == store.id.as_str());
-    let late = open.is_some_and(|open| at.since(open.oldest_at) > PRINT_LATE_MS);
+    let late_since = open.map(|open| open.oldest_at).filter(|oldest_at| at.since(*oldest_at) > PRINT_LATE_MS);
     let (held, spool_full) = live.map_or((0, false), |live| (live.status.held, live.status.spool_full));
-    let worst = printers.iter().map(|printer| printer.light).min();
+    let mut reasons = Vec::new();
+    let mut add = |when: bool, light: Light, reason: ReasonView| {
+        if when {
+            reasons.push((light, reason));
+        }
+    };
+    match &link {
+        LinkView::NoAgent => add(true, Light::Red, Reason::NoAgent.view(None)),
+        LinkView::NeverSeen { .. } => add(true, Light::Unknown, Reason::NeverSeen.view(None)),
+        LinkView::Down { since, .. } => add(true, Light::Red, Reason::LinkDown.view(Some(*since))),
+        LinkView::Up { .. } => {
+            add(!fresh, Light::Unknown, Reason::StatusOld.view(status_at));
+            add(fresh && printers.is_empty(), Light::Unknown, Reason::NoPrinters.view(None));
+            let unspooled = unspooled_since(store, overview, at);
+            add(unspooled.is_some(), Light::Yellow, Reason::NotSpooled.view(unspooled));
+        }
+    }
+    add(spool_full, Light::Red, Reason::SpoolFull.view(None));
+    add(late_since.is_some(), Light::Red, Reason::Late.view(late_since));
+    add(held > 0, Light::Yellow, Reason::Held.view(None));
+    let worst_reason = reasons.iter().map(|(light, _)| *light).min().unwrap_or(Light::Green);
+    let worst_printer = printers.iter().map(|printer| printer.light).min().unwrap_or(Light::Unknown);
+    // Of a hub that has just started, nothing is known of those that have not connected again.
     let light = match &link {
-        LinkView::NoAgent | LinkView::Down { .. } => Light::Red,
         LinkView::NeverSeen { .. } => Light::Unknown,
-        LinkView::Up { .. } if spool_full || late => Light::Red,
-        LinkView::Up { .. } if !fresh => Light::Unknown,
-        LinkView::Up { .. } if held > 0 => worst.unwrap_or(Light::Yellow).min(Light::Yellow),
-        LinkView::Up { .. } => worst.unwrap_or(Light::Unknown),
+        _ => worst_reason.min(worst_printer),
     };
     StoreView {
         id: store.id.to_string(),
         name: store.name.clone(),
         light,
+        reasons: reasons.into_iter().map(|(_, reason)| reason).collect(),
         shops: store.shops.clone(),
         link,
         printers,
@@ -213,6 +266,83 @@ fn view_store(
         oldest_open_at: open.map(|open| open.oldest_at),
         held,
         spool_full,
+    }
+}
+
+/// Since when a ticket is late on its way to the store: the first sign of a link that is dead and still counts
+/// as up. It is looked for among the newest orders.
+fn unspooled_since(store: &StoreRow, overview: &Overview, at: UnixMs) -> Option<UnixMs> {
+    let own = overview.orders.iter().filter(|order| order.store.as_deref() == Some(store.id.as_str()));
+    own.flat_map(|order| &order.tickets)
+        .filter(|ticket| late::of_ticket(ticket, at) == Some(Late::NotSpooled))
+        .map(|ticket| ticket.made_at)
+        .min()
+}
+
+/// What can be wrong with a store besides its printers.
+#[derive(Debug, Clone, Copy)]
+enum Reason {
+    NoAgent,
+    NeverSeen,
+    LinkDown,
+    StatusOld,
+    NotSpooled,
+    NoPrinters,
+    SpoolFull,
+    Late,
+    Held,
+}
+
+impl Reason {
+    fn view(self, since: Option<UnixMs>) -> ReasonView {
+        let (code, zh, en) = match self {
+            Reason::NoAgent => (
+                "no-agent",
+                "没有注册电脑:用注册码在门店电脑上注册",
+                "no PC is enrolled: enrol the store's PC with a code",
+            ),
+            Reason::NeverSeen => (
+                "never-connected",
+                "总部启动以来没有连上过:检查门店电脑是否开机、网络是否通",
+                "it has not connected since the hub started: check that the PC is on and has a network",
+            ),
+            Reason::LinkDown => (
+                "link-down",
+                "连接断开:检查门店电脑和网络;新订单在总部等着",
+                "the link is down: check the PC and its network; new orders wait at the hub",
+            ),
+            Reason::StatusOld => (
+                "status-old",
+                "连着,但没有新的状态:情况不明",
+                "it is connected and says nothing new: nobody knows how it is",
+            ),
+            Reason::NotSpooled => (
+                "tickets-not-spooled",
+                "有小票超过 10 秒没到门店:连接可能已断,检查门店网络",
+                "tickets have not reached the store within 10 s: the link may be dead, check its network",
+            ),
+            Reason::NoPrinters => (
+                "no-printers",
+                "没有配置打印机:在门店电脑的配置里加上",
+                "no printers are configured: add them on the store's PC",
+            ),
+            Reason::SpoolFull => (
+                "spool-full",
+                "门店电脑磁盘已满:腾出空间,之后自动恢复",
+                "the PC's disk is full: make room, it goes on by itself",
+            ),
+            Reason::Late => (
+                "tickets-late",
+                "有小票超过 60 秒没打出来:看下面的打印机和订单",
+                "tickets have not come out within 60 s: see the printers and the orders below",
+            ),
+            Reason::Held => (
+                "tickets-held",
+                "有小票等人处理:在门店电脑上确认是否已打出",
+                "tickets wait for a person: see on the store's PC whether they came out",
+            ),
+        };
+        ReasonView { code, zh, en, since }
     }
 }
 
@@ -253,4 +383,98 @@ fn view_printers(live: &AgentLive, fresh: bool) -> Vec<PrinterView> {
         heard_at: printer.heard_at,
     };
     live.status.printers.iter().map(view).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::storage::views::OpenTickets;
+    use docket_protocol::ids::{AgentId, PrinterName, Seq, StoreId};
+    use docket_protocol::message::AgentStatus;
+    use docket_protocol::printer::{Condition, PrinterHealth, Since};
+
+    const AT: UnixMs = sample::AT;
+
+    fn before(ms: i64) -> UnixMs {
+        UnixMs(AT.0 - ms)
+    }
+
+    fn live(conditions: Vec<Since>) -> AgentLive {
+        let printer = PrinterName::new("front");
+        let health = PrinterHealth { printer, conditions, heard_at: Some(before(1_000)), waiting: 0 };
+        AgentLive {
+            connected: true,
+            since: before(60_000),
+            address: None,
+            status: AgentStatus { printers: vec![health], waiting: 0, held: 0, spool_full: false },
+            status_at: Some(before(1_000)),
+        }
+    }
+
+    fn nothing() -> Overview {
+        Overview { orders: Vec::new(), alarms: Vec::new(), open: Vec::new() }
+    }
+
+    fn view(live: Option<&AgentLive>, overview: &Overview) -> (Light, Vec<&'static str>) {
+        let id = StoreId::new("S0042");
+        let store = StoreRow { id: id.clone(), name: "人民路店".into(), shops: Vec::new() };
+        let agent = AgentRow {
+            id: AgentId::new("a1"),
+            store: id,
+            host: String::new(),
+            enrolled_at: before(90_000),
+            revoked_at: None,
+            version: "0.1.0".into(),
+            assigned: Seq(0),
+        };
+        let view = view_store(&store, Some(&agent), live, overview, AT);
+        (view.light, view.reasons.iter().map(|reason| reason.code).collect())
+    }
+
+    #[test]
+    fn green_needs_a_live_link_fresh_words_and_a_printer_that_was_heard() {
+        let well = live(Vec::new());
+        assert_eq!(view(Some(&well), &nothing()), (Light::Green, vec![]));
+        let mut other = well.clone();
+        other.status_at = Some(UnixMs(AT.0 - STATUS_AGE_MAX_MS as i64 - 1));
+        assert_eq!(view(Some(&other), &nothing()), (Light::Unknown, vec!["status-old"]));
+        let mut other = well.clone();
+        other.status_at = None;
+        assert_eq!(view(Some(&other), &nothing()), (Light::Unknown, vec!["status-old"]));
+        let mut other = well.clone();
+        other.connected = false;
+        assert_eq!(view(Some(&other), &nothing()), (Light::Red, vec!["link-down"]));
+        let mut other = well.clone();
+        other.status.printers.clear();
+        assert_eq!(view(Some(&other), &nothing()), (Light::Unknown, vec!["no-printers"]));
+        let mut other = well;
+        other.status.printers[0].heard_at = None;
+        assert_eq!(view(Some(&other), &nothing()).0, Light::Unknown);
+        assert_eq!(view(None, &nothing()), (Light::Unknown, vec!["never-connected"]));
+    }
+
+    #[test]
+    fn what_is_wrong_makes_the_light() {
+        let since = |condition| vec![Since { condition, since: before(5_000) }];
+        assert_eq!(view(Some(&live(since(Condition::PaperOut))), &nothing()).0, Light::Red);
+        assert_eq!(view(Some(&live(since(Condition::PaperNearEnd))), &nothing()).0, Light::Yellow);
+        let mut held = live(Vec::new());
+        held.status.held = 1;
+        assert_eq!(view(Some(&held), &nothing()), (Light::Yellow, vec!["tickets-held"]));
+        let mut full = live(Vec::new());
+        full.status.spool_full = true;
+        assert_eq!(view(Some(&full), &nothing()), (Light::Red, vec!["spool-full"]));
+        let old = OpenTickets { store: "S0042".into(), tickets: 1, oldest_at: before(60_001) };
+        let overview = Overview { open: vec![old], ..nothing() };
+        assert_eq!(view(Some(&live(Vec::new())), &overview), (Light::Red, vec!["tickets-late"]));
+    }
+
+    #[test]
+    fn tickets_that_do_not_reach_a_store_put_its_green_out_before_the_link_does() {
+        let mut order = sample::order("17", AT.0 - 10_001);
+        order.tickets = vec![sample::ticket("queued", AT.0 - 10_001)];
+        let overview = Overview { orders: vec![order], ..nothing() };
+        assert_eq!(view(Some(&live(Vec::new())), &overview), (Light::Yellow, vec!["tickets-not-spooled"]));
+    }
 }

@@ -2,12 +2,14 @@
 
 pub mod ca;
 pub mod codes;
+mod connection_ids;
 mod enrol;
 mod session;
 
 use crate::fleet::Fleet;
 use crate::storage::Storage;
 use ca::Authority;
+use connection_ids::RandomIds;
 use docket_protocol::enrol::{ENROL_ALPN, LINK_ALPN};
 use docket_protocol::message::Refusal;
 use enrol::Enrolment;
@@ -29,6 +31,8 @@ const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A connection without a sign of life for so long is gone.
 const IDLE_MAX_MS: u32 = 45_000;
+/// Between two stateless resets: thousands of agents learn within seconds that the hub is another.
+const RESET_INTERVAL_MIN: Duration = Duration::from_millis(1);
 /// What the peer may send on the control stream ahead of our reading.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 /// How often changes that other processes made in the database are looked for.
@@ -69,13 +73,10 @@ impl Gateway {
     ) -> Result<Self, GatewayError> {
         let config = server_config(&authority)?;
         let socket = bind(address).map_err(|cause| GatewayError::Listen { address, cause })?;
-        let endpoint = quinn::Endpoint::new(
-            quinn::EndpointConfig::new(Arc::new(authority.reset_key())),
-            Some(config),
-            socket,
-            Arc::new(quinn::TokioRuntime),
-        )
-        .map_err(|cause| GatewayError::Listen { address, cause })?;
+        let mut ids = quinn::EndpointConfig::new(Arc::new(authority.reset_key()));
+        ids.cid_generator(|| Box::new(RandomIds::new())).min_reset_interval(RESET_INTERVAL_MIN);
+        let endpoint = quinn::Endpoint::new(ids, Some(config), socket, Arc::new(quinn::TokioRuntime))
+            .map_err(|cause| GatewayError::Listen { address, cause })?;
         let enrolment = Arc::new(Enrolment::new(storage.clone(), authority));
         tokio::spawn(watch_database(storage.clone(), Arc::clone(&fleet)));
         tokio::spawn(accept(endpoint.clone(), storage, fleet, enrolment));

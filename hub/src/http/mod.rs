@@ -3,29 +3,35 @@
 mod tls;
 
 use crate::clock;
-use crate::config::{Callback, HttpConfig, MeituanConfig};
+use crate::config::{Callback, MeituanConfig};
 use crate::fleet::Fleet;
 use crate::platforms::meituan::{self, Method, Push, PushError};
 use crate::storage::Storage;
 use crate::storage::orders::Arrival;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::extract::{DefaultBodyLimit, RawQuery, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
 
-pub use tls::TlsError;
+pub use tls::{TlsError, acceptor};
 
 /// The largest push that is read. The largest real one seen has about 20 KiB.
 pub const PUSH_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a push may take to come in and to be stored: more than storage ever waits for a command line.
+const PUSH_MAX: Duration = Duration::from_secs(20);
 
 /// Why there is no HTTP server.
 #[derive(Debug, Error)]
@@ -51,20 +57,17 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
     TcpListener::bind(address).await.map_err(|cause| HttpError::Listen { address, cause })
 }
 
-/// Serves `router` until `stop` says so.
-///
-/// # Errors
-/// Where the certificate cannot be used.
+/// Serves `router` until `stop` says so; HTTPS where there is an acceptor.
 pub async fn serve(
     listener: TcpListener,
-    config: &HttpConfig,
+    tls: Option<TlsAcceptor>,
     router: Router,
     stop: watch::Receiver<bool>,
-) -> Result<(), HttpError> {
+) {
     let stopped = stopped(stop);
-    let served = match &config.tls {
-        Some(tls) => {
-            let listener = tls::TlsListener::new(listener, tls)?;
+    let served = match tls {
+        Some(acceptor) => {
+            let listener = tls::TlsListener::new(listener, acceptor);
             axum::serve(listener, router).with_graceful_shutdown(stopped).await
         }
         None => {
@@ -79,7 +82,6 @@ pub async fn serve(
     if let Err(error) = served {
         error!(code = "http", %error, "the HTTP server has ended");
     }
-    Ok(())
 }
 
 /// Waits until the hub is told to stop.
@@ -118,7 +120,16 @@ pub fn platform_routes(
             router = router.route(&path, get(pushed_get).post(pushed_post).with_state(Arc::new(platform)));
         }
     }
-    Ok(router.layer(DefaultBodyLimit::max(PUSH_BYTES_MAX)))
+    Ok(router.layer(DefaultBodyLimit::max(PUSH_BYTES_MAX)).layer(from_fn(limit_time)))
+}
+
+/// Whoever announces a body and does not send it keeps a connection for so long and no longer. What is stored all
+/// the same comes again and is known.
+async fn limit_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(PUSH_MAX, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
 }
 
 async fn pushed_get(State(platform): State<Arc<Platform>>, RawQuery(query): RawQuery) -> Response {

@@ -44,24 +44,31 @@ pub(super) struct TlsListener {
     address: std::io::Result<SocketAddr>,
 }
 
+/// Reads certificate and key.
+///
+/// # Errors
+/// Where they cannot be used.
+pub fn acceptor(config: &TlsConfig) -> Result<TlsAcceptor, TlsError> {
+    let pem = |path: &PathBuf, cause| TlsError::Pem { path: path.clone(), cause };
+    let chain = CertificateDer::pem_file_iter(&config.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|cause| pem(&config.certificate, cause))?;
+    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|cause| pem(&config.key, cause))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(tls)))
+}
+
 impl TlsListener {
-    pub(super) fn new(listener: TcpListener, config: &TlsConfig) -> Result<Self, TlsError> {
-        let pem = |path: &PathBuf, cause| TlsError::Pem { path: path.clone(), cause };
-        let chain = CertificateDer::pem_file_iter(&config.certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|cause| pem(&config.certificate, cause))?;
-        let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|cause| pem(&config.key, cause))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut tls = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)?;
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let acceptor = TlsAcceptor::from(Arc::new(tls));
+    pub(super) fn new(listener: TcpListener, acceptor: TlsAcceptor) -> Self {
         let (sender, ready) = mpsc::channel(WAITING_MAX);
         let address = listener.local_addr();
         tokio::spawn(accept(listener, acceptor, sender));
-        Ok(TlsListener { ready, address })
+        TlsListener { ready, address }
     }
 }
 

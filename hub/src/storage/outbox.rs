@@ -250,13 +250,11 @@ fn open_session(
     }
     let mut acked = row.acked.max(hello.received_up_to);
     let mut assigned = row.assigned;
-    if hello.received_up_to > assigned {
-        // Our database is an older copy: what it wants to send gets places that the agent has not seen.
-        let up = to_sql(hello.received_up_to);
-        connection
-            .prepare_cached("UPDATE outbox SET seq = seq + ?1 WHERE agent = ?2")?
-            .execute(params![up, agent.as_str()])?;
-        assigned = Seq(hello.received_up_to.0 + assigned.0);
+    // A spool that this identity never had a session with counts in another one's places: the PC was enrolled
+    // again, or our database is an older copy. In an older copy the spool can also be ahead of all we know.
+    let counts_otherwise = row.spool.is_none() && hello.received_up_to > Seq(0);
+    if counts_otherwise || hello.received_up_to > assigned {
+        assigned = go_on_after(connection, agent, &row, hello.received_up_to)?;
     } else {
         acknowledge_rows(connection, agent, hello.received_up_to, &[], now)?;
     }
@@ -293,6 +291,24 @@ fn open_session(
         assigned_up_to: assigned,
         now,
     }))
+}
+
+/// Gives what is in an agent's outbox the places after `received`, and returns the last one.
+fn go_on_after(
+    connection: &Connection,
+    agent: &AgentId,
+    row: &AgentRow,
+    received: Seq,
+) -> rusqlite::Result<Seq> {
+    let (from, to) = (to_sql(row.acked), to_sql(received));
+    // By way of negative places: a place may be taken by another item until that has moved, too.
+    connection.prepare_cached("UPDATE outbox SET seq = ?2 - ?3 - seq WHERE agent = ?1")?.execute(params![
+        agent.as_str(),
+        from,
+        to
+    ])?;
+    connection.prepare_cached("UPDATE outbox SET seq = -seq WHERE agent = ?1")?.execute([agent.as_str()])?;
+    Ok(Seq(received.0 + row.assigned.0.saturating_sub(row.acked.0)))
 }
 
 struct AgentRow {

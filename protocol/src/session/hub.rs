@@ -1,7 +1,7 @@
 //! The hub's end of one connection.
 
 use super::live::Live;
-use super::{CloseReason, Effect, GREETING_MAX};
+use super::{CURSOR_MAX, CloseReason, Effect, GREETING_MAX};
 use crate::ids::{Seq, UnixMs};
 use crate::message::{Message, PROTOCOL_VERSION, Refusal, Welcome};
 use std::collections::VecDeque;
@@ -63,6 +63,11 @@ impl HubSession {
                 Ok(())
             }
             (State::Live(live), message) => live.received(now, message, &mut self.effects),
+            (State::Fresh { .. }, Message::Hello(hello))
+                if hello.received_up_to.max(hello.assigned_up_to) > CURSOR_MAX =>
+            {
+                Err(CloseReason::Unexpected)
+            }
             (State::Fresh { .. }, Message::Hello(hello)) => {
                 if (hello.protocol_min..=hello.protocol_max).contains(&PROTOCOL_VERSION) {
                     self.state = State::Opening { offered: Seq(0) };

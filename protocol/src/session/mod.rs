@@ -43,6 +43,9 @@ pub const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 /// A session that lasted so long makes the next pause short again.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 
+/// The highest place that a peer may claim: far beyond any life, and far from where counting on would overflow.
+pub const CURSOR_MAX: Seq = Seq(1 << 60);
+
 /// What a session asks of its shell, to be done in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {

@@ -65,7 +65,7 @@ async fn demo(options: Options) -> anyhow::Result<bool> {
     let folder = tempfile::Builder::new().prefix("docket-demo-").tempdir()?;
     let speed = if options.once { 0 } else { WATCHED_SPEED_MM_PER_S };
     let mut shop = open_shop(folder.path(), speed).await?;
-    println!("总部控制台 / console:  http://{}/api/overview", shop.hub.addresses().console);
+    println!("总部控制台 / console:  http://{}/", shop.hub.addresses().console);
     println!("门店 / store:          {STORE} {STORE_NAME}");
     println!("打印机 / printers:     front {}, kitchen {}", shop.front.address(), shop.kitchen.address());
     let done = if options.once {

@@ -9,11 +9,14 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 /// Secret and callbacks of the platform client, the same in every chain.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const CALLBACK_BASE: &str = "https://hub.example.com/cb/meituan/order";
 const APP_ID: &str = "10001";
+/// How often the overview is looked at while something is waited for.
+const OVERVIEW_EVERY: Duration = Duration::from_millis(20);
 
 /// Where a hub listens.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -145,6 +148,31 @@ impl Hub {
         let reply = HttpClient::new(self.addresses.console).get("/api/overview").await?;
         anyhow::ensure!(reply.status == 200, "overview: {} {}", reply.status, reply.body);
         Ok(serde_json::from_str(&reply.body)?)
+    }
+
+    /// Waits until `look` is content with the console's overview.
+    ///
+    /// # Errors
+    /// After `patience`: what was waited for, and the stores as the overview shows them.
+    pub async fn until_overview<T>(
+        &self,
+        what: &str,
+        patience: Duration,
+        look: impl Fn(&serde_json::Value) -> Option<T>,
+    ) -> anyhow::Result<T> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let overview = self.overview().await?;
+            if let Some(value) = look(&overview) {
+                return Ok(value);
+            }
+            anyhow::ensure!(
+                Instant::now() < deadline,
+                "waited {patience:?} for {what}; the last state: {:#}",
+                overview["stores"]
+            );
+            tokio::time::sleep(OVERVIEW_EVERY).await;
+        }
     }
 
     /// A connection that writes to its database behind its back.

@@ -6,6 +6,7 @@ mod hub;
 mod ledger;
 mod process;
 pub mod shop;
+pub mod slips;
 
 pub use agent::{Agent, AgentOptions, PrinterAt};
 pub use hub::{Hub, HubAddresses, HubOptions};

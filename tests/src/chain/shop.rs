@@ -37,7 +37,15 @@ impl Shop {
     /// # Errors
     /// Where a process does not come up; with its log.
     pub async fn open() -> anyhow::Result<Self> {
-        let mut shop = Shop::enrolled(HubOptions::default(), AgentOptions::default()).await?;
+        Shop::with_printer(PrinterOptions::default()).await
+    }
+
+    /// With another kind of printer, and a live link.
+    ///
+    /// # Errors
+    /// Where a process does not come up; with its log.
+    pub async fn with_printer(printer: PrinterOptions) -> anyhow::Result<Self> {
+        let mut shop = Shop::build(HubOptions::default(), AgentOptions::default(), printer).await?;
         shop.agent.start_linked(&shop.hub).await?;
         Ok(shop)
     }
@@ -47,8 +55,12 @@ impl Shop {
     /// # Errors
     /// Where the hub does not come up; with its log.
     pub async fn enrolled(hub: HubOptions, agent: AgentOptions) -> anyhow::Result<Self> {
+        Shop::build(hub, agent, PrinterOptions::default()).await
+    }
+
+    async fn build(hub: HubOptions, agent: AgentOptions, printer: PrinterOptions) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("docket-shop-").tempdir()?;
-        let printer = VirtualPrinter::start(PrinterOptions::default())?;
+        let printer = VirtualPrinter::start(printer)?;
         let hub = Hub::start(&folder.path().join("hub"), hub).await?;
         hub.add_store(Shop::STORE, "测试面馆")?;
         let options = AgentOptions { printers: vec![PrinterAt::only(printer.address())], ..agent };

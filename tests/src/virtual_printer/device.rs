@@ -74,6 +74,7 @@ pub(super) struct Device {
     lines_printed: u64,
     flags: u64,
     drawer_kicks: u64,
+    resets: u64,
     fences_answered: u64,
     status_requests: u64,
 }
@@ -113,6 +114,7 @@ impl Device {
             lines_printed: 0,
             flags: 0,
             drawer_kicks: 0,
+            resets: 0,
             fences_answered: 0,
             status_requests: 0,
         }
@@ -286,6 +288,7 @@ impl Device {
             receipts: self.stack.count(),
             flags: self.flags,
             drawer_kicks: self.drawer_kicks,
+            resets: self.resets,
             fences_answered: self.fences_answered,
             status_requests: self.status_requests,
             automatic_status: self.automatic_status,
@@ -396,7 +399,10 @@ impl Device {
                 }
             }
             // Epson's devices keep GS a; the clones that Docket has to do with drop it, see `spec/escpos.md`.
-            Op::Reset => self.automatic_status = 0,
+            Op::Reset => {
+                self.automatic_status = 0;
+                self.resets += 1;
+            }
             Op::RealTime(length) => self.sheet.forget_raw(length),
             Op::Flag(flag) => {
                 self.flags += 1;

@@ -129,6 +129,8 @@ pub struct Status {
     pub flags: u64,
     /// Drawer kicks since the start.
     pub drawer_kicks: u64,
+    /// `ESC @` obeyed since the start: drivers begin a ticket with it.
+    pub resets: u64,
     /// Fences answered (`GS ( H` and `GS r`) since the start.
     pub fences_answered: u64,
     /// `DLE EOT` requests seen since the start, answered or not.
@@ -174,6 +176,7 @@ impl Status {
             "receipts": self.receipts,
             "flags": self.flags,
             "drawer_kicks": self.drawer_kicks,
+            "resets": self.resets,
             "fences_answered": self.fences_answered,
             "status_requests": self.status_requests,
             "automatic_status": self.automatic_status,

@@ -1,11 +1,43 @@
 //! Who may speak on the link, and to whom.
 
 use docket_protocol::message::{Message, Refusal};
-use docket_tests::chain::shop::{push, until_printed};
-use docket_tests::chain::{Agent, AgentOptions, HubOptions, PrinterAt, Shop};
+use docket_tests::chain::shop::{push, slips, until_printed};
+use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, Shop, wait_for};
 use docket_tests::raw_link::{Credentials, RawLink, hello};
+use std::time::{Duration, Instant};
 
 /// How soon a revoked agent is cut off, with room for a busy machine.
+const CUT_OFF_MAX: Duration = Duration::from_secs(4);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_impostor_hub_gets_no_word_of_an_agent() -> anyhow::Result<()> {
+    let mut shop = Shop::open().await?;
+    let address = shop.hub.addresses().link;
+    shop.agent.process()?.end()?;
+    shop.hub.process().end()?;
+    let mut impostor = Hub::start(
+        &shop.folder().join("impostor"),
+        HubOptions { link: Some(address), ..HubOptions::default() },
+    )
+    .await?;
+    impostor.add_store(Shop::STORE, "测试面馆")?;
+    assert_eq!(impostor.addresses().link, address);
+    shop.agent.start()?;
+
+    wait_for("the agent to see that it is another hub", PATIENCE, || {
+        let log = shop.agent.log_text();
+        if log.contains("hub-unproven") { Ok(()) } else { Err(log) }
+    })
+    .await?;
+    assert_eq!(impostor.ledger()?.sessions()?, 0);
+    let seen = impostor.process().log_text();
+    assert!(!seen.contains("certificate without agent"), "the agent has shown its certificate: {seen}");
+
+    impostor.process().kill();
+    shop.hub.restart().await?;
+    let order = shop.push(1).await?;
+    shop.until_printed(&[order]).await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_are_refused() -> anyhow::Result<()> {
@@ -38,6 +70,46 @@ async fn strangers_are_refused() -> anyhow::Result<()> {
     assert_eq!(forgotten.message().await?, unknown);
     assert_eq!(forgotten.closed().await?, "unknown-agent");
     assert_eq!(shop.hub.ledger()?.sessions()?, 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_agent_is_cut_off_and_stays_out() -> anyhow::Result<()> {
+    let mut shop = Shop::open().await?;
+    let printed = shop.push(1).await?;
+    shop.until_printed(&[printed]).await?;
+    let agent = shop.agent.status()?["file"]["agent"].as_str().unwrap_or_default().to_owned();
+
+    let said = shop.hub.command(&["agent", "revoke", "s0042-nobody"])?;
+    let words = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.status.code() == Some(1) && words.contains("agent-unknown: "), "{words}");
+
+    shop.hub.must(&["agent", "revoke", &agent])?;
+    let revoked = Instant::now();
+    shop.agent.until_link("revoked").await?;
+    let took = revoked.elapsed();
+    assert!(took < CUT_OFF_MAX, "cut off after {took:?}");
+    let shown = shop.agent.command(&["status"])?;
+    let words = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert_eq!(shown.status.code(), Some(1));
+    assert!(words.contains("revoked") && words.contains("注册码"), "without a remedy: {words}");
+
+    let waiting = shop.push(2).await?;
+    shop.agent.process()?.end()?;
+    shop.agent.start()?;
+    shop.agent.until_link("revoked").await?;
+    assert_eq!(shop.hub.ledger()?.sessions()?, 1, "no session after it was revoked");
+    let overview = shop.hub.overview().await?;
+    assert_eq!(overview["stores"][0]["link"]["state"], "no-agent", "{overview:#}");
+    assert_eq!(overview["stores"][0]["light"], "red", "{overview:#}");
+
+    // A new code brings the same PC back, and what has waited is printed.
+    shop.agent.process()?.end()?;
+    let output = shop.agent.try_enrol(shop.hub.addresses().link, &shop.hub.enrol_code(Shop::STORE)?)?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    shop.agent.start_linked(&shop.hub).await?;
+    shop.until_printed(std::slice::from_ref(&waiting)).await?;
+    assert_eq!(slips(&shop.printer, &waiting), [None]);
     Ok(())
 }
 

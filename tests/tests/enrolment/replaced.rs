@@ -2,7 +2,7 @@
 //! is marked when it comes again.
 
 use docket_tests::chain::shop::{push, slips, until_printed};
-use docket_tests::chain::{Agent, AgentOptions, Hub, PATIENCE, PrinterAt, Shop, wait_for};
+use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, Shop, wait_for};
 use docket_tests::platform::orders::PlacedOrder;
 use docket_tests::virtual_printer::{Fault, PrinterOptions, VirtualPrinter};
 use std::path::Path;
@@ -26,8 +26,11 @@ async fn until_spooled(hub: &Hub, order: &PlacedOrder) -> anyhow::Result<()> {
     .await
 }
 
-/// Waits until the hub knows that no agent is connected.
-async fn until_gone(hub: &Hub) -> anyhow::Result<()> {
+/// Ends the store's PC without a farewell, and waits until the hub knows that it is gone. A hub that starts
+/// again knows at once; one that runs on, only after the idle timeout of 45 s.
+async fn kill_and_restart_hub(agent: &mut Agent, hub: &mut Hub) -> anyhow::Result<()> {
+    agent.process()?.kill();
+    hub.restart().await?;
     let ledger = hub.ledger()?;
     let open = "SELECT count(*) FROM agents WHERE connected_at IS NOT NULL AND disconnected_at IS NULL";
     wait_for("the end of the session", PATIENCE, || match ledger.number(open) {
@@ -45,8 +48,7 @@ async fn a_new_pc_takes_over_and_marks_what_the_former_may_have_printed() -> any
     shop.printer.set(Fault::PaperOut);
     let before = shop.push(2).await?;
     until_spooled(&shop.hub, &before).await?;
-    shop.agent.process()?.kill();
-    until_gone(&shop.hub).await?;
+    kill_and_restart_hub(&mut shop.agent, &mut shop.hub).await?;
     let after = shop.push(3).await?;
 
     let new_printer = VirtualPrinter::start(PrinterOptions::default())?;
@@ -88,6 +90,27 @@ async fn a_live_pc_is_replaced() -> anyhow::Result<()> {
     assert_eq!(slips(&new_printer, &first), [Some(1)]);
     assert_eq!(slips(&new_printer, &second), [None]);
     shop.agent.process()?.end()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pc_that_was_enrolled_and_never_ran_hides_nobody() -> anyhow::Result<()> {
+    let mut shop = Shop::enrolled(HubOptions::default(), AgentOptions::default()).await?;
+    // The first identity is replaced before it ever connects; the second one works.
+    let output = shop.agent.try_enrol(shop.hub.addresses().link, &shop.hub.enrol_code(Shop::STORE)?)?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    shop.agent.start_linked(&shop.hub).await?;
+    shop.printer.set(Fault::PaperOut);
+    let order = shop.push(1).await?;
+    until_spooled(&shop.hub, &order).await?;
+    kill_and_restart_hub(&mut shop.agent, &mut shop.hub).await?;
+
+    let new_printer = VirtualPrinter::start(PrinterOptions::default())?;
+    let mut new =
+        Agent::enrol(&shop.folder().join("new"), &shop.hub, Shop::STORE, with_printer(&new_printer))?;
+    new.start_linked(&shop.hub).await?;
+    until_printed(&shop.hub, std::slice::from_ref(&order)).await?;
+    assert_eq!(slips(&new_printer, &order), [Some(1)], "the second PC may have printed it");
     Ok(())
 }
 
@@ -141,8 +164,7 @@ async fn a_lost_spool_prints_marked_what_was_open_and_nothing_else() -> anyhow::
     shop.printer.set(Fault::PaperOut);
     let open = shop.push(2).await?;
     until_spooled(&shop.hub, &open).await?;
-    shop.agent.process()?.kill();
-    until_gone(&shop.hub).await?;
+    kill_and_restart_hub(&mut shop.agent, &mut shop.hub).await?;
     let after = push(&shop.hub, Shop::STORE, 3).await?;
     for entry in std::fs::read_dir(shop.agent.data())? {
         let entry = entry?;
@@ -169,6 +191,41 @@ async fn a_lost_spool_prints_marked_what_was_open_and_nothing_else() -> anyhow::
     let next = shop.push(4).await?;
     shop.until_printed(std::slice::from_ref(&next)).await?;
     assert_eq!(slips(&shop.printer, &next), [None]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_comes_back_as_an_older_copy_goes_on() -> anyhow::Result<()> {
+    let mut shop = Shop::open().await?;
+    let mut orders = vec![shop.push(1).await?];
+    shop.until_printed(&orders).await?;
+    shop.agent.process()?.end()?;
+    orders.push(shop.push(2).await?);
+    shop.hub.process().end()?;
+    let backup = shop.folder().join("backup");
+    copy_files(shop.hub.data(), &backup)?;
+
+    shop.hub.restart().await?;
+    shop.agent.start_linked(&shop.hub).await?;
+    for number in 3..=5 {
+        orders.push(shop.push(number).await?);
+    }
+    shop.until_printed(&orders).await?;
+    shop.agent.process()?.end()?;
+    shop.hub.process().end()?;
+
+    // The agent is ahead of all that this copy knows; its second order was never sent, as far as it knows.
+    for stale in ["hub.db-wal", "hub.db-shm"] {
+        let _ = std::fs::remove_file(shop.hub.data().join(stale));
+    }
+    copy_files(&backup, shop.hub.data())?;
+    shop.hub.restart().await?;
+    shop.agent.start_linked(&shop.hub).await?;
+    orders.push(shop.push(6).await?);
+    shop.until_printed(&orders[5..]).await?;
+    for order in &orders {
+        assert_eq!(slips(&shop.printer, order), [None], "{}", order.order_id);
+    }
     Ok(())
 }
 

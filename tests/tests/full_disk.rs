@@ -1,0 +1,281 @@
+//! No room on a disk: nothing is promised that is not stored, everybody can see why, and with room it goes on
+//! by itself. The disks are small file systems in memory, so these tests need to be root.
+
+use docket_tests::chain::shop::{PAID_PATH, now_s, order, slips};
+use docket_tests::chain::{AgentOptions, HubOptions, PATIENCE, Shop, TicketRow, run_to_end, wait_for};
+use docket_tests::platform::meituan::OK_REPLY;
+use docket_tests::platform::orders::PlacedOrder;
+use docket_tests::virtual_printer::{Fault, Paper};
+use serde_json::Value;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+const DISK_MIB: u32 = 16;
+const BLOCK_BYTES: usize = 4_096;
+const QUEUED: i64 = 1;
+const SPOOLED: i64 = 2;
+
+/// A small file system in memory; unmounted when it is dropped.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn mount() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("docket-disk-").tempdir()?;
+        let size = format!("size={DISK_MIB}m,mode=0700");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &size, "docket-test"]).arg(folder.path());
+        let output = run_to_end(&mut mount)?;
+        anyhow::ensure!(
+            output.status.success(),
+            "these tests mount a small tmpfs, which takes root (CAP_SYS_ADMIN): {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(SmallDisk(folder))
+    }
+
+    /// A data folder on it.
+    fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.path().join("filler")
+    }
+
+    /// Takes all the room there is.
+    fn fill(&self) -> anyhow::Result<()> {
+        let mut file = File::create(self.filler())?;
+        for block in [vec![0; 256 * BLOCK_BYTES], vec![0; BLOCK_BYTES]] {
+            let full = loop {
+                if let Err(error) = file.write_all(&block) {
+                    break error;
+                }
+            };
+            anyhow::ensure!(full.kind() == ErrorKind::StorageFull, "filling the disk: {full}");
+        }
+        Ok(())
+    }
+
+    /// Gives it back.
+    fn free(&self) -> anyhow::Result<()> {
+        Ok(std::fs::remove_file(self.filler())?)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: after a panic the processes on it end only now.
+        let unmounted = run_to_end(Command::new("umount").arg("--lazy").arg(self.0.path()));
+        if !unmounted.is_ok_and(|output| output.status.success()) {
+            eprintln!("{} is still mounted", self.0.path().display());
+        }
+    }
+}
+
+/// Pushes an order; whether the hub has taken it. What it has not taken is refused as the platform expects.
+async fn push(shop: &Shop, order: &PlacedOrder) -> anyhow::Result<bool> {
+    let reply = shop.hub.client().post(PAID_PATH, &shop.hub.meituan().paid(order, now_s())).await?;
+    if reply.body == OK_REPLY {
+        return Ok(true);
+    }
+    let body: Value = serde_json::from_str(&reply.body)?;
+    anyhow::ensure!(reply.status == 503 && body["data"] == "ng", "{} {}", reply.status, reply.body);
+    Ok(false)
+}
+
+fn tickets_of(shop: &Shop, order: &PlacedOrder) -> anyhow::Result<Vec<TicketRow>> {
+    let mut tickets = shop.hub.ledger()?.tickets()?;
+    tickets.retain(|ticket| ticket.order == order.order_id);
+    Ok(tickets)
+}
+
+/// Waits until the hub shows whether the store's PC has room.
+async fn until_shown_full(shop: &Shop, full: bool) -> anyhow::Result<()> {
+    let mut last = Value::Null;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while tokio::time::Instant::now() < deadline {
+        last = shop.hub.overview().await?["stores"][0].take();
+        if last["spool_full"] == full {
+            assert!(!full || last["light"] == "red", "{last:#}");
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    anyhow::bail!("spool_full is not {full} in time: {last:#}\n{}", shop.agent.log_text())
+}
+
+/// Waits until `docket-agent status` shows whether there is room.
+async fn until_status_full(shop: &Shop, full: bool) -> anyhow::Result<()> {
+    wait_for("docket-agent status", PATIENCE, || match shop.agent.status() {
+        Ok(status) if status["fresh"] == true && status["file"]["status"]["spool_full"] == full => Ok(()),
+        other => Err(format!("{other:?}\n{}", shop.agent.log_text())),
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_without_room_promises_nothing_and_goes_on_by_itself() -> anyhow::Result<()> {
+    let disk = SmallDisk::mount()?;
+    let options = HubOptions { data: Some(disk.data()), ..HubOptions::default() };
+    let mut shop = Shop::enrolled(options, AgentOptions::default()).await?;
+    shop.agent.start_linked(&shop.hub).await?;
+    let mut orders = vec![shop.push(1).await?];
+    shop.until_printed(&orders).await?;
+
+    disk.fill()?;
+    let mut refused = Vec::new();
+    for number in 2..=8 {
+        let order = order(Shop::STORE, number);
+        let taken = push(&shop, &order).await?;
+        assert_eq!(tickets_of(&shop, &order)?.is_empty(), !taken, "order {number}: taken {taken}");
+        if taken { orders.push(order) } else { refused.push(order) }
+    }
+    assert!(refused.len() >= 5, "only {} pushes were refused on a full disk", refused.len());
+    assert_eq!(shop.hub.process().ended()?, None);
+    let overview = shop.hub.overview().await?;
+    assert_eq!(overview["refused"]["unstored"], refused.len(), "{overview:#}");
+    assert!(shop.hub.process().log_text().contains("storage-full"), "the log does not say why");
+    // A code that could not be kept is not given out either.
+    let code = shop.hub.command(&["enrol-code", "--store", Shop::STORE])?;
+    let said = String::from_utf8_lossy(&code.stderr).into_owned();
+    assert!(code.status.code() == Some(1) && said.contains("storage-full: "), "{said}");
+
+    disk.free()?;
+    for order in refused {
+        assert!(push(&shop, &order).await?, "the platform's repeat is refused with room on the disk");
+        orders.push(order);
+    }
+    shop.until_printed(&orders).await?;
+    for order in &orders {
+        assert_eq!(slips(&shop.printer, order), [None], "{}", order.order_id);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_on_a_full_hub_loses_and_repeats_nothing() -> anyhow::Result<()> {
+    let disk = SmallDisk::mount()?;
+    let options = HubOptions { data: Some(disk.data()), ..HubOptions::default() };
+    let mut shop = Shop::enrolled(options, AgentOptions::default()).await?;
+    shop.agent.start_linked(&shop.hub).await?;
+    shop.printer.set(Fault::PaperOut);
+    let order = shop.push(1).await?;
+    wait_for("the ticket to be in the spool", PATIENCE, || match tickets_of(&shop, &order) {
+        Ok(tickets) if tickets.iter().all(|ticket| ticket.state == SPOOLED) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await?;
+
+    // The hub has no room for the news that it is printed: the agent has to keep it, over a restart too.
+    disk.fill()?;
+    shop.printer.set(Fault::PaperIn);
+    shop.agent.until_link("hub-unavailable").await?;
+    assert_eq!(shop.printer.receipt_count(), 1);
+    assert_eq!(tickets_of(&shop, &order)?[0].state, SPOOLED);
+    shop.agent.process()?.kill();
+    shop.agent.start()?;
+    shop.agent.until_link("hub-unavailable").await?;
+
+    disk.free()?;
+    shop.until_printed(std::slice::from_ref(&order)).await?;
+    assert_eq!(slips(&shop.printer, &order), [None]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pc_without_room_acknowledges_nothing_and_goes_on_by_itself() -> anyhow::Result<()> {
+    let disk = SmallDisk::mount()?;
+    let options = AgentOptions { data: Some(disk.data()), ..AgentOptions::default() };
+    let mut shop = Shop::enrolled(HubOptions::default(), options).await?;
+    shop.agent.start_linked(&shop.hub).await?;
+    let mut orders = vec![shop.push(1).await?];
+    shop.until_printed(&orders).await?;
+    until_status_full(&shop, false).await?;
+    // One ticket is half on paper when the room ends.
+    shop.printer.set(Fault::PaperOutAfterLines(3));
+    orders.push(shop.push(2).await?);
+    wait_for("the paper to end in the ticket", PATIENCE, || {
+        let status = shop.printer.status();
+        if status.conditions.paper == Paper::Out { Ok(()) } else { Err(format!("{status:?}")) }
+    })
+    .await?;
+
+    disk.fill()?;
+    for number in 3..=7 {
+        orders.push(shop.push(number).await?);
+    }
+    until_shown_full(&shop, true).await?;
+    until_status_full(&shop, true).await?;
+    let shown = shop.agent.command(&["status"])?;
+    let words = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.status.code() == Some(1) && words.contains("磁盘已满"), "{words}");
+    shop.printer.set(Fault::PaperIn);
+    wait_for("the ticket that was half on paper", PATIENCE, || match shop.printer.receipt_count() {
+        2 => Ok(()),
+        other => Err(other),
+    })
+    .await?;
+    for order in &orders[2..] {
+        let tickets = tickets_of(&shop, order)?;
+        assert!(
+            tickets.iter().all(|ticket| ticket.state == QUEUED),
+            "acknowledged without room: {tickets:?}"
+        );
+    }
+
+    disk.free()?;
+    shop.until_printed(&orders).await?;
+    until_shown_full(&shop, false).await?;
+    until_status_full(&shop, false).await?;
+    for order in &orders {
+        assert_eq!(slips(&shop.printer, order), [None], "{}", order.order_id);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pc_is_started_again_without_room() -> anyhow::Result<()> {
+    let disk = SmallDisk::mount()?;
+    let options = AgentOptions { data: Some(disk.data()), ..AgentOptions::default() };
+    let mut shop = Shop::enrolled(HubOptions::default(), options).await?;
+    shop.agent.start_linked(&shop.hub).await?;
+    let mut orders = vec![shop.push(1).await?];
+    shop.until_printed(&orders).await?;
+    disk.fill()?;
+    orders.push(shop.push(2).await?);
+    until_status_full(&shop, true).await?;
+    shop.agent.process()?.kill();
+    shop.agent.start_linked(&shop.hub).await?;
+    orders.push(shop.push(3).await?);
+    until_shown_full(&shop, true).await?;
+    assert_eq!(shop.printer.receipt_count(), 1, "printed what could not be remembered");
+
+    disk.free()?;
+    shop.until_printed(&orders).await?;
+    until_shown_full(&shop, false).await?;
+    for order in &orders {
+        assert_eq!(slips(&shop.printer, order), [None], "{}", order.order_id);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_disk_is_small_and_goes_away() -> anyhow::Result<()> {
+    let mounted = |path: &Path| -> anyhow::Result<bool> {
+        Ok(std::fs::read_to_string("/proc/mounts")?.contains(&path.display().to_string()))
+    };
+    let disk = SmallDisk::mount()?;
+    let path = disk.0.path().to_owned();
+    assert!(mounted(&path)?);
+    disk.fill()?;
+    let refused = std::fs::write(path.join("one more"), b"x").expect_err("there is room");
+    assert_eq!(refused.kind(), ErrorKind::StorageFull);
+    disk.free()?;
+    std::fs::write(path.join("one more"), b"x")?;
+    drop(disk);
+    assert!(!mounted(&path)? && !path.exists());
+    Ok(())
+}
