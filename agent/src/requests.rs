@@ -28,13 +28,20 @@ pub fn ask_release(data: &Path, ticket: Option<&str>) -> std::io::Result<()> {
 
 /// Does what is asked, until `stop` becomes true.
 pub async fn serve(data: PathBuf, spool: Spool, mut stop: watch::Receiver<bool>) {
+    let folder = data.join(FOLDER);
     let mut counts = spool.counts();
     loop {
-        tokio::select! {
-            waiting = counts.wait_for(|counts| counts.held > 0) => if waiting.is_err() { return },
-            _ = stop.wait_for(|stopping| *stopping) => return,
+        if counts.borrow().held == 0 {
+            tokio::select! {
+                waiting = counts.wait_for(|counts| counts.held > 0) => if waiting.is_err() { return },
+                _ = stop.wait_for(|stopping| *stopping) => return,
+            }
+            // Who asked while nothing waited has not seen what waits now.
+            for path in asked(&folder) {
+                remove(&path);
+            }
         }
-        look(&data.join(FOLDER), &spool).await;
+        look(&folder, &spool).await;
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = stop.wait_for(|stopping| *stopping) => return,
@@ -43,9 +50,7 @@ pub async fn serve(data: PathBuf, spool: Spool, mut stop: watch::Receiver<bool>)
 }
 
 async fn look(folder: &Path, spool: &Spool) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let asked: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    for path in asked {
+    for path in asked(folder) {
         if let Some(wanted) = path.file_name().and_then(|name| name.to_str()?.strip_prefix("release-"))
             && let Ok(held) = spool.held(RELEASE_MAX).await
         {
@@ -53,9 +58,18 @@ async fn look(folder: &Path, spool: &Spool) {
                 release(spool, held.ticket).await;
             }
         }
-        if let Err(error) = std::fs::remove_file(&path) {
-            warn!(code = "request-file", %error, path = %path.display(), "a request cannot be removed");
-        }
+        remove(&path);
+    }
+}
+
+fn asked(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path) {
+        warn!(code = "request-file", %error, path = %path.display(), "a request cannot be removed");
     }
 }
 

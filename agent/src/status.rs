@@ -113,20 +113,20 @@ impl Reporter {
             told = Some(status.clone());
             self.publish.send_replace(status.clone());
             self.write(status, link_shown, link_since).await;
-            if !at_once {
-                // Counts change with every ticket, and nobody reads faster than this.
-                tokio::select! {
-                    () = tokio::time::sleep(COUNTS_EVERY) => {}
-                    () = changed.notified() => {}
-                    _ = stop.wait_for(|stopping| *stopping) => return,
-                }
-            }
+            // Counts change with every ticket, and nobody reads faster than this. A change of health ends any pause.
+            let pause = if at_once { Duration::ZERO } else { COUNTS_EVERY };
             tokio::select! {
-                () = changed.notified() => {}
-                Ok(()) = counts.changed() => {}
-                Ok(()) = self.link.changed() => {}
-                () = tokio::time::sleep(STATUS_EVERY) => {}
+                biased;
                 _ = stop.wait_for(|stopping| *stopping) => return,
+                () = changed.notified() => {}
+                () = async {
+                    tokio::time::sleep(pause).await;
+                    tokio::select! {
+                        Ok(()) = counts.changed() => {}
+                        Ok(()) = self.link.changed() => {}
+                        () = tokio::time::sleep(STATUS_EVERY) => {}
+                    }
+                } => {}
             }
             let link = *self.link.borrow_and_update();
             if link != link_shown {

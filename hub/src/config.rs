@@ -18,13 +18,17 @@ pub enum ConfigError {
         /// Why.
         cause: std::io::Error,
     },
-    /// The file is not what the hub reads.
-    #[error("config-syntax: {path}: {cause}")]
+    /// The file is not what the hub reads. The line itself is not shown: it may be that of a secret.
+    #[error("config-syntax: {path}: line {line}, column {column}: {cause}")]
     Syntax {
         /// Which.
         path: PathBuf,
-        /// Line, column and reason.
-        cause: Box<toml::de::Error>,
+        /// From 1.
+        line: usize,
+        /// From 1, in characters.
+        column: usize,
+        /// Why.
+        cause: String,
     },
     /// A value that cannot be.
     #[error("config-value: {key}: {cause}")]
@@ -179,6 +183,17 @@ fn redacted<S: serde::Serializer>(secret: &Option<String>, serializer: S) -> Res
     secret.as_ref().map(|_| "(redacted)").serialize(serializer)
 }
 
+fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    ConfigError::Syntax {
+        path: path.into(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        cause: error.message().to_owned(),
+    }
+}
+
 impl Config {
     /// Reads and checks a file. Relative paths in it are relative to it.
     ///
@@ -187,8 +202,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|cause| ConfigError::File { path: path.into(), cause })?;
-        let mut config: Config = toml::from_str(&text)
-            .map_err(|cause| ConfigError::Syntax { path: path.into(), cause: Box::new(cause) })?;
+        let mut config: Config = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;
         let base = path.parent().unwrap_or(Path::new("."));
         config.data = base.join(&config.data);
         if let Some(meituan) = &mut config.platforms.meituan {

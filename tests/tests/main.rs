@@ -4,4 +4,7 @@ mod bad_input;
 mod console;
 mod enrolment;
 mod full_disk;
+mod kills;
+mod main_job;
+mod printer_faults;
 mod wine;

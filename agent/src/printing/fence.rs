@@ -8,6 +8,11 @@
 //! look the same: they are matched in order with what was asked on this connection. A unit that still prints
 //! what an earlier connection sent will answer *that* first; while such answers may be owed, none to GS r counts, until
 //! a numbered fence has come or a ticket has ended without one.
+//!
+//! # Garbage
+//! An answer to GS r is one byte, and in garbage one byte in sixteen looks like it. So from a unit that has answered by
+//! number on this connection only numbers count, and from one that has sent garbage no answer to GS r does
+//! ([`super::job`]).
 
 use std::collections::VecDeque;
 
@@ -44,6 +49,8 @@ pub struct Fences {
     open: VecDeque<(Question, Passed)>,
     /// Answers to GS r that were asked before may still come.
     owed: bool,
+    /// The unit answers GS ( H.
+    numbered: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +62,7 @@ enum Question {
 impl Fences {
     /// `owed`: an earlier connection, or an earlier life, may have left fences without an answer.
     pub fn new(owed: bool) -> Self {
-        Self { open: VecDeque::new(), owed }
+        Self { open: VecDeque::new(), owed, numbered: false }
     }
 
     /// Appends the bytes of a fence.
@@ -73,12 +80,24 @@ impl Fences {
 
     /// GS ( H was answered.
     pub fn process(&mut self, id: [u8; 4]) -> Option<Passed> {
-        self.answered(Question::Process(id))
+        let passed = self.answered(Question::Process(id));
+        self.numbered |= passed.is_some();
+        passed
     }
 
     /// GS r was answered.
     pub fn transmitted(&mut self) -> Option<Passed> {
-        if self.owed { None } else { self.answered(Question::Transmit) }
+        if self.owed {
+            return None;
+        }
+        if !self.numbered {
+            return self.answered(Question::Transmit);
+        }
+        // The rest of a fence that was passed by its number.
+        if let Some((Question::Transmit, _)) = self.open.front() {
+            self.open.pop_front();
+        }
+        None
     }
 
     /// Whether answers to GS r prove nothing for now.
@@ -136,10 +155,18 @@ mod tests {
     #[test]
     fn either_answer_counts_and_each_once() {
         let mut fences = asked(false);
-        assert_eq!(fences.process(*b"111w"), Some(FIRST));
-        assert_eq!(fences.transmitted(), Some(FIRST));
-        assert_eq!(fences.transmitted(), Some(SECOND));
+        assert_eq!((fences.transmitted(), fences.transmitted()), (Some(FIRST), Some(SECOND)));
         assert_eq!((fences.process(*b"111y"), fences.transmitted()), (None, None));
+        assert!(!fences.owes());
+    }
+
+    #[test]
+    fn where_numbers_come_only_numbers_count() {
+        let mut fences = asked(false);
+        assert_eq!((fences.process(*b"111w"), fences.transmitted()), (Some(FIRST), None));
+        // One more than there can be: it takes nothing away from the number that follows.
+        assert_eq!(fences.transmitted(), None);
+        assert_eq!((fences.process(*b"111y"), fences.transmitted()), (Some(SECOND), None));
         assert!(!fences.owes());
     }
 
@@ -158,7 +185,7 @@ mod tests {
         assert_eq!(fences.process(*b"QQQQ"), None);
         assert!(fences.is_owed());
         assert_eq!(fences.process(*b"111w"), Some(FIRST));
-        assert_eq!(fences.transmitted(), Some(FIRST));
+        assert!(!fences.is_owed());
     }
 
     #[test]

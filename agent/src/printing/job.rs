@@ -412,6 +412,8 @@ impl Machine {
                 None
             }
             Answer::Process(id) => self.fences.process(id),
+            // In garbage, any byte can look like this one.
+            Answer::Transmitted(_) if self.reader.garbage() > 0 => None,
             Answer::Transmitted(_) => self.fences.transmitted(),
         };
         self.signs.take(answer);

@@ -158,7 +158,7 @@ impl Task {
                     }
                 }
             }
-            self.publish(health::Conditions::default().with(Condition::Unreachable), None);
+            self.publish(Some(health::Conditions::default().with(Condition::Unreachable)), None);
             self.pause(Duration::from_millis(pause_ms)).await?;
             pause_ms = (pause_ms * 2).min(RECONNECT_MS_MAX);
         }
@@ -198,7 +198,11 @@ impl Task {
                 }
             }
             let heard_at = machine.take_heard().then(clock::now);
-            self.publish(machine.conditions(), heard_at);
+            // A unit that usually answers and has not yet on this connection is not known to be any better than before.
+            let is_known = machine.has_been_heard() || !machine.profile().answered;
+            let conditions = Some(machine.conditions())
+                .filter(|conditions| is_known || conditions.iter().next().is_some());
+            self.publish(conditions, heard_at);
 
             let mut due = machine.timeout();
             for at in [stop_at, self.journal_retry_at, self.tell_waiting_at()].into_iter().flatten() {
@@ -375,14 +379,16 @@ impl Task {
         }
     }
 
-    /// Brings the health up to date; watchers are woken only where there is news for them.
-    fn publish(&mut self, conditions: health::Conditions, heard_at: Option<UnixMs>) {
+    /// Brings the health up to date; watchers are woken only where there is news for them. Without conditions, those
+    /// that are shown stay.
+    fn publish(&mut self, conditions: Option<health::Conditions>, heard_at: Option<UnixMs>) {
         let waiting = self.waiting();
         let may_tell =
             self.waiting_told_at.is_none_or(|at| at.elapsed() >= Duration::from_millis(WAITING_EVERY_MS));
         let mut told_waiting = false;
         self.health.send_if_modified(|health| {
-            let mut changed = health::update(health, conditions, clock::now());
+            let mut changed =
+                conditions.is_some_and(|conditions| health::update(health, conditions, clock::now()));
             if heard_at.is_some() {
                 changed |= health.heard_at.is_none();
                 health.heard_at = heard_at;

@@ -10,6 +10,10 @@ use std::collections::VecDeque;
 /// Questions that are open at most; a unit that answers none is asked no further.
 pub const OPEN_MAX: usize = 8;
 
+/// Flow control of a serial line: some units send it over any line.
+const XON: u8 = 0x11;
+const XOFF: u8 = 0x13;
+
 /// A real-time query, DLE EOT n.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Query {
@@ -136,7 +140,11 @@ impl Reader {
         match byte {
             0x37 => self.partial = Partial::Process { bytes: [0x37, 0, 0, 0, 0, 0, 0], have: 1 },
             _ if byte & 0x93 == 0x10 => self.partial = Partial::Automatic { bytes: [byte, 0, 0, 0], have: 1 },
-            _ if byte & 0x90 == 0 => return Some(Answer::Transmitted(byte)),
+            // Near end and out are two bits each, set together.
+            _ if byte & 0x90 == 0 && matches!(byte & 0x0F, 0x00 | 0x03 | 0x0C | 0x0F) => {
+                return Some(Answer::Transmitted(byte));
+            }
+            XON | XOFF => {}
             _ => self.garbage += 1,
         }
         None
@@ -200,6 +208,18 @@ mod tests {
                 assert_eq!((answers, garbage), (vec![answer], 0));
             }
         }
+    }
+
+    #[test]
+    fn one_byte_says_how_the_paper_is_or_nothing() {
+        assert_eq!(
+            read(&[0x00, 0x03, 0x0C, 0x6F], &[]),
+            ([0x00, 0x03, 0x0C, 0x6F].map(Answer::Transmitted).into(), 0)
+        );
+        // Half of a sensor.
+        assert_eq!(read(&[0x01, 0x02, 0x04, 0x48], &[]), (Vec::new(), 4));
+        // Flow control is no word of the printer's.
+        assert_eq!(read(&[XON, XOFF], &[]), (Vec::new(), 0));
     }
 
     #[test]

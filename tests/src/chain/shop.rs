@@ -101,9 +101,18 @@ pub fn order(shop: &str, number: u64) -> PlacedOrder {
 /// Where it does not answer ok.
 pub async fn push(hub: &Hub, shop: &str, number: u64) -> anyhow::Result<PlacedOrder> {
     let order = order(shop, number);
-    let reply = hub.client().post(PAID_PATH, &hub.meituan().paid(&order, now_s())).await?;
-    anyhow::ensure!(reply.body == OK_REPLY, "the hub answered {} {}", reply.status, reply.body);
+    push_order(hub, &order).await?;
     Ok(order)
+}
+
+/// Pushes an order, which the hub must take.
+///
+/// # Errors
+/// Where it does not answer ok.
+pub async fn push_order(hub: &Hub, order: &PlacedOrder) -> anyhow::Result<()> {
+    let reply = hub.client().post(PAID_PATH, &hub.meituan().paid(order, now_s())).await?;
+    anyhow::ensure!(reply.body == OK_REPLY, "the hub answered {} {}", reply.status, reply.body);
+    Ok(())
 }
 
 /// Waits until every ticket of these orders is printed, as far as the hub knows.
