@@ -1,11 +1,11 @@
 //! The console: one live page, and the same data as JSON.
 //!
-//! * `/` is the page, in Chinese or English; `/events` keeps it up to date ([`live`]); `/api/overview` is for
+//! * `/` is the page, in Chinese or English; `/events` keeps it up to date (`live`); `/api/overview` is for
 //!   programs. All three show a [`snapshot`].
 //! * Stale is never green, at each link of the chain: an agent that is quiet makes its store unknown
-//!   ([`snapshot`]), a hub that cannot read its data says so with each beat ([`frame`]), and a page that does
+//!   ([`snapshot`]), a hub that cannot read its data says so with each beat (`frame`), and a page that does
 //!   not hear from the hub greys out by itself (`assets/console.js`).
-//! * It listens on the loopback and answers only to its names ([`guard`]).
+//! * It listens on the loopback and answers only to its names (`guard`).
 //!
 //! Everything here is read only and in memory; a crash loses nothing.
 
