@@ -1,5 +1,6 @@
 //! Where platforms push: verify, store durably, answer, and only then work.
 
+mod serve;
 mod tls;
 
 use crate::clock;
@@ -22,9 +23,9 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
 
+pub use serve::serve;
 pub use tls::{TlsError, acceptor};
 
 /// The largest push that is read. The largest real one seen has about 20 KiB.
@@ -55,33 +56,6 @@ pub enum HttpError {
 /// Where it is not to be had.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
     TcpListener::bind(address).await.map_err(|cause| HttpError::Listen { address, cause })
-}
-
-/// Serves `router` until `stop` says so; HTTPS where there is an acceptor.
-pub async fn serve(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    stop: watch::Receiver<bool>,
-) {
-    let stopped = stopped(stop);
-    let served = match tls {
-        Some(acceptor) => {
-            let listener = tls::TlsListener::new(listener, acceptor);
-            axum::serve(listener, router).with_graceful_shutdown(stopped).await
-        }
-        None => {
-            use axum::serve::ListenerExt;
-            let listener = listener.tap_io(|stream| {
-                // Answers are small and waited for.
-                let _ = stream.set_nodelay(true);
-            });
-            axum::serve(listener, router).with_graceful_shutdown(stopped).await
-        }
-    };
-    if let Err(error) = served {
-        error!(code = "http", %error, "the HTTP server has ended");
-    }
 }
 
 /// Waits until the hub is told to stop.
