@@ -10,9 +10,10 @@
 
 use super::job::{Event, Lost, Machine};
 use super::journal::{Journal, JournalError, Record};
-use super::{PrinterConfig, escpos, health, lan, layout};
+use super::{PrinterConfig, health, lan};
 use crate::clock;
 use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Counts, Ending, Finish, Spool, SpoolError};
+use docket_paper::{escpos, layout};
 use docket_protocol::ids::{PrinterName, UnixMs};
 use docket_protocol::outcome::Evidence;
 use docket_protocol::printer::{Condition, PrinterHealth};

@@ -4,8 +4,8 @@
 //! fit is wrapped, never cut off: a kitchen must see the whole note. Nothing here knows bytes, so a preview
 //! can be drawn from the same lines.
 
-use super::Paper;
-use super::text::{clean, columns, columns_of};
+use crate::Paper;
+use crate::text::{clean, columns, columns_of};
 use docket_protocol::document::{Align, Block, Cell, Document, QR_BYTES_MAX, Style};
 
 /// Lines of a ticket at most: about 2 m of paper. More is a mistake, and says so on the paper.
@@ -55,6 +55,11 @@ pub fn lay_out(document: &Document, paper: Paper, repeat: u16) -> Vec<Line> {
             Block::Rule { title } => page.rule(title),
             Block::Feed { lines } => page.lines.extend((*lines > 0).then_some(Line::Feed(*lines))),
             Block::Qr { data, module_dots } => page.qr(data, *module_dots, paper),
+            Block::Image { .. }
+            | Block::Barcode { .. }
+            | Block::Cut
+            | Block::Drawer { .. }
+            | Block::Buzzer { .. } => {}
         }
         if page.lines.len() > LINES_MAX {
             page.lines.truncate(LINES_MAX);
@@ -138,11 +143,7 @@ impl Page {
 }
 
 fn clamp(style: Style) -> Style {
-    Style {
-        width: style.width.clamp(1, SCALE_MAX),
-        height: style.height.clamp(1, SCALE_MAX),
-        bold: style.bold,
-    }
+    Style { width: style.width.clamp(1, SCALE_MAX), height: style.height.clamp(1, SCALE_MAX), ..style }
 }
 
 /// The width of each cell in characters of the row's style; `None` where they do not fit side by side.
@@ -247,7 +248,7 @@ mod tests {
     use super::*;
 
     fn style(width: u8) -> Style {
-        Style { width, height: 1, bold: false }
+        Style { width, ..Style::NORMAL }
     }
 
     fn cell(text: &str, columns: Option<u8>, align: Align) -> Cell {

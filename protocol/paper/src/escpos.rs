@@ -5,8 +5,8 @@
 //! small vectors for each command. What it lacks (FS &, FS !) or has wrong (cut, drawer) is spelled out here,
 //! from `spec/escpos.md`.
 
-use super::layout::Line;
-use super::text::push_gb18030;
+use crate::layout::Line;
+use crate::text::push_gb18030;
 use docket_protocol::document::{Align, Style};
 use escpos::driver::Driver;
 use escpos::printer::Printer;
@@ -26,7 +26,7 @@ const SCALES: u8 = 8;
 /// What a ticket of 30 lines takes.
 const BYTES_USUAL: usize = 2_048;
 
-/// The bytes of a ticket, from after ESC @ to its last line feed. What surrounds them is [`super::job`]'s.
+/// The bytes of a ticket, from after ESC @ to its last line feed. What surrounds them is the print job's.
 pub fn encode(lines: &[Line]) -> Vec<u8> {
     let commands = commands();
     let mut out = Vec::with_capacity(BYTES_USUAL);
