@@ -48,6 +48,68 @@ pub enum Block {
         /// Side of a module, 1 to 16 dots.
         module_dots: u8,
     },
+    /// A picture in black and white.
+    Image {
+        /// What is shown.
+        image: Image,
+        /// Where it stands.
+        align: Align,
+    },
+    /// A bar code in the middle of the paper.
+    Barcode {
+        /// What it says.
+        data: String,
+        /// How it says it.
+        symbology: Symbology,
+        /// Height of the bars, 1 to 255 dots.
+        height_dots: u8,
+        /// Width of the narrowest bar, 2 to 6 dots.
+        module_dots: u8,
+        /// Whether what it says stands below it.
+        caption: bool,
+    },
+    /// Feeds to the cutter and cuts here. The cut at the end of a ticket is not the document's.
+    Cut,
+    /// Opens the cash drawer.
+    Drawer {
+        /// The drawer's connector, 1 or 2 (pins 2 and 5 of the plug).
+        connector: u8,
+    },
+    /// Sounds the buzzer, where the printer has one.
+    Buzzer {
+        /// How often, 1 to 9.
+        times: u8,
+    },
+}
+
+/// A picture: one bit a dot, 1 is black.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Image {
+    /// Dots in a row.
+    pub width_dots: u16,
+    /// Row after row from the top, each begun in a new byte, the leftmost dot in its highest bit.
+    pub rows: Vec<u8>,
+}
+
+impl Image {
+    /// Bytes of a row.
+    pub fn row_bytes(&self) -> usize {
+        usize::from(self.width_dots).div_ceil(8)
+    }
+
+    /// Whole rows.
+    pub fn height_dots(&self) -> usize {
+        self.rows.len().checked_div(self.row_bytes()).unwrap_or(0)
+    }
+}
+
+/// A kind of bar code. Append only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Symbology {
+    /// Code 128: any ASCII text.
+    Code128,
+    /// EAN-13: 12 digits, or 13 with the check digit.
+    Ean13,
 }
 
 /// What fits a QR code of version 40 at error correction M in byte mode (ISO/IEC 18004).
@@ -73,17 +135,21 @@ pub struct Style {
     pub height: u8,
     /// Heavier strokes.
     pub bold: bool,
+    /// A line below.
+    pub underline: bool,
+    /// White on black.
+    pub reverse: bool,
 }
 
 impl Style {
     /// Normal characters.
-    pub const NORMAL: Style = Style { width: 1, height: 1, bold: false };
+    pub const NORMAL: Style = Style { width: 1, height: 1, bold: false, underline: false, reverse: false };
     /// Normal and bold.
-    pub const BOLD: Style = Style { width: 1, height: 1, bold: true };
+    pub const BOLD: Style = Style { width: 1, height: 1, bold: true, ..Style::NORMAL };
     /// Twice as high: dish names in a kitchen.
-    pub const TALL: Style = Style { width: 1, height: 2, bold: false };
+    pub const TALL: Style = Style { width: 1, height: 2, bold: false, ..Style::NORMAL };
     /// Twice as wide and high: pick-up numbers.
-    pub const BIG: Style = Style { width: 2, height: 2, bold: true };
+    pub const BIG: Style = Style { width: 2, height: 2, bold: true, ..Style::NORMAL };
 }
 
 /// Where text stands in its space.

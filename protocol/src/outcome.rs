@@ -39,6 +39,8 @@ pub enum Doubt {
     PowerLost,
     /// The printer fell silent after the first byte.
     PrinterSilent,
+    /// It was not begun before it was of no more use. No byte of it has left.
+    Expired,
 }
 
 impl Doubt {
@@ -49,6 +51,7 @@ impl Doubt {
             Doubt::AgentEnded => "agent-ended",
             Doubt::PowerLost => "power-lost",
             Doubt::PrinterSilent => "printer-silent",
+            Doubt::Expired => "expired",
         }
     }
 }

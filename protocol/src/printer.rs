@@ -24,6 +24,12 @@ pub enum Condition {
     Heat,
     /// An error that only a person can clear (switch it off and on).
     Fatal,
+    /// Nothing is known of it yet, or no more.
+    Unknown,
+    /// It comes and goes many times in a short while; the conditions beside this one are the newest.
+    Flapping,
+    /// A person has told it to wait.
+    Paused,
 }
 
 impl Condition {
@@ -39,12 +45,27 @@ impl Condition {
             Condition::Cutter => "cutter",
             Condition::Heat => "heat",
             Condition::Fatal => "fatal",
+            Condition::Unknown => "unknown",
+            Condition::Flapping => "flapping",
+            Condition::Paused => "paused",
         }
     }
 
     /// Whether tickets wait until it is mended.
     pub fn stops_printing(self) -> bool {
-        !matches!(self, Condition::PaperNearEnd)
+        match self {
+            Condition::PaperNearEnd | Condition::Flapping => false,
+            Condition::Unreachable
+            | Condition::Silent
+            | Condition::Offline
+            | Condition::CoverOpen
+            | Condition::PaperOut
+            | Condition::Cutter
+            | Condition::Heat
+            | Condition::Fatal
+            | Condition::Unknown
+            | Condition::Paused => true,
+        }
     }
 
     /// What it is and what to do, for people: (zh-CN, en).
@@ -75,6 +96,12 @@ impl Condition {
                 "打印机故障:关机再开机,仍不行请报修",
                 "printer error: switch it off and on, then call for repair",
             ),
+            Condition::Unknown => ("状态未知:正在连接打印机", "state unknown: connecting to the printer"),
+            Condition::Flapping => (
+                "时好时坏:检查电源线、网线或 USB 插头是否松动",
+                "comes and goes: look for a loose power, network or USB plug",
+            ),
+            Condition::Paused => ("已暂停打印:点「继续」恢复", "paused by a person: press resume"),
         }
     }
 }

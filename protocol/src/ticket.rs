@@ -13,8 +13,18 @@ pub enum TicketKind {
     Kitchen,
     /// 催菜单: the customer asks where it stays.
     Urge,
-    /// 退菜单: the order is cancelled.
+    /// 退菜单: the order, or a part of it, is cancelled.
     Cancel,
+    /// 加菜单: what was added to an order.
+    Added,
+    /// 结账单: the bill for a guest.
+    Bill,
+    /// 标签: the label of a cup or a box.
+    Label,
+    /// 预订单: an order for a later time.
+    Booking,
+    /// 测试页: shows that a printer prints, and how.
+    Test,
 }
 
 impl TicketKind {
@@ -25,6 +35,11 @@ impl TicketKind {
             TicketKind::Kitchen => "kitchen",
             TicketKind::Urge => "urge",
             TicketKind::Cancel => "cancel",
+            TicketKind::Added => "added",
+            TicketKind::Bill => "bill",
+            TicketKind::Label => "label",
+            TicketKind::Booking => "booking",
+            TicketKind::Test => "test",
         }
     }
 
@@ -35,9 +50,17 @@ impl TicketKind {
             TicketKind::Kitchen => "厨打单",
             TicketKind::Urge => "催菜单",
             TicketKind::Cancel => "退菜单",
+            TicketKind::Added => "加菜单",
+            TicketKind::Bill => "结账单",
+            TicketKind::Label => "标签",
+            TicketKind::Booking => "预订单",
+            TicketKind::Test => "测试页",
         }
     }
 }
+
+/// Copies of one ticket at most.
+pub const COPIES_MAX: u8 = 9;
 
 /// One slip of paper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +79,12 @@ pub struct Ticket {
     pub made_at: UnixMs,
     /// Another spool had this ticket before and may have printed it: print it marked 补打.
     pub maybe_printed: bool,
+    /// It is printed before tickets that are not.
+    pub urgent: bool,
+    /// How many of it are printed, 1 to [`COPIES_MAX`].
+    pub copies: u8,
+    /// When it is of no more use: not begun by then, it waits for a person.
+    pub expires_at: Option<UnixMs>,
     /// What is printed.
     pub document: Document,
 }

@@ -11,7 +11,7 @@ use docket_protocol::printer::{Condition, PrinterHealth, Since};
 pub struct Conditions(u16);
 
 impl Conditions {
-    const ALL: [Condition; 9] = [
+    const ALL: [Condition; 12] = [
         Condition::Unreachable,
         Condition::Silent,
         Condition::Offline,
@@ -21,6 +21,9 @@ impl Conditions {
         Condition::Cutter,
         Condition::Heat,
         Condition::Fatal,
+        Condition::Unknown,
+        Condition::Flapping,
+        Condition::Paused,
     ];
 
     /// With one more.

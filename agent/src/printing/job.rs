@@ -33,11 +33,11 @@
 //! data. So the new connection begins with as many zeros as the longest command has bytes: they end the command,
 //! and by themselves they mean nothing.
 
-use super::escpos;
 use super::fence::{Fences, Passed, Place};
 use super::health::{Conditions, Signs};
 use super::status::{Answer, OPEN_MAX, Query, Reader};
 use crate::spool::{Ending, Profile};
+use docket_paper::escpos;
 use docket_protocol::document::QR_BYTES_MAX;
 use docket_protocol::outcome::{Doubt, Evidence};
 use docket_protocol::printer::Condition;

@@ -1,6 +1,6 @@
 //! Printing: from a claimed ticket to paper, and how that is known.
 //!
-//! * [`layout`], [`text`], [`escpos`]: a document becomes lines for a width, and lines become bytes.
+//! * [`docket_paper`] lays tickets out and makes their bytes.
 //! * [`status`]: what a printer's bytes mean. [`health`]: what is wrong with it, and since when.
 //! * [`job`]: the machine that decides when a ticket may begin and when it is done; no I/O, no clock. [`fence`]: what
 //!   proves that it is.
@@ -10,17 +10,15 @@
 //! The next ticket's first byte leaves only when the former's fence is in: were two in flight, a lost
 //! connection would leave both unknown.
 
-pub mod escpos;
 pub mod fence;
 pub mod health;
 pub mod job;
 pub mod journal;
 pub mod lan;
-pub mod layout;
 pub mod queue;
 pub mod status;
-pub mod text;
 
+pub use docket_paper::Paper;
 pub use queue::{run_printer, unknown_health};
 
 use docket_protocol::ids::PrinterName;
@@ -38,31 +36,4 @@ pub struct PrinterConfig {
     pub stations: Vec<String>,
     /// Whether it prints what maps nowhere.
     pub default: bool,
-}
-
-/// Width of the paper, and so of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paper {
-    /// 80 mm: 48 columns, 576 dots.
-    Mm80,
-    /// 58 mm: 32 columns, 384 dots.
-    Mm58,
-}
-
-impl Paper {
-    /// Columns of normal characters in a line.
-    pub fn columns(self) -> u16 {
-        match self {
-            Paper::Mm80 => 48,
-            Paper::Mm58 => 32,
-        }
-    }
-
-    /// Dots in a line.
-    pub fn dots(self) -> u16 {
-        match self {
-            Paper::Mm80 => 576,
-            Paper::Mm58 => 384,
-        }
-    }
 }

@@ -23,6 +23,9 @@ pub fn ticket(number: u32, station: &str) -> Ticket {
         title: format!("美团外卖 #{number}"),
         made_at: UnixMs(0),
         maybe_printed: false,
+        urgent: false,
+        copies: 1,
+        expires_at: None,
         document: Document {
             blocks: vec![Block::Text {
                 text: format!("No.{number}"),

@@ -187,6 +187,9 @@ fn ticket(
         title: title.to_owned(),
         made_at,
         maybe_printed: false,
+        urgent: false,
+        copies: 1,
+        expires_at: None,
         document,
     }
 }

@@ -25,7 +25,7 @@ const QR_MODULE_DOTS: u8 = 6;
 /// As many digits in a row may be a phone number.
 const PHONE_DIGITS_MIN: usize = 7;
 const STRUCK_OUT: &str = "[号码]";
-const NORMAL_TALL_BOLD: Style = Style { width: 1, height: 2, bold: true };
+const NORMAL_TALL_BOLD: Style = Style { height: 2, ..Style::BOLD };
 
 /// An order in a few words, without personal data: `美团外卖 #17`.
 pub fn title(order: &Order) -> String {
@@ -35,9 +35,15 @@ pub fn title(order: &Order) -> String {
 /// What stands before a title and a dish on a slip that follows an order.
 pub fn prefix(kind: TicketKind) -> &'static str {
     match kind {
-        TicketKind::Front | TicketKind::Kitchen => "",
+        TicketKind::Front
+        | TicketKind::Kitchen
+        | TicketKind::Bill
+        | TicketKind::Label
+        | TicketKind::Booking
+        | TicketKind::Test => "",
         TicketKind::Urge => "(催)",
         TicketKind::Cancel => "(退)",
+        TicketKind::Added => "(加)",
     }
 }
 

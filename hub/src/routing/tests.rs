@@ -77,7 +77,7 @@ fn dump(document: &Document) -> String {
             Block::Text { style, .. } | Block::Row { style, .. } => {
                 format!("{}x{}{}", style.width, style.height, if style.bold { "b" } else { "" })
             }
-            Block::Rule { .. } | Block::Feed { .. } | Block::Qr { .. } => String::new(),
+            _ => String::new(),
         };
         let line = match block {
             Block::Text { text, align: at, .. } => format!("{size}{} {text}", align(*at)),
@@ -91,6 +91,7 @@ fn dump(document: &Document) -> String {
             Block::Rule { title } => format!("---{title}"),
             Block::Feed { lines } => format!("feed {lines}"),
             Block::Qr { data, module_dots } => format!("qr {data} {module_dots}"),
+            other => format!("{other:?}"),
         };
         writeln!(out, "{line}").unwrap();
     }

@@ -7,7 +7,7 @@
 
 mod samples;
 
-use docket_protocol::document::{Align, Block};
+use docket_protocol::document::{Align, Block, Image, Symbology};
 use docket_protocol::enrol::{Answer, EnrolRefusal};
 use docket_protocol::frame::{Decoder, encode, payload, read_payload};
 use docket_protocol::ids::Platform;
@@ -115,6 +115,7 @@ fn lines() -> Vec<Line> {
         AgentEnded: Doubt::AgentEnded,
         PowerLost: Doubt::PowerLost,
         PrinterSilent: Doubt::PrinterSilent,
+        Expired: Doubt::Expired,
     );
     variants!(lines, Condition, value,
         Unreachable: Condition::Unreachable,
@@ -126,12 +127,20 @@ fn lines() -> Vec<Line> {
         Cutter: Condition::Cutter,
         Heat: Condition::Heat,
         Fatal: Condition::Fatal,
+        Unknown: Condition::Unknown,
+        Flapping: Condition::Flapping,
+        Paused: Condition::Paused,
     );
     variants!(lines, TicketKind, value,
         Front: TicketKind::Front,
         Kitchen: TicketKind::Kitchen,
         Urge: TicketKind::Urge,
         Cancel: TicketKind::Cancel,
+        Added: TicketKind::Added,
+        Bill: TicketKind::Bill,
+        Label: TicketKind::Label,
+        Booking: TicketKind::Booking,
+        Test: TicketKind::Test,
     );
     variants!(lines, Platform, value,
         Meituan: Platform::Meituan,
@@ -142,6 +151,17 @@ fn lines() -> Vec<Line> {
         Rule: Block::Rule { title: "1号口袋".into() },
         Feed: Block::Feed { lines: 3 },
         Qr: Block::Qr { data: "https://example.com/17".into(), module_dots: 6 },
+        Image: Block::Image { image: Image { width_dots: 12, rows: vec![0xAB, 0xC0, 0x12, 0x30] }, align: Align::Right },
+        Barcode: Block::Barcode {
+            data: "690123456789".into(), symbology: Symbology::Ean13, height_dots: 80, module_dots: 3, caption: true,
+        },
+        Cut: Block::Cut,
+        Drawer: Block::Drawer { connector: 2 },
+        Buzzer: Block::Buzzer { times: 3 },
+    );
+    variants!(lines, Symbology, value,
+        Code128: Symbology::Code128,
+        Ean13: Symbology::Ean13,
     );
     variants!(lines, Align, value,
         Left: Align::Left,

@@ -49,6 +49,9 @@ pub(super) fn ticket() -> Ticket {
         title: "美团外卖 #17".into(),
         made_at: NOW,
         maybe_printed: true,
+        urgent: true,
+        copies: 2,
+        expires_at: Some(UnixMs(NOW.0 + 3_600_000)),
         document: Document { blocks: vec![text(), row(), Block::Feed { lines: 2 }] },
     }
 }
@@ -56,7 +59,7 @@ pub(super) fn ticket() -> Ticket {
 pub(super) fn text() -> Block {
     Block::Text {
         text: "#17\n厨打单".into(),
-        style: Style { width: 2, height: 3, bold: true },
+        style: Style { width: 2, height: 3, bold: true, underline: false, reverse: true },
         align: Align::Center,
     }
 }
