@@ -1,0 +1,1 @@
+//! Finding printers: one search at a time, whose findings go to everyone who looks.
