@@ -62,6 +62,7 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), Agen
     let tls = link::tls::link_config(&identity)?;
     let mut options = SpoolOptions::new(config.printer_routes(), boot::id());
     options.on_unknown = config.printing.on_unknown.into();
+    options.backup_after_ms = u64::from(config.printing.backup_after_s) * 1_000;
     let spool = Spool::open(&config.data, options)?;
     info!(agent = %identity.agent, store = %identity.store, "running");
 
