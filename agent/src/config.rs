@@ -3,7 +3,7 @@
 
 use crate::printers::{Added, Printers};
 use crate::printing::{Paper, PrinterConfig};
-use crate::spool::{OnUnknown, PrinterRoute};
+use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
 use docket_protocol::ids::PrinterName;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -96,12 +96,25 @@ pub enum SocketChoice {
 }
 
 /// `[printing]`
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrintingConfig {
     /// What is done with a ticket that may have come out.
     #[serde(default)]
     pub on_unknown: UnknownChoice,
+    /// For how many seconds a printer cannot print until its backup takes its tickets.
+    #[serde(default = "backup_after_s")]
+    pub backup_after_s: u32,
+}
+
+impl Default for PrintingConfig {
+    fn default() -> Self {
+        Self { on_unknown: UnknownChoice::default(), backup_after_s: backup_after_s() }
+    }
+}
+
+fn backup_after_s() -> u32 {
+    u32::try_from(BACKUP_AFTER_MS / 1_000).unwrap_or(u32::MAX)
 }
 
 /// What is done with a ticket that may have come out.
@@ -155,6 +168,9 @@ pub struct PrinterEntry {
     /// Whether it prints what maps nowhere. A single printer does anyway.
     #[serde(default)]
     pub default: bool,
+    /// The printer that takes its tickets while it cannot print.
+    #[serde(default)]
+    pub backup: Option<String>,
 }
 
 fn mm80() -> u8 {
@@ -198,6 +214,14 @@ impl Config {
             }
             if printer.address.trim().is_empty() {
                 return refused(key, "give its address, e.g. 192.168.1.50 or 192.168.1.50:9100");
+            }
+            if let Some(backup) = &printer.backup {
+                if *backup == printer.name {
+                    return refused(key, "a printer cannot be its own backup");
+                }
+                if !self.printers.iter().any(|other| other.name == *backup) {
+                    return refused(key, &format!("its backup {backup} is not among the printers"));
+                }
             }
             if !matches!(printer.paper_mm, 58 | 80) {
                 return refused(key, "paper_mm is 58 or 80");
@@ -246,6 +270,7 @@ impl Config {
                 name: PrinterName::new(&entry.name),
                 stations: entry.stations.clone(),
                 default: entry.default,
+                backup: entry.backup.as_ref().map(PrinterName::new),
             })
             .collect();
         if routes.is_empty() {
@@ -253,6 +278,7 @@ impl Config {
                 name: PrinterName::new(NO_PRINTER),
                 stations: Vec::new(),
                 default: true,
+                backup: None,
             });
         }
         routes

@@ -26,6 +26,7 @@ pub async fn run(
     let tls = tls::link_config(identity)?;
     let mut options = SpoolOptions::new(config.printer_routes(), boot::id());
     options.on_unknown = config.printing.on_unknown.into();
+    options.backup_after_ms = u64::from(config.printing.backup_after_s) * 1_000;
     let spool = Spool::open(&config.data, options)?;
     shown.spool.send_replace(Some(spool.clone()));
 

@@ -123,6 +123,7 @@ impl Printers {
         for entry in &added.printers {
             printers.add(entry.clone());
         }
+        printers.drop_lost_backups();
         let default = printers.list.iter().position(|printer| printer.entry.default).unwrap_or(0);
         for (place, printer) in printers.list.iter_mut().enumerate() {
             printer.entry.default = place == default;
@@ -169,6 +170,15 @@ impl Printers {
         self.list.push(Printer { entry, fixed: false });
     }
 
+    /// Those of `agent.toml` were checked; an added one may name a printer that is gone.
+    fn drop_lost_backups(&mut self) {
+        let names: Vec<String> = self.list.iter().map(|printer| printer.entry.name.clone()).collect();
+        for printer in self.list.iter_mut().filter(|printer| !printer.fixed) {
+            let own = printer.entry.name.clone();
+            printer.entry.backup.take_if(|backup| *backup == own || !names.contains(backup));
+        }
+    }
+
     fn note(&mut self, zh: String, en: String) {
         self.notes.push((zh, en));
     }
@@ -197,6 +207,7 @@ mod tests {
             paper_mm: 80,
             stations: stations.iter().map(|&station| station.into()).collect(),
             default,
+            backup: None,
         }
     }
 

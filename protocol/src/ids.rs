@@ -114,6 +114,11 @@ impl TicketId {
         Self(Uuid::new_v5(&TICKET_NAMESPACE, name.as_bytes()).into_bytes())
     }
 
+    /// As it is shown, read back.
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(|id| Self(id.into_bytes()))
+    }
+
     /// From stored bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)

@@ -40,6 +40,9 @@ pub struct Wanted {
     stations: Vec<String>,
     #[serde(default)]
     default: bool,
+    /// The printer that takes its tickets while it cannot print.
+    #[serde(default)]
+    backup: Option<String>,
 }
 
 /// Which printer.
@@ -128,6 +131,7 @@ impl Wanted {
             paper_mm: self.paper_mm,
             stations,
             default: self.default,
+            backup: self.backup.filter(|backup| !backup.is_empty()),
         };
         match entry_fault(&entry) {
             None => Ok(entry),

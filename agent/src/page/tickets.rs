@@ -16,7 +16,7 @@ pub const TICKETS_SHOWN: usize = 50;
 /// A ticket as it is shown.
 #[derive(Debug, Serialize)]
 pub struct TicketView {
-    id: TicketId,
+    id: String,
     /// What it is for; `None` where a newer program has stored it.
     kind: Option<&'static str>,
     kind_title: Option<&'static str>,
@@ -43,7 +43,7 @@ impl TicketView {
     fn new(ticket: RecentTicket) -> Self {
         let printed = ticket.state == TicketState::Printed;
         TicketView {
-            id: ticket.id,
+            id: ticket.id.to_string(),
             kind: ticket.kind.map(|kind| kind.as_str()),
             kind_title: ticket.kind.map(|kind| kind.title()),
             title: ticket.title,
@@ -173,4 +173,8 @@ pub fn unknown_printer(name: &str) -> Refused {
         format!("没有名为「{name}」的打印机"),
         format!("there is no printer named {name}"),
     )
+}
+
+fn draw(_document: &docket_protocol::document::Document, _paper: Paper, _repeat: u16) -> String {
+    "<svg xmlns=\"http://www.w3.org/2000/svg\"/>".to_owned()
 }

@@ -155,6 +155,7 @@ mod tests {
                 paper_mm: 80,
                 stations: Vec::new(),
                 default: false,
+                backup: None,
             },
             fixed: false,
         };

@@ -171,6 +171,7 @@ mod tests {
             paper_mm: 80,
             stations: Vec::new(),
             default: true,
+            backup: None,
         };
         let printers = Printers { list: vec![Printer { entry, fixed: false }], notes: Vec::new() };
         let light = |now| State::new(Some(&status), printers.clone(), UnixMs(now)).printers[0].light;

@@ -116,6 +116,7 @@ pub fn state(name: &str, language: Language) -> &str {
         "unknown" => language.pick("是否打出不明,将补打", "unknown, prints again"),
         "held" => language.pick("等人处理", "waits for a person"),
         "printed" => language.pick("已打印", "printed"),
+        "settled" => language.pick("门店已处理,不再打印", "settled in the store"),
         other => other,
     }
 }

@@ -402,6 +402,7 @@ fn record(
         Outcome::Printed(evidence) => (TicketState::Printed, Some(evidence.as_str()), None),
         Outcome::Unknown(doubt) => (TicketState::Unknown, None, Some(doubt.as_str())),
         Outcome::Held(doubt) => (TicketState::Held, None, Some(doubt.as_str())),
+        Outcome::Settled => (TicketState::Settled, None, None),
     };
     let printed_at = (state == TicketState::Printed).then_some(now.0);
     connection
