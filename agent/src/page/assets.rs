@@ -34,6 +34,7 @@ static ASSETS: &[Asset] = assets![
     "drawing.js": SCRIPT,
     "live.js": SCRIPT,
     "banner.js": SCRIPT,
+    "form.js": SCRIPT,
     "printers.js": SCRIPT,
     "adding.js": SCRIPT,
     "tickets.js": SCRIPT,
