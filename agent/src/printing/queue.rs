@@ -246,7 +246,7 @@ impl Task {
         while let Some(claim) = self.port.try_next() {
             self.take(claim);
         }
-        if want == 0 && !self.queue.is_empty() {
+        if (want == 0 || self.is_paused()) && !self.queue.is_empty() {
             machine.stand_down();
             self.give_back_queue().await?;
         }
@@ -420,6 +420,11 @@ impl Task {
 
     fn shows(&self, condition: Condition) -> bool {
         self.health.borrow().conditions.iter().any(|since| since.condition == condition)
+    }
+
+    /// The spool gives no more tickets then; this is about those that it has given.
+    fn is_paused(&self) -> bool {
+        self.counts.borrow().paused_since(&self.config.name).is_some()
     }
 
     fn is_stopping(&self) -> bool {
