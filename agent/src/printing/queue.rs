@@ -10,12 +10,11 @@
 
 use super::job::{Event, Lost, Machine};
 use super::journal::{Journal, JournalError, Record};
-use super::{PrinterConfig, health, lan};
+use super::{PrinterConfig, health, lan, slip};
 use crate::clock;
 use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Counts, Ending, Finish, Spool, SpoolError};
 use docket_paper::escpos::{self, Dialect};
 use docket_paper::font::Fonts;
-use docket_paper::layout::{self, Marks};
 use docket_protocol::ids::{PrinterName, UnixMs};
 use docket_protocol::outcome::Evidence;
 use docket_protocol::printer::{Condition, PrinterHealth};
@@ -284,8 +283,7 @@ impl Task {
     /// A claim comes: its bytes are made while another ticket is in flight.
     fn take(&mut self, claim: Claim) {
         let paper = self.config.paper;
-        let marks = Marks { repeat: claim.repeat, backup_for: None };
-        let lines = layout::lay_out(&claim.ticket.document, paper, &marks);
+        let lines = slip::lines(&claim, paper);
         // No font is opened before a character needs one, and none is kept.
         let encoded = escpos::encode(&lines, paper, &Dialect::default(), &mut Fonts::installed());
         if !encoded.missing.is_empty() {
