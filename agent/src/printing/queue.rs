@@ -10,10 +10,11 @@
 
 use super::job::{Event, Lost, Machine};
 use super::journal::{Journal, JournalError, Record};
-use super::{PrinterConfig, health, lan};
+use super::{PrinterConfig, health, lan, slip};
 use crate::clock;
 use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Counts, Ending, Finish, Spool, SpoolError};
-use docket_paper::{escpos, layout};
+use docket_paper::escpos::{self, Dialect};
+use docket_paper::font::Fonts;
 use docket_protocol::ids::{PrinterName, UnixMs};
 use docket_protocol::outcome::Evidence;
 use docket_protocol::printer::{Condition, PrinterHealth};
@@ -246,7 +247,7 @@ impl Task {
         while let Some(claim) = self.port.try_next() {
             self.take(claim);
         }
-        if want == 0 && !self.queue.is_empty() {
+        if (want == 0 || self.is_paused()) && !self.queue.is_empty() {
             machine.stand_down();
             self.give_back_queue().await?;
         }
@@ -281,9 +282,18 @@ impl Task {
 
     /// A claim comes: its bytes are made while another ticket is in flight.
     fn take(&mut self, claim: Claim) {
-        let lines = layout::lay_out(&claim.ticket.document, self.config.paper, claim.repeat);
-        let content = escpos::encode(&lines);
-        self.queue.push_back(Prepared { claim, content });
+        let paper = self.config.paper;
+        let lines = slip::lines(&claim, paper);
+        // No font is opened before a character needs one, and none is kept.
+        let encoded = escpos::encode(&lines, paper, &Dialect::default(), &mut Fonts::installed());
+        if !encoded.missing.is_empty() {
+            // How many, not which: they may be part of a name.
+            tracing::warn!(
+                code = "glyphs-missing", printer = %self.config.name, ticket = %claim.ticket.id,
+                characters = encoded.missing.len(), "printed as boxes: neither printer nor fonts have them"
+            );
+        }
+        self.queue.push_back(Prepared { claim, content: encoded.bytes });
     }
 
     fn note_on_paper(&mut self, evidence: Evidence) {
@@ -420,6 +430,11 @@ impl Task {
 
     fn shows(&self, condition: Condition) -> bool {
         self.health.borrow().conditions.iter().any(|since| since.condition == condition)
+    }
+
+    /// The spool gives no more tickets then; this is about those that it has given.
+    fn is_paused(&self) -> bool {
+        self.counts.borrow().paused_since(&self.config.name).is_some()
     }
 
     fn is_stopping(&self) -> bool {

@@ -72,8 +72,10 @@ impl Work<'_> {
             ended_at: self.now,
         });
         let told = self.report(&told)?;
-        self.prepare("UPDATE tickets SET state = 3, ended_at = ?2, doubt = ?3, told = ?4 WHERE place = ?1")?
-            .execute(params![ticket.place, self.now.0, Doubt::Expired.as_str(), told])?;
+        self.prepare(
+            "UPDATE tickets SET state = 3, ended_at = ?2, doubt = ?3, told = ?4, told_seq = ?5 WHERE place = ?1",
+        )?
+        .execute(params![ticket.place, self.now.0, Doubt::Expired.as_str(), told.bytes, told.seq])?;
         if let Some(queue) = self.queue_of(&ticket.printer) {
             self.known.printers[queue].leave(ticket.pinned);
         }

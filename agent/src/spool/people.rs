@@ -90,8 +90,8 @@ impl Work<'_> {
             .optional()?;
         let Some(report) = held else { return Ok(false) };
         let told = self.report(&Report::Ticket(report))?;
-        self.prepare("UPDATE tickets SET state = 4, ended_at = ?2, told = ?3 WHERE id = ?1")?
-            .execute(params![ticket.as_bytes(), self.now.0, told])?;
+        self.prepare("UPDATE tickets SET state = 4, ended_at = ?2, told = ?3, told_seq = ?4 WHERE id = ?1")?
+            .execute(params![ticket.as_bytes(), self.now.0, told.bytes, told.seq])?;
         self.known.held = self.known.held.saturating_sub(1);
         Ok(true)
     }
