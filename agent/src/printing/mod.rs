@@ -17,9 +17,11 @@ pub mod journal;
 pub mod lan;
 pub mod queue;
 pub mod status;
+pub mod transport;
 
 pub use docket_paper::Paper;
 pub use queue::{run_printer, unknown_health};
+pub use transport::Address;
 
 use docket_protocol::ids::PrinterName;
 
@@ -28,8 +30,8 @@ use docket_protocol::ids::PrinterName;
 pub struct PrinterConfig {
     /// Its name.
     pub name: PrinterName,
-    /// `host` or `host:port`; the port is 9100 where none is given.
-    pub address: String,
+    /// How it is reached.
+    pub address: Address,
     /// What is in it.
     pub paper: Paper,
     /// Stations whose tickets it prints.

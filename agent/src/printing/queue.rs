@@ -10,7 +10,7 @@
 
 use super::job::{Event, Lost, Machine};
 use super::journal::{Journal, JournalError, Record};
-use super::{PrinterConfig, health, lan};
+use super::{Address, PrinterConfig, health, lan};
 use crate::clock;
 use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Counts, Ending, Finish, Spool, SpoolError};
 use docket_paper::{escpos, layout};
@@ -126,7 +126,7 @@ impl Task {
         let mut owed = self.journal.was_left_open();
         while !self.is_stopping() {
             let connected = tokio::select! {
-                connected = lan::connect(&self.config.address) => connected,
+                connected = connect(&self.config.address) => connected,
                 () = until_stopping(&mut self.shutdown) => return Ok(()),
             };
             let printer = &self.config.name;
@@ -442,6 +442,13 @@ fn read(stream: &TcpStream, machine: &mut Machine) -> Option<Left> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
             Err(error) => return Some(Left::Lost(Some(error))),
         }
+    }
+}
+
+async fn connect(address: &Address) -> io::Result<TcpStream> {
+    match address {
+        Address::Lan { host, port } => lan::connect(host, *port).await,
+        _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
