@@ -250,8 +250,8 @@ fn lan(text: &str) -> Result<Address, AddressError> {
         return Ok(Address::Lan { host: ip.to_string(), port: LAN_PORT });
     }
     let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => (host, lan_port(port, text)?),
-        None => (text, LAN_PORT),
+        Some((host, port)) if !text.ends_with(']') => (host, lan_port(port)?),
+        _ => (text, LAN_PORT),
     };
     let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     if let Some(ip) = bracketed.and_then(|host| host.parse::<Ipv6Addr>().ok()) {
@@ -271,9 +271,8 @@ fn lan(text: &str) -> Result<Address, AddressError> {
     Ok(Address::Lan { host: host.to_owned(), port })
 }
 
-fn lan_port(port: &str, whole: &str) -> Result<u16, AddressError> {
+fn lan_port(port: &str) -> Result<u16, AddressError> {
     match port.parse() {
-        Ok(0) | Err(_) if whole.starts_with('[') && whole.ends_with(']') => Ok(LAN_PORT),
         Ok(0) | Err(_) => Err(AddressError::Port(port.to_owned())),
         Ok(port) => Ok(port),
     }
