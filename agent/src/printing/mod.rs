@@ -5,7 +5,8 @@
 //! * [`job`]: the machine that decides when a ticket may begin and when it is done; no I/O, no clock. [`fence`]: what
 //!   proves that it is.
 //! * [`journal`]: what of it survives a crash.
-//! * [`queue`], [`lan`]: the shell: one task for each printer, one connection, one job in flight.
+//! * [`queue`]: the shell: one task for each printer, one connection, one job in flight. [`transport`]: every way
+//!   to a printer behind one interface.
 //!
 //! The next ticket's first byte leaves only when the former's fence is in: were two in flight, a lost
 //! connection would leave both unknown.
@@ -14,7 +15,6 @@ pub mod fence;
 pub mod health;
 pub mod job;
 pub mod journal;
-pub mod lan;
 pub mod queue;
 pub mod status;
 pub mod transport;
