@@ -187,7 +187,9 @@ impl Printers {
 /// What is wrong with one printer by itself: (zh-CN, en).
 pub fn entry_fault(entry: &PrinterEntry) -> Option<(&'static str, &'static str)> {
     name_fault(&entry.name).or_else(|| match () {
-        () if entry.address.trim().is_empty() => Some(("没有地址", "it has no address")),
+        () if !entry.address.is_usable_here() => {
+            Some(("这种地址不能用于这个操作系统", "its address is for another operating system"))
+        }
         () if !matches!(entry.paper_mm, 58 | 80) => Some(("纸宽应为 58 或 80", "paper_mm is 58 or 80")),
         () if entry.stations.iter().any(|station| name_fault(station).is_some()) => {
             Some(("档口名称不对", "a station's name is not in order"))
@@ -203,7 +205,7 @@ mod tests {
     fn entry(name: &str, stations: &[&str], default: bool) -> PrinterEntry {
         PrinterEntry {
             name: name.into(),
-            address: "192.0.2.1".into(),
+            address: "192.0.2.1".parse().unwrap(),
             paper_mm: 80,
             stations: stations.iter().map(|&station| station.into()).collect(),
             default,

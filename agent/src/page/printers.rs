@@ -9,6 +9,7 @@ use super::tickets::unknown_printer;
 use crate::clock;
 use crate::config::PrinterEntry;
 use crate::printers::{Added, Printers, entry_fault};
+use crate::printing::transport::{Address, AddressError};
 use crate::spool::Spool;
 use docket_protocol::ids::PrinterName;
 use hyper::StatusCode;
@@ -127,7 +128,7 @@ impl Wanted {
         }
         let entry = PrinterEntry {
             name: self.name.trim().to_owned(),
-            address: self.address.trim().to_owned(),
+            address: address(&self.address)?,
             paper_mm: self.paper_mm,
             stations,
             default: self.default,
@@ -138,6 +139,14 @@ impl Wanted {
             Some((zh, en)) => Err(Refused::new(StatusCode::BAD_REQUEST, "printer-form", zh, en)),
         }
     }
+}
+
+/// The address that a person has written.
+pub fn address(text: &str) -> Result<Address, Refused> {
+    // What it says is in both languages.
+    text.parse().map_err(|error: AddressError| {
+        Refused::new(StatusCode::BAD_REQUEST, "address-form", error.to_string(), error.to_string())
+    })
 }
 
 /// Where a printer is among those that staff have added.

@@ -45,7 +45,7 @@ pub fn test_page(printer: &Printer, status: Option<&StatusFile>, now: UnixMs) ->
         blocks.push(row("门店", format!("{} {}", status.store, status.store_name)));
     }
     blocks.extend([
-        row("地址", address.clone()),
+        row("地址", address.to_string()),
         row("纸宽", format!("{paper_mm} mm")),
         row("档口", if stations.is_empty() { "—".to_owned() } else { stations.join("、") }),
         Block::Rule { title: String::new() },

@@ -3,10 +3,12 @@
 use super::App;
 use super::reply::{Refused, Reply, whole};
 use super::words::{self, Words};
-use crate::printing::Paper;
-use crate::spool::{RecentTicket, Reprint, Spool, SpoolError, TicketState};
+use crate::printing::{Paper, slip};
+use crate::spool::{Claim, RecentTicket, Reprint, Spool, SpoolError, TicketState};
+use docket_paper::svg;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
 use docket_protocol::outcome::Evidence;
+use docket_protocol::ticket::Ticket;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -135,7 +137,7 @@ fn held(was_held: bool) -> Result<(), Refused> {
     ))
 }
 
-/// What a ticket looks like on paper, with the marks that it would bear now: an SVG.
+/// What a ticket looks like on paper, with the marks that it bears: an SVG of one copy.
 pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
     let asked = query.split('&').find_map(|pair| pair.strip_prefix("ticket=")).unwrap_or_default();
     let id = id(asked)?;
@@ -148,8 +150,13 @@ pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
         Some(printer) if printer.entry.paper_mm == 58 => Paper::Mm58,
         _ => Paper::Mm80,
     };
-    let repeat = recent.map_or(0, |recent| recent.repeat);
-    Ok(whole("image/svg+xml", draw(&ticket.document, paper, repeat)))
+    let claim = Claim {
+        ticket: Ticket { copies: 1, ..ticket },
+        attempt: 1,
+        repeat: recent.as_ref().map_or(0, |recent| recent.repeat),
+        backup_for: recent.and_then(|recent| recent.taken_by.filter(|by| *by != recent.printer).map(|_| recent.printer)),
+    };
+    Ok(whole("image/svg+xml", svg::draw(&slip::lines(&claim, paper), paper)))
 }
 
 fn id(text: &str) -> Result<TicketId, Refused> {
@@ -173,8 +180,4 @@ pub fn unknown_printer(name: &str) -> Refused {
         format!("没有名为「{name}」的打印机"),
         format!("there is no printer named {name}"),
     )
-}
-
-fn draw(_document: &docket_protocol::document::Document, _paper: Paper, _repeat: u16) -> String {
-    "<svg xmlns=\"http://www.w3.org/2000/svg\"/>".to_owned()
 }

@@ -151,7 +151,7 @@ mod tests {
         let printer = |&name: &&str| Printer {
             entry: PrinterEntry {
                 name: name.into(),
-                address: "192.0.2.1".into(),
+                address: "192.0.2.1".parse().unwrap(),
                 paper_mm: 80,
                 stations: Vec::new(),
                 default: false,

@@ -4,7 +4,7 @@ use super::trouble::{Trouble, troubles};
 use super::words::Words;
 use crate::config::PrinterEntry;
 use crate::printers::{Printer, Printers};
-use crate::status::{STATUS_AGE_MAX_MS, StatusFile};
+use crate::status::{HeldView, STATUS_AGE_MAX_MS, StatusFile};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::printer::{Condition, PrinterHealth};
 use serde::Serialize;
@@ -44,6 +44,8 @@ pub struct State<'a> {
     waiting: u32,
     /// Tickets that wait for a person.
     held: u32,
+    /// The oldest of them.
+    held_tickets: &'a [HeldView],
 }
 
 #[derive(Debug, Serialize)]
@@ -89,6 +91,7 @@ impl<'a> State<'a> {
             printers: printers.list.into_iter().map(view).collect(),
             waiting: status.map_or(0, |status| status.status.waiting),
             held: status.map_or(0, |status| status.status.held),
+            held_tickets: status.map_or(&[], |status| &status.held),
         }
     }
 }
@@ -167,7 +170,7 @@ mod tests {
         .unwrap();
         let entry = PrinterEntry {
             name: "a".into(),
-            address: "192.0.2.1".into(),
+            address: "192.0.2.1".parse().unwrap(),
             paper_mm: 80,
             stations: Vec::new(),
             default: true,
