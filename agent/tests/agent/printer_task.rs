@@ -33,7 +33,7 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let config = PrinterConfig {
             name: front(),
-            address: listener.local_addr().unwrap().to_string(),
+            address: listener.local_addr().unwrap().into(),
             paper: Paper::Mm80,
             stations: Vec::new(),
             default: true,
@@ -227,7 +227,7 @@ async fn a_printer_that_is_not_there_is_shown_and_holds_nothing() {
     let folder = tempdir().unwrap();
     let spool = open(folder.path());
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = nobody.local_addr().unwrap().to_string();
+    let address = nobody.local_addr().unwrap().into();
     drop(nobody);
     let config =
         PrinterConfig { name: front(), address, paper: Paper::Mm58, stations: Vec::new(), default: true };
