@@ -8,4 +8,5 @@ mod modelled_unit;
 mod printer_task;
 mod samples;
 mod spool;
+mod spool_queues;
 mod spool_recovery;
