@@ -14,12 +14,15 @@ use nusb::transfer::{Buffer, Bulk, Completion, Direction, In, Out};
 use nusb::{DeviceInfo, Endpoint, Interface, MaybeFuture};
 use std::future::poll_fn;
 use std::io;
+use std::path::Path;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// USB's class of printers.
 const CLASS_PRINTER: u8 = 7;
+/// Where the kernel shows what is plugged in.
+const USB_FOLDER: &str = "/sys/bus/usb/devices";
 /// A transfer out: a ticket is one to three.
 const OUT_BYTES_MAX: usize = 8_192;
 /// Pause after an empty answer: some printers have one in every packet they are asked for.
@@ -173,8 +176,10 @@ impl std::fmt::Debug for Usb {
 }
 
 fn printers() -> io::Result<impl Iterator<Item = DeviceInfo>> {
-    let devices = nusb::list_devices().wait()?;
-    Ok(devices.filter(|device| device.interfaces().any(|interface| interface.class() == CLASS_PRINTER)))
+    // A PC without any USB has not even the folder, which to the crate is an error.
+    let devices = Path::new(USB_FOLDER).exists().then(|| nusb::list_devices().wait()).transpose()?;
+    let is_printer = |device: &DeviceInfo| device.interfaces().any(|place| place.class() == CLASS_PRINTER);
+    Ok(devices.into_iter().flatten().filter(is_printer))
 }
 
 fn identity_of(device: &DeviceInfo) -> UsbIdentity {
