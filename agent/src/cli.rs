@@ -3,6 +3,8 @@
 use crate::config::{self, Config};
 use crate::enrol::enrol;
 use crate::identity::Identity;
+use crate::page::pin::read_pin;
+use crate::printers::PRINTERS_FILE;
 use crate::requests::{Request, ask};
 use crate::spool::{RecentTicket, TicketState, recent_in};
 use crate::status::{STATUS_AGE_MAX_MS, StatusFile, read_file};
@@ -107,6 +109,7 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CheckConfig => {
             let shown = serde_json::to_string_pretty(&config).context("config-show")?;
             println!("配置有效 / configuration in order:\n{shown}");
+            print_printers_in_force(&config);
             match Identity::read(&config.data) {
                 Ok(identity) => println!("已注册 / enrolled: {} → {}", identity.agent, identity.hub),
                 Err(error) => println!("{error}"),
@@ -222,14 +225,50 @@ fn status(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&shown).context("status-show")?);
     } else {
         print_status(&file, age);
+        print_page(config, &file)?;
     }
     let status = &file.status;
     let well = age <= STATUS_AGE_MAX_MS
         && file.link == "live"
         && status.held == 0
         && !status.spool_full
+        && !status.printers.is_empty()
         && status.printers.iter().all(|printer| printer.conditions.is_empty());
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Those of both files, as they count.
+fn print_printers_in_force(config: &Config) {
+    let printers = config.in_force();
+    println!("生效的打印机 / printers in force: {}", printers.list.len());
+    for printer in &printers.list {
+        let entry = &printer.entry;
+        let default = if entry.default { "  默认 default" } else { "" };
+        let file = if printer.fixed { "agent.toml" } else { PRINTERS_FILE };
+        println!(
+            "  {}  {}  {} mm  {}{default}  ({file})",
+            entry.name,
+            entry.address,
+            entry.paper_mm,
+            entry.stations.join(",")
+        );
+    }
+    for (zh, en) in &printers.notes {
+        println!("  !! {zh} / {en}");
+    }
+}
+
+fn print_page(config: &Config, file: &StatusFile) -> anyhow::Result<()> {
+    match file.page {
+        Some(address) => println!("本机页面 page http://{address}/"),
+        None => println!("!! 本机页面没有打开,端口可能被占用 / no local page: its port may be in use"),
+    }
+    if config.page.lan
+        && let Some(pin) = read_pin(&config.data).context("page-pin: page.json cannot be read")?
+    {
+        println!("其他设备用的 PIN / PIN for other devices: {pin}");
+    }
+    Ok(())
 }
 
 fn print_status(file: &StatusFile, age: u64) {

@@ -5,6 +5,7 @@
 mod job;
 mod job_simulation;
 mod modelled_unit;
+mod page;
 mod printer_task;
 mod samples;
 mod spool;
