@@ -7,19 +7,22 @@
 //! One transfer out is under way at a time, so that a failed one cannot be overtaken by the next; the bus tells to the
 //! byte what the printer has acknowledged of it, also when it is cancelled.
 
-use super::unit::UsbIdentity;
+use super::unit::{UsbIdentity, UsbPlugged};
 use super::{Happened, SETTLE_MS_MAX, UsbUnit};
 use nusb::descriptors::TransferType;
 use nusb::transfer::{Buffer, Bulk, Completion, Direction, In, Out};
 use nusb::{DeviceInfo, Endpoint, Interface, MaybeFuture};
 use std::future::poll_fn;
 use std::io;
+use std::path::Path;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// USB's class of printers.
 const CLASS_PRINTER: u8 = 7;
+/// Where the kernel shows what is plugged in.
+const USB_FOLDER: &str = "/sys/bus/usb/devices";
 /// A transfer out: a ticket is one to three.
 const OUT_BYTES_MAX: usize = 8_192;
 /// Pause after an empty answer: some printers have one in every packet they are asked for.
@@ -40,21 +43,14 @@ pub struct Usb {
     stopped: bool,
 }
 
-/// A printer that is plugged in.
-#[derive(Debug, Clone)]
-pub struct Plugged {
-    /// Who it is.
-    pub identity: UsbIdentity,
-    /// Its socket, as in [`UsbUnit::Port`].
-    pub port: String,
-}
-
 /// The USB printers that are plugged in. It blocks for some milliseconds.
 ///
 /// # Errors
 /// The system's own.
-pub fn plugged_in() -> io::Result<Vec<Plugged>> {
-    Ok(printers()?.map(|device| Plugged { identity: identity_of(&device), port: port_of(&device) }).collect())
+pub fn plugged_in() -> io::Result<Vec<UsbPlugged>> {
+    Ok(printers()?
+        .map(|device| UsbPlugged { identity: identity_of(&device), port: port_of(&device) })
+        .collect())
 }
 
 enum Ended {
@@ -173,8 +169,10 @@ impl std::fmt::Debug for Usb {
 }
 
 fn printers() -> io::Result<impl Iterator<Item = DeviceInfo>> {
-    let devices = nusb::list_devices().wait()?;
-    Ok(devices.filter(|device| device.interfaces().any(|interface| interface.class() == CLASS_PRINTER)))
+    // A PC without any USB has not even the folder, which to the crate is an error.
+    let devices = Path::new(USB_FOLDER).exists().then(|| nusb::list_devices().wait()).transpose()?;
+    let is_printer = |device: &DeviceInfo| device.interfaces().any(|place| place.class() == CLASS_PRINTER);
+    Ok(devices.into_iter().flatten().filter(is_printer))
 }
 
 fn identity_of(device: &DeviceInfo) -> UsbIdentity {
