@@ -8,5 +8,6 @@ mod modelled_unit;
 mod printer_task;
 mod samples;
 mod spool;
+mod spool_model;
 mod spool_queues;
 mod spool_recovery;
