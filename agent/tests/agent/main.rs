@@ -12,5 +12,7 @@ mod printer_task;
 mod samples;
 mod serial_printer;
 mod spool;
+mod spool_model;
+mod spool_queues;
 mod spool_recovery;
 mod transports;
