@@ -94,9 +94,9 @@ async fn render(app: &App) {
         app.live.frames.send_if_modified(|frame| frame.put(0, state) | frame.put(2, search));
         // Not before the state is out: the spool may be busy with its disk.
         let tickets = shelf.read(newcomer).await;
-        app.live.frames.send_if_modified(|frame| {
-            tickets.is_some_and(|tickets| frame.put(1, tickets)) | newcomer
-        });
+        app.live
+            .frames
+            .send_if_modified(|frame| tickets.is_some_and(|tickets| frame.put(1, tickets)) | newcomer);
         tokio::select! {
             Ok(()) = status.changed() => {}
             Ok(()) = added.changed() => {}
@@ -131,7 +131,8 @@ impl Shelf {
             self.open = spool.map(|spool| (spool.clone(), spool.counts()));
         }
         let (spool, counts) = self.open.as_mut()?;
-        let has_news = counts.has_changed().unwrap_or(false) && self.read_at.is_none_or(|at| at.elapsed() >= TICKETS_EVERY);
+        let has_news = counts.has_changed().unwrap_or(false)
+            && self.read_at.is_none_or(|at| at.elapsed() >= TICKETS_EVERY);
         if !(anyway || is_new || has_news) {
             return None;
         }
@@ -185,12 +186,14 @@ pub fn watch(app: &Arc<App>) -> Result<Reply, Refused> {
             format!("{VIEWERS_MAX} pages are open already; close some"),
         ));
     }
+    // Before the seat is taken, which asks for a frame: that one is not to be missed.
+    let frames = app.live.frames.subscribe();
     let seat = Seat::take(app);
     let (events, stream) = mpsc::channel(EVENTS_MAX);
     tokio::spawn(async move {
         let mut stop = seat.0.stop.clone();
         tokio::select! {
-            () = view(&seat.0, events) => {}
+            () = view(&seat.0, frames, events) => {}
             () = sleep(VIEW_MAX) => {}
             _ = stop.wait_for(|stopping| *stopping) => {}
         }
@@ -217,8 +220,7 @@ impl Drop for Seat {
 }
 
 /// Sends until the connection is gone or takes nothing any more.
-async fn view(app: &App, events: mpsc::Sender<Bytes>) {
-    let mut frames = app.live.frames.subscribe();
+async fn view(app: &App, mut frames: watch::Receiver<Frame>, events: mpsc::Sender<Bytes>) {
     let mut seen = [0; PARTS.len()];
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -64,11 +64,16 @@ struct Finding {
 impl Finding {
     fn new(number: usize, found: Found) -> Self {
         let mut about = match (&found.address, found.answered) {
-            (Address::Lan { .. }, true) => Words::from(("网络打印机,有应答", "answers as a receipt printer does")),
-            (Address::Lan { .. }, false) => {
-                Words::from(("网络设备,没有应答,不一定是小票打印机", "listens, but does not answer: perhaps no receipt printer"))
+            (Address::Lan { .. }, true) => {
+                Words::from(("网络打印机,有应答", "answers as a receipt printer does"))
             }
-            (Address::Serial { .. }, _) => Words::from(("串口,不一定接着打印机", "a serial port; perhaps no printer is on it")),
+            (Address::Lan { .. }, false) => Words::from((
+                "网络设备,没有应答,不一定是小票打印机",
+                "listens, but does not answer: perhaps no receipt printer",
+            )),
+            (Address::Serial { .. }, _) => {
+                Words::from(("串口,不一定接着打印机", "a serial port; perhaps no printer is on it"))
+            }
             (Address::UsbClass { .. } | Address::Usb(_) | Address::UsbPrint { .. }, _) => {
                 Words::from(("USB 打印机", "a USB printer"))
             }
@@ -200,7 +205,9 @@ async fn send(address: &Address, bytes: &[u8]) -> io::Result<()> {
         match port.next(rest).await {
             Happened::Took(taken) => rest = &rest[taken..],
             Happened::Received(_) => {}
-            Happened::Lost(error) => return Err(error.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into())),
+            Happened::Lost(error) => {
+                return Err(error.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into()));
+            }
         }
     }
     let lingering = sleep(LINGER);
