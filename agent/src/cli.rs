@@ -3,18 +3,24 @@
 use crate::config::{self, Config};
 use crate::enrol::enrol;
 use crate::identity::Identity;
+use crate::page::pin::read_pin;
+use crate::printers::PRINTERS_FILE;
+use crate::printing::Address;
 use crate::requests::{Request, ask};
 use crate::spool::{RecentTicket, TicketState, recent_in};
 use crate::status::{STATUS_AGE_MAX_MS, StatusFile, read_file};
-use crate::{clock, run};
+use crate::{clock, discovery, run};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::Refusal;
 use docket_protocol::printer::PrinterHealth;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+
+/// Printers found that were not shown yet.
+const FOUND_MAX: usize = 16;
 
 /// Docket 门店程序 / the Docket agent: gets a store's orders out of its printers.
 #[derive(Debug, Parser)]
@@ -46,6 +52,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// 查找打印机:本机所在网段、USB、串口 / find printers: in the network, at USB and serial ports
+    Printers,
     /// 检查并显示生效的配置 / check the configuration and show what is in force
     CheckConfig,
     /// 最近的小票 / the newest tickets
@@ -87,6 +95,10 @@ enum Command {
 /// # Errors
 /// With code, cause and remedy for people.
 pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    // Before there is a configuration, too.
+    if let Command::Printers = cli.command {
+        return Ok(printers(&cli.config).await);
+    }
     let config = Config::read(&cli.config)?;
     match cli.command {
         Command::Enrol { hub, code } => {
@@ -104,9 +116,11 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Status { json } => status(&config, json),
+        Command::Printers => Ok(printers(&cli.config).await),
         Command::CheckConfig => {
             let shown = serde_json::to_string_pretty(&config).context("config-show")?;
             println!("配置有效 / configuration in order:\n{shown}");
+            print_printers_in_force(&config);
             match Identity::read(&config.data) {
                 Ok(identity) => println!("已注册 / enrolled: {} → {}", identity.agent, identity.hub),
                 Err(error) => println!("{error}"),
@@ -194,6 +208,41 @@ fn print_ticket(ticket: &RecentTicket, now: UnixMs) {
     );
 }
 
+/// Exit code 0: something was found.
+async fn printers(config: &Path) -> ExitCode {
+    let known: Vec<Address> = match Config::read(config) {
+        Ok(config) => config.in_force().list.into_iter().map(|printer| printer.entry.address).collect(),
+        // It is often written only after this.
+        Err(_) => Vec::new(),
+    };
+    for address in &known {
+        println!("{address}  已在配置里,不去打扰 / configured already, left alone");
+    }
+    let (tell, mut found) = mpsc::channel(FOUND_MAX);
+    let options = discovery::Options { known, ..Default::default() };
+    let searching = tokio::spawn(discovery::search(options, tell));
+    let mut any = false;
+    while let Some(printer) = found.recv().await {
+        any = true;
+        let answered = if printer.answered { "已应答 answered" } else { "" };
+        let line = [printer.address.to_string(), printer.label, printer.detail, answered.to_owned()];
+        println!("{}", line.join("  ").trim_end());
+        for condition in printer.conditions {
+            let (zh, en) = condition.remedy();
+            println!("    !! {zh} / {en}");
+        }
+    }
+    // It has ended: its sender is gone.
+    let _ = searching.await;
+    if any {
+        return ExitCode::SUCCESS;
+    }
+    println!(
+        "没有找到打印机:检查电源、网线,是否与电脑在同一网段 / none found: check power, cable and network"
+    );
+    ExitCode::FAILURE
+}
+
 async fn wait_for_signal() {
     #[cfg(unix)]
     {
@@ -222,14 +271,50 @@ fn status(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&shown).context("status-show")?);
     } else {
         print_status(&file, age);
+        print_page(config, &file)?;
     }
     let status = &file.status;
     let well = age <= STATUS_AGE_MAX_MS
         && file.link == "live"
         && status.held == 0
         && !status.spool_full
+        && !status.printers.is_empty()
         && status.printers.iter().all(|printer| printer.conditions.is_empty());
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Those of both files, as they count.
+fn print_printers_in_force(config: &Config) {
+    let printers = config.in_force();
+    println!("生效的打印机 / printers in force: {}", printers.list.len());
+    for printer in &printers.list {
+        let entry = &printer.entry;
+        let default = if entry.default { "  默认 default" } else { "" };
+        let file = if printer.fixed { "agent.toml" } else { PRINTERS_FILE };
+        println!(
+            "  {}  {}  {} mm  {}{default}  ({file})",
+            entry.name,
+            entry.address,
+            entry.paper_mm,
+            entry.stations.join(",")
+        );
+    }
+    for (zh, en) in &printers.notes {
+        println!("  !! {zh} / {en}");
+    }
+}
+
+fn print_page(config: &Config, file: &StatusFile) -> anyhow::Result<()> {
+    match file.page {
+        Some(address) => println!("本机页面 page http://{address}/"),
+        None => println!("!! 本机页面没有打开,端口可能被占用 / no local page: its port may be in use"),
+    }
+    if config.page.lan
+        && let Some(pin) = read_pin(&config.data).context("page-pin: page.json cannot be read")?
+    {
+        println!("其他设备用的 PIN / PIN for other devices: {pin}");
+    }
+    Ok(())
 }
 
 fn print_status(file: &StatusFile, age: u64) {

@@ -1,6 +1,10 @@
 //! The agent's configuration: one TOML file, unknown keys refused. What staff add on the local page is beside it,
 //! see [`crate::printers`].
 
+mod places;
+
+pub use places::SearchPlaces;
+
 use crate::printers::{Added, Printers};
 use crate::printing::{Address, Paper, PrinterConfig};
 use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
@@ -138,9 +142,10 @@ pub struct PageConfig {
     /// Whether it is for other devices in the store's network too; they need its PIN.
     #[serde(default)]
     pub lan: bool,
-    /// Networks in which printers are looked for, e.g. `192.168.1.0/24`; without it, those that this PC is in.
+    /// Where printers are looked for, e.g. `["192.168.2.0/24", "192.168.3.50:9101"]`; without it, in the networks that
+    /// this PC is in.
     #[serde(default)]
-    pub search: Vec<String>,
+    pub search: Option<SearchPlaces>,
 }
 
 impl PageConfig {

@@ -5,7 +5,7 @@
 //!
 //! * [`link`] holds the session with the hub; [`enrol`] and [`identity`] are how the two know each other.
 //! * [`spool`] keeps tickets and reports; nothing is acknowledged before it is there.
-//! * [`printing`] gets tickets onto paper and knows how it is known.
+//! * [`printing`] gets tickets onto paper and knows how it is known; [`discovery`] finds the printers.
 //! * [`page`] is what staff see and do on this PC; [`printers`] is what they have added.
 //! * [`status`] tells the hub and the people on this PC how things are.
 
@@ -13,6 +13,7 @@ mod boot;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod discovery;
 pub mod enrol;
 pub mod identity;
 mod inside;

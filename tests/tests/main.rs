@@ -7,4 +7,5 @@ mod full_disk;
 mod kills;
 mod main_job;
 mod printer_faults;
+mod queues;
 mod wine;

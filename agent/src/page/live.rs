@@ -5,12 +5,13 @@
 //! nobody, and has one frame at most waiting for it.
 //!
 //! The state is rendered as soon as it changes: paper that is out is seen at once. The tickets are read from the spool,
-//! so they are looked at less often.
+//! so they are looked at less often; a newcomer gets the next frame, never the last one.
 
 use super::reply::{self, Refused, Reply};
 use super::view::State;
 use super::{App, assets, tickets};
 use crate::clock;
+use crate::spool::{Counts, Spool};
 use docket_protocol::ids::UnixMs;
 use hyper::StatusCode;
 use hyper::body::Bytes;
@@ -45,6 +46,7 @@ const PARTS: [&str; 3] = ["state", "tickets", "search"];
 pub struct Live {
     frames: watch::Sender<Frame>,
     viewers: AtomicUsize,
+    arrivals: AtomicUsize,
     arrived: Notify,
 }
 
@@ -76,49 +78,89 @@ pub async fn render_always(app: Arc<App>) {
 }
 
 async fn render(app: &App) {
-    let (mut status, mut added, mut spool) = (app.status.clone(), app.added.subscribe(), app.spool.clone());
-    let mut found = app.search.watch();
-    let mut read_at: Option<Instant> = None;
+    let (mut status, mut added, mut found) = (app.status.clone(), app.added.subscribe(), app.search.watch());
+    let mut shelf = Shelf::new(app.spool.clone());
+    let mut welcomed = 0;
     loop {
         if app.live.viewers.load(Ordering::SeqCst) == 0 {
             app.live.arrived.notified().await;
         }
-        let state = state_text(app);
-        let search = text_of(&*found.borrow_and_update());
-        app.live.frames.send_if_modified(|frame| frame.put(0, state) | frame.put(2, search));
+        // A newcomer gets everything as it is now, also what is as it was when somebody last looked.
+        let arrivals = app.live.arrivals.load(Ordering::SeqCst);
+        let newcomer = std::mem::replace(&mut welcomed, arrivals) != arrivals;
         added.mark_unchanged();
         status.mark_unchanged();
-        let current = spool.borrow_and_update().clone();
-        let mut counts = current.as_ref().map(|spool| spool.counts());
-        if read_at.is_none_or(|at| at.elapsed() >= TICKETS_EVERY)
-            && let Some(spool) = &current
-        {
-            if let Some(counts) = &mut counts {
-                counts.mark_unchanged();
-            }
-            read_at = Some(Instant::now());
-            // Without an answer the spool is being closed: what was shown stays until the next one is open.
-            if let Ok(tickets) = tickets::recent(spool).await {
-                let tickets = text_of(&tickets);
-                app.live.frames.send_if_modified(|frame| frame.put(1, tickets));
-            }
-        }
-        let again_at = read_at.map_or_else(Instant::now, |at| at + TICKETS_EVERY);
+        let (state, search) = (state_text(app), text_of(&*found.borrow_and_update()));
+        app.live.frames.send_if_modified(|frame| frame.put(0, state) | frame.put(2, search));
+        // Not before the state is out: the spool may be busy with its disk.
+        let tickets = shelf.read(newcomer).await;
+        app.live
+            .frames
+            .send_if_modified(|frame| tickets.is_some_and(|tickets| frame.put(1, tickets)) | newcomer);
         tokio::select! {
             Ok(()) = status.changed() => {}
             Ok(()) = added.changed() => {}
-            Ok(()) = spool.changed() => {}
             Ok(()) = found.changed() => {}
+            () = shelf.changed() => {}
             () = app.live.arrived.notified() => {}
-            () = async {
-                // Not before the tickets may be read again.
-                sleep_until(again_at).await;
-                match &mut counts {
-                    Some(counts) => { let _ = counts.changed().await; }
-                    None => std::future::pending().await,
-                }
-            } => {}
             () = sleep(FRAME_MAX) => {}
+        }
+    }
+}
+
+/// The newest tickets, read only when there is news of them, and not too often.
+struct Shelf {
+    spools: watch::Receiver<Option<Spool>>,
+    open: Option<(Spool, watch::Receiver<Counts>)>,
+    read_at: Option<Instant>,
+}
+
+impl Shelf {
+    fn new(mut spools: watch::Receiver<Option<Spool>>) -> Self {
+        spools.mark_changed();
+        Shelf { spools, open: None, read_at: None }
+    }
+
+    /// `None` where there is no news, or no answer: the spool is being closed then, and what was shown stays until the
+    /// next one is open.
+    async fn read(&mut self, anyway: bool) -> Option<String> {
+        // An error is a sender that is gone: the agent ends.
+        let is_new = self.spools.has_changed().unwrap_or(false);
+        if is_new {
+            let spool = self.spools.borrow_and_update().clone();
+            self.open = spool.map(|spool| (spool.clone(), spool.counts()));
+        }
+        let (spool, counts) = self.open.as_mut()?;
+        let has_news = counts.has_changed().unwrap_or(false)
+            && self.read_at.is_none_or(|at| at.elapsed() >= TICKETS_EVERY);
+        if !(anyway || is_new || has_news) {
+            return None;
+        }
+        counts.mark_unchanged();
+        self.read_at = Some(Instant::now());
+        tickets::recent(spool).await.ok().map(|tickets| text_of(&tickets))
+    }
+
+    /// Returns when there is news that may be read.
+    async fn changed(&mut self) {
+        let news = async {
+            match &mut self.open {
+                Some((_, counts)) => {
+                    if counts.changed().await.is_err() {
+                        std::future::pending().await
+                    }
+                    // What was waited for has to be seen again by `read`.
+                    counts.mark_changed();
+                }
+                None => std::future::pending().await,
+            }
+            if let Some(at) = self.read_at {
+                sleep_until(at + TICKETS_EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = news => {}
+            Ok(()) = self.spools.changed() => self.spools.mark_changed(),
         }
     }
 }
@@ -144,12 +186,14 @@ pub fn watch(app: &Arc<App>) -> Result<Reply, Refused> {
             format!("{VIEWERS_MAX} pages are open already; close some"),
         ));
     }
+    // Before the seat is taken, which asks for a frame: that one is not to be missed.
+    let frames = app.live.frames.subscribe();
     let seat = Seat::take(app);
     let (events, stream) = mpsc::channel(EVENTS_MAX);
     tokio::spawn(async move {
         let mut stop = seat.0.stop.clone();
         tokio::select! {
-            () = view(&seat.0, events) => {}
+            () = view(&seat.0, frames, events) => {}
             () = sleep(VIEW_MAX) => {}
             _ = stop.wait_for(|stopping| *stopping) => {}
         }
@@ -163,7 +207,7 @@ struct Seat(Arc<App>);
 impl Seat {
     fn take(app: &Arc<App>) -> Self {
         app.live.viewers.fetch_add(1, Ordering::SeqCst);
-        // The next frame, not the last one: that may be from when somebody last looked.
+        app.live.arrivals.fetch_add(1, Ordering::SeqCst);
         app.live.arrived.notify_one();
         Seat(Arc::clone(app))
     }
@@ -176,8 +220,7 @@ impl Drop for Seat {
 }
 
 /// Sends until the connection is gone or takes nothing any more.
-async fn view(app: &App, events: mpsc::Sender<Bytes>) {
-    let mut frames = app.live.frames.subscribe();
+async fn view(app: &App, mut frames: watch::Receiver<Frame>, events: mpsc::Sender<Bytes>) {
     let mut seen = [0; PARTS.len()];
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

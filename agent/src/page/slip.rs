@@ -2,6 +2,7 @@
 
 use crate::config::PrinterEntry;
 use crate::printers::Printer;
+use crate::printing::Address;
 use crate::status::StatusFile;
 use docket_protocol::document::{Align, Block, Cell, Document, Style};
 use docket_protocol::ids::{OrderKey, Platform, Station, TicketId, UnixMs};
@@ -11,14 +12,15 @@ use docket_protocol::ticket::{Ticket, TicketKind};
 const HUGE: Style = Style { width: 8, height: 8, bold: true, ..Style::NORMAL };
 
 /// A number as large as paper allows.
-pub fn number(number: u32, address: &str) -> Document {
+pub fn number(number: usize, address: &Address) -> Document {
     let centered = |text: String, style| Block::Text { text, style, align: Align::Center };
     Document {
         blocks: vec![
             centered(number.to_string(), HUGE),
             Block::Feed { lines: 1 },
-            centered(address.to_owned(), Style::NORMAL),
-            centered("出这张纸的是哪一台,就在页面上点几号".to_owned(), Style::NORMAL),
+            centered(address.to_string(), Style::NORMAL),
+            centered("请在页面上选这个编号".to_owned(), Style::NORMAL),
+            Block::Cut,
         ],
     }
 }

@@ -154,7 +154,8 @@ pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
         ticket: Ticket { copies: 1, ..ticket },
         attempt: 1,
         repeat: recent.as_ref().map_or(0, |recent| recent.repeat),
-        backup_for: recent.and_then(|recent| recent.taken_by.filter(|by| *by != recent.printer).map(|_| recent.printer)),
+        backup_for: recent
+            .and_then(|recent| recent.taken_by.filter(|by| *by != recent.printer).map(|_| recent.printer)),
     };
     Ok(whole("image/svg+xml", svg::draw(&slip::lines(&claim, paper), paper)))
 }

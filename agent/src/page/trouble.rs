@@ -214,6 +214,7 @@ mod tests {
             printer: "b".into(),
             attempts: 3,
             since: UnixMs(5),
+            doubt: None,
         });
         assert_eq!(
             codes(Some(&status), &printers(&["a", "b", "c", "d"])),

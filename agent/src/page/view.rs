@@ -1,11 +1,12 @@
 //! What is shown, as JSON: views, made of the agent's state and apart from it. Pure.
 
 use super::trouble::{Trouble, troubles};
-use super::words::Words;
+use super::words::{self, Words};
 use crate::config::PrinterEntry;
 use crate::printers::{Printer, Printers};
 use crate::status::{HeldView, STATUS_AGE_MAX_MS, StatusFile};
 use docket_protocol::ids::UnixMs;
+use docket_protocol::outcome::Doubt;
 use docket_protocol::printer::{Condition, PrinterHealth};
 use serde::Serialize;
 
@@ -45,7 +46,31 @@ pub struct State<'a> {
     /// Tickets that wait for a person.
     held: u32,
     /// The oldest of them.
-    held_tickets: &'a [HeldView],
+    held_tickets: Vec<HeldTicket>,
+}
+
+/// A ticket that waits for a person.
+#[derive(Debug, Serialize)]
+struct HeldTicket {
+    ticket: String,
+    title: String,
+    printer: String,
+    since: UnixMs,
+    /// Why.
+    doubt: Option<Words>,
+}
+
+impl From<&HeldView> for HeldTicket {
+    fn from(held: &HeldView) -> Self {
+        let doubt = held.doubt.as_deref().and_then(Doubt::from_name);
+        HeldTicket {
+            ticket: held.ticket.clone(),
+            title: held.title.clone(),
+            printer: held.printer.clone(),
+            since: held.since,
+            doubt: doubt.map(|doubt| words::doubt(doubt).into()),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -91,7 +116,8 @@ impl<'a> State<'a> {
             printers: printers.list.into_iter().map(view).collect(),
             waiting: status.map_or(0, |status| status.status.waiting),
             held: status.map_or(0, |status| status.status.held),
-            held_tickets: status.map_or(&[], |status| &status.held),
+            held_tickets: status
+                .map_or_else(Vec::new, |status| status.held.iter().map(HeldTicket::from).collect()),
         }
     }
 }

@@ -44,6 +44,8 @@ pub struct AgentOptions {
     pub environment: Vec<(OsString, OsString)>,
     /// Further lines of the configuration, before the sections.
     pub extra: String,
+    /// Further lines of its `[page]`.
+    pub page: String,
 }
 
 /// An agent.
@@ -84,6 +86,8 @@ impl Agent {
                 printer.name, printer.address, printer.stations, printer.default
             )?;
         }
+        // Many agents on one machine: none has the usual port.
+        writeln!(text, "[page]\nlisten = \"127.0.0.1:0\"\n{}", options.page)?;
         std::fs::write(folder.join("agent.toml"), text)?;
         Ok(Agent { folder: folder.to_owned(), data, options, process: None })
     }

@@ -39,7 +39,8 @@
     }), { "aria-label": `${say("printNumber")}: ${printer.number}` });
     docket.refill(element, [
       draw("span", { class: "big" }, String(printer.number)),
-      draw("div", { class: "what" }, draw("strong", {}, printer.address), draw("p", { class: "hint" }, about)),
+      draw("div", { class: "what" }, draw("strong", {}, printer.label || printer.address),
+        draw("p", { class: "hint" }, [printer.label && printer.label !== printer.address ? printer.address : "", printer.detail, about].filter(Boolean).join(" · "))),
       usedBy
         ? draw("p", { class: "hint" }, `${say("alreadyAs")} ${usedBy.name}`)
         : draw("div", { class: "buttons" }, print,

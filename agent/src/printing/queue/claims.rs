@@ -1,9 +1,9 @@
 //! A printer's claims on the spool: what it holds, what is in flight, and what becomes of both.
 
 use crate::clock;
-use crate::printing::{Paper, slip};
 use crate::printing::job::{Lost, Machine};
 use crate::printing::journal::{Journal, JournalError, Record};
+use crate::printing::{Paper, slip};
 use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, Profile, SpoolError};
 use docket_paper::escpos::{self, Dialect};
 use docket_paper::font::Fonts;
