@@ -5,6 +5,8 @@
 
 pub mod escpos;
 pub mod layout;
+#[cfg(feature = "templates")]
+pub mod template;
 pub mod text;
 
 /// Width of the paper, and so of a line.
