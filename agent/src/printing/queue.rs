@@ -13,7 +13,9 @@ use super::journal::{Journal, JournalError, Record};
 use super::{PrinterConfig, health, lan};
 use crate::clock;
 use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Counts, Ending, Finish, Spool, SpoolError};
-use docket_paper::{escpos, layout};
+use docket_paper::escpos::{self, Dialect};
+use docket_paper::font::Fonts;
+use docket_paper::layout::{self, Marks};
 use docket_protocol::ids::{PrinterName, UnixMs};
 use docket_protocol::outcome::Evidence;
 use docket_protocol::printer::{Condition, PrinterHealth};
@@ -281,9 +283,19 @@ impl Task {
 
     /// A claim comes: its bytes are made while another ticket is in flight.
     fn take(&mut self, claim: Claim) {
-        let lines = layout::lay_out(&claim.ticket.document, self.config.paper, claim.repeat);
-        let content = escpos::encode(&lines);
-        self.queue.push_back(Prepared { claim, content });
+        let paper = self.config.paper;
+        let marks = Marks { repeat: claim.repeat, backup_for: None };
+        let lines = layout::lay_out(&claim.ticket.document, paper, &marks);
+        // No font is opened before a character needs one, and none is kept.
+        let encoded = escpos::encode(&lines, paper, &Dialect::default(), &mut Fonts::installed());
+        if !encoded.missing.is_empty() {
+            // How many, not which: they may be part of a name.
+            tracing::warn!(
+                code = "glyphs-missing", printer = %self.config.name, ticket = %claim.ticket.id,
+                characters = encoded.missing.len(), "printed as boxes: neither printer nor fonts have them"
+            );
+        }
+        self.queue.push_back(Prepared { claim, content: encoded.bytes });
     }
 
     fn note_on_paper(&mut self, evidence: Evidence) {

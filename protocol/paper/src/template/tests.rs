@@ -190,7 +190,7 @@ fn mistakes_are_refused_with_line_and_reason() {
         ("{% for dish in dishes %}\n{{ dish.nam }}\n{% endfor %}\na", 2, "template-name", "nam"),
         ("a\nb\n{{ note|nofilter }}", 3, "template-failed", "nofilter"),
         ("a\n{{ dishes }}", 2, "template-failed", "{% for %}"),
-        ("a {{ recipient.phone }}", 1, "template-failed", ""),
+        ("a {{ recipient.phone }}", 1, "template-name", "recipient.phone"),
         ("{{ note }}", 0, "template-blank", ""),
     ];
     for (template, line, code, says) in cases {
