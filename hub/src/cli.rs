@@ -145,7 +145,7 @@ fn check_config(config: &Config) -> anyhow::Result<()> {
     let shown = serde_json::to_value(config).context("config-show")?;
     println!("配置有效 / configuration in order:");
     println!("{}", serde_json::to_string_pretty(&shown).context("config-show")?);
-    println!("routing: {:?}", config.routing()?);
+    println!("routing: {:?}", config.routing(std::sync::Arc::default())?);
     Ok(())
 }
 

@@ -216,7 +216,7 @@ fn a_preorder_for_self_pickup_paid_in_cash() {
 #[test]
 fn reminders_and_cancellations_follow_the_order() {
     let routing = kitchen_and_bar();
-    let urge = routing.urge_tickets(&order(), "测试面馆", NOW, 1);
+    let urge = routing.urge_tickets(&order(), "测试面馆", NOW, 1).tickets;
     assert_eq!(
         stations(&urge),
         [(TicketKind::Urge, "front"), (TicketKind::Urge, "kitchen"), (TicketKind::Urge, "bar")]
@@ -234,11 +234,11 @@ fn reminders_and_cancellations_follow_the_order() {
         ---
         1x2b c 顾客催单,请尽快出餐",
     );
-    let again = routing.urge_tickets(&order(), "测试面馆", NOW, 2);
+    let again = routing.urge_tickets(&order(), "测试面馆", NOW, 2).tickets;
     assert_ne!(urge[0].id, again[0].id, "another reminder is another slip");
-    assert_eq!(urge, routing.urge_tickets(&order(), "测试面馆", NOW, 1));
+    assert_eq!(urge, routing.urge_tickets(&order(), "测试面馆", NOW, 1).tickets);
 
-    let cancel = routing.cancel_tickets(&order(), "测试面馆", NOW, 0, "顾客取消 电话13812345678");
+    let cancel = routing.cancel_tickets(&order(), "测试面馆", NOW, 0, "顾客取消 电话13812345678").tickets;
     assert_eq!(cancel.len(), 3);
     check(
         &cancel[0].document,
@@ -269,7 +269,7 @@ fn dishes_that_map_nowhere_are_printed_and_named() {
     assert_eq!(routed.unmapped, ["可乐 100%冰 [F2001]", "新菜"]);
     let text = dump(&routed.tickets[2].document);
     assert!(text.contains("可乐") && text.contains("新菜") && !text.contains("牛肉面"), "{text}");
-    assert_eq!(routing.cancel_tickets(&order, "店", NOW, 0, "").len(), 3, "they follow there too");
+    assert_eq!(routing.cancel_tickets(&order, "店", NOW, 0, "").tickets.len(), 3, "they follow there too");
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn without_stations_an_order_is_its_front_slip() {
     let routed = routing.tickets(&order(), "店", NOW, 0);
     assert_eq!(stations(&routed.tickets), [(TicketKind::Front, "front")]);
     assert!(routed.unmapped.is_empty());
-    assert_eq!(routing.urge_tickets(&order(), "店", NOW, 1).len(), 1);
+    assert_eq!(routing.urge_tickets(&order(), "店", NOW, 1).tickets.len(), 1);
     let mut bare = order();
     bare.dishes.clear();
     let routed = kitchen_and_bar().tickets(&bare, "店", NOW, 0);
@@ -313,7 +313,7 @@ fn without_stations_an_order_is_its_front_slip() {
 fn a_station_that_is_the_front_as_well_follows_once() {
     let routing = routing("stations = [{ name = 'front', dishes = ['*'] }]");
     assert_eq!(routing.tickets(&order(), "店", NOW, 0).tickets.len(), 2, "an order's two slips differ");
-    let urge = routing.urge_tickets(&order(), "店", NOW, 1);
+    let urge = routing.urge_tickets(&order(), "店", NOW, 1).tickets;
     assert_eq!(stations(&urge), [(TicketKind::Urge, "front")]);
 }
 
@@ -323,8 +323,8 @@ fn routing_twice_makes_nothing_twice() {
     let first = routing.tickets(&order, "店", NOW, 0);
     assert_eq!(first, routing.tickets(&order, "店", NOW, 0));
     let mut all = first.tickets;
-    all.extend(routing.urge_tickets(&order, "店", NOW, 1));
-    all.extend(routing.cancel_tickets(&order, "店", NOW, 0, ""));
+    all.extend(routing.urge_tickets(&order, "店", NOW, 1).tickets);
+    all.extend(routing.cancel_tickets(&order, "店", NOW, 0, "").tickets);
     let mut ids: Vec<_> = all.iter().map(|ticket| ticket.id).collect();
     ids.sort();
     ids.dedup();
@@ -335,8 +335,8 @@ fn routing_twice_makes_nothing_twice() {
 fn personal_data_is_on_the_front_slip_only() {
     let (routing, order) = (kitchen_and_bar(), order());
     let mut all = routing.tickets(&order, "店", NOW, 0).tickets;
-    all.extend(routing.urge_tickets(&order, "店", NOW, 1));
-    all.extend(routing.cancel_tickets(&order, "店", NOW, 0, "13812345678"));
+    all.extend(routing.urge_tickets(&order, "店", NOW, 1).tickets);
+    all.extend(routing.cancel_tickets(&order, "店", NOW, 0, "13812345678").tickets);
     for ticket in all {
         assert_eq!(ticket.title.trim_start_matches(['(', '催', '退', ')']), "美团外卖 #17");
         let text = dump(&ticket.document);

@@ -31,6 +31,7 @@
 mod blocks;
 mod error;
 mod kind;
+mod plain;
 pub mod sample;
 mod source;
 mod view;
@@ -39,6 +40,7 @@ mod words;
 pub use blocks::BLOCKS_MAX;
 pub use error::{Bound, Fault, TemplateError};
 pub use kind::{FILE_ENDING, TemplateKind};
+pub use plain::plain;
 pub use source::{CELLS_MAX, SOURCE_BYTES_MAX, SOURCE_LINES_MAX};
 pub use view::{Part, Slip, TestPage, View};
 pub use words::Images;

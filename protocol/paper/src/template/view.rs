@@ -342,7 +342,7 @@ fn ruler(columns: u16) -> String {
 
 /// The text with everything struck out that may be a phone number: runs of digits, `*`, `_` and `-` that
 /// hold at least [`PHONE_DIGITS_MIN`] of them other than `-`.
-fn without_phones(text: &str) -> String {
+pub(super) fn without_phones(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
     for c in text.chars().map(Some).chain([None]) {
