@@ -73,14 +73,20 @@ pub fn alarm(code: &str, language: Language) -> Option<Alarm> {
             ("the hub cannot read a store's report: the versions are too far apart", "update the hub"),
         ),
         "template-refused" => (
-            ("小票模板有错,仍用上一个正确的版本", "按行号改好模板,保存后自动生效;先用 docket-hub template check 检查"),
+            (
+                "小票模板有错,仍用上一个正确的版本",
+                "按行号改好模板,保存后自动生效;先用 docket-hub template check 检查",
+            ),
             (
                 "a slip's template is wrong; the last good one stays in force",
                 "mend the line that is named, it takes effect when saved; docket-hub template check tells before",
             ),
         ),
         "template-failed" => (
-            ("小票模板用于某个订单时出错,该单已按默认样式打印", "用 docket-hub template check 检查并修改这个模板"),
+            (
+                "小票模板用于某个订单时出错,该单已按默认样式打印",
+                "用 docket-hub template check 检查并修改这个模板",
+            ),
             (
                 "a slip's template failed with an order, which was printed in the default look",
                 "mend the template; docket-hub template check helps",

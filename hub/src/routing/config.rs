@@ -54,12 +54,7 @@ pub struct RoutingConfig {
 
 impl Default for RoutingConfig {
     fn default() -> Self {
-        Self {
-            stations: Vec::new(),
-            front_station: "front".into(),
-            front_copies: 1,
-            booking_station: None,
-        }
+        Self { stations: Vec::new(), front_station: "front".into(), front_copies: 1, booking_station: None }
     }
 }
 
@@ -244,7 +239,9 @@ impl RoutingConfig {
 impl StationConfig {
     fn check_options(&self) -> Result<(), RoutingError> {
         check_copies(&self.name, self.copies)?;
-        if let Some(minutes) = self.expires_after_min.filter(|minutes| !(1..=EXPIRY_MIN_MAX).contains(minutes)) {
+        if let Some(minutes) =
+            self.expires_after_min.filter(|minutes| !(1..=EXPIRY_MIN_MAX).contains(minutes))
+        {
             return Err(RoutingError::Expiry { station: self.name.clone(), minutes });
         }
         let chosen = [self.labels, self.merge, self.slip == SlipBy::Dish];
@@ -297,7 +294,8 @@ mod tests {
         let twice = "stations = [{ name = 'a', dishes = ['*'] }, { name = 'b', dishes = ['*'] }]";
         assert_eq!(code(twice), Some("routing-dish-twice"));
         assert_eq!(code("stations = [{ name = 'a', dishes = [''] }]"), Some("routing-dish-blank"));
-        let station = |options: &str| code(&format!("stations = [{{ name = 'a', dishes = ['x'], {options} }}]"));
+        let station =
+            |options: &str| code(&format!("stations = [{{ name = 'a', dishes = ['x'], {options} }}]"));
         assert_eq!(station("copies = 9, urgent = true, expires_after_min = 1, slip = 'dish'"), None);
         assert_eq!(station("copies = 0"), Some("routing-copies"));
         assert_eq!(station("copies = 10"), Some("routing-copies"));
@@ -307,7 +305,8 @@ mod tests {
         assert_eq!(station("labels = true, merge = true"), Some("routing-contradiction"));
         assert_eq!(station("slip = 'dish', merge = true"), Some("routing-contradiction"));
         assert_eq!(code("booking_station = ''"), Some("routing-station-name"));
-        let both = "stations = [{ name = 'a', dishes = ['*'] }, { name = 'b', dishes = ['*'], labels = true }]";
+        let both =
+            "stations = [{ name = 'a', dishes = ['*'] }, { name = 'b', dishes = ['*'], labels = true }]";
         assert_eq!(code(both), None, "a dish may have a slip and a label");
     }
 }

@@ -10,6 +10,8 @@
 //! so that routing twice makes nothing twice, whatever the templates say by then.
 
 mod config;
+#[cfg(test)]
+mod options_tests;
 mod rules;
 pub mod slips;
 #[cfg(test)]

@@ -135,8 +135,10 @@ impl Rules {
         if !lot.rule.merge {
             return vec![(lot.rule.station.as_str(), all().collect())];
         }
-        let dishes_of = |place| all().filter(|dish| self.makers.place(dish) == Some(place)).collect::<Vec<_>>();
-        let parts = self.rules.iter().enumerate().map(|(place, rule)| (rule.station.as_str(), dishes_of(place)));
+        let dishes_of =
+            |place| all().filter(|dish| self.makers.place(dish) == Some(place)).collect::<Vec<_>>();
+        let parts =
+            self.rules.iter().enumerate().map(|(place, rule)| (rule.station.as_str(), dishes_of(place)));
         parts.filter(|(_, dishes)| !dishes.is_empty()).collect()
     }
 

@@ -60,7 +60,14 @@ impl<'a> Maker<'a> {
 
     /// What a station is told that has been told of the order before.
     pub(super) fn follow_up(&mut self, kind: TemplateKind, lot: &Lot<'a>, reason: &str) {
-        self.push(kind, &lot.rule.station, &Rule::follow_up(&lot.rule.station), &self.parts(lot), reason, None);
+        self.push(
+            kind,
+            &lot.rule.station,
+            &Rule::follow_up(&lot.rule.station),
+            &self.parts(lot),
+            reason,
+            None,
+        );
     }
 
     /// A label for each piece, numbered through all of the station's.

@@ -8,9 +8,9 @@ use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recip
 use docket_protocol::ticket::{Ticket, TicketKind};
 use std::fmt::Write;
 
-const NOW: UnixMs = UnixMs(1_767_225_613_000);
+pub(super) const NOW: UnixMs = UnixMs(1_767_225_613_000);
 
-fn dish(code: &str, name: &str, quantity: u32, price: i64) -> Dish {
+pub(super) fn dish(code: &str, name: &str, quantity: u32, price: i64) -> Dish {
     Dish {
         code: code.into(),
         name: name.into(),
@@ -23,7 +23,7 @@ fn dish(code: &str, name: &str, quantity: u32, price: i64) -> Dish {
     }
 }
 
-fn order() -> Order {
+pub(super) fn order() -> Order {
     let noodles = Dish {
         spec: "大份".into(),
         choices: vec!["中辣".into(), "不要香菜".into()],
@@ -54,7 +54,7 @@ fn order() -> Order {
     }
 }
 
-fn routing(toml: &str) -> Routing {
+pub(super) fn routing(toml: &str) -> Routing {
     Routing::new(toml::from_str::<RoutingConfig>(toml).unwrap()).unwrap()
 }
 

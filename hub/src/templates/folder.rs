@@ -117,10 +117,7 @@ impl Folder {
     }
 
     fn unreadable(&self, error: &io::Error) -> Refusal {
-        Refusal {
-            subject: self.folder.display().to_string(),
-            detail: format!("templates-folder: {error}"),
-        }
+        Refusal { subject: self.folder.display().to_string(), detail: format!("templates-folder: {error}") }
     }
 
     /// Reads the last good copies. What is wrong with one is not worth an alarm: the folder is read next.
@@ -153,19 +150,20 @@ impl Folder {
             let names = known.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
             self.refused.push(Refusal {
                 subject: name.clone(),
-                detail: format!("template-unused: 没有叫这个名字的小票:请改名 / no slip has this name; use {names}"),
+                detail: format!(
+                    "template-unused: 没有叫这个名字的小票:请改名 / no slip has this name; use {names}"
+                ),
             });
+        }
+        if self.refused.is_empty() {
+            self.forget_images();
         }
         self.applied = Some(stamps);
     }
 
     fn apply_images(&mut self, stamps: &Stamps) {
         let names = image_names(stamps);
-        let gone: Vec<String> = self.images.keys().filter(|name| !names.contains(*name)).cloned().collect();
-        for name in gone {
-            self.images.remove(&name);
-            self.forget(&format!("{name}{IMAGE_ENDING}"));
-        }
+        self.images.retain(|name, _| names.contains(name));
         for name in names {
             let file = format!("{name}{IMAGE_ENDING}");
             let read = read_image(&self.folder.join(&file));
@@ -227,6 +225,16 @@ impl Folder {
         }
     }
 
+    /// Removes copies of pictures that are gone; where a template is refused, its last good one may show them.
+    fn forget_images(&mut self) {
+        let Ok(kept) = stamps(&self.kept) else { return };
+        for name in image_names(&kept) {
+            if !self.images.contains_key(&name) {
+                self.forget(&format!("{name}{IMAGE_ENDING}"));
+            }
+        }
+    }
+
     fn forget(&mut self, file: &str) {
         match fs::remove_file(self.kept.join(file)) {
             Ok(()) => {}
@@ -258,7 +266,12 @@ fn stamps(folder: &Path) -> io::Result<Stamps> {
 }
 
 fn image_names(stamps: &Stamps) -> BTreeSet<String> {
-    stamps.keys().filter_map(|name| name.strip_suffix(IMAGE_ENDING)).map(str::to_owned).take(IMAGES_MAX).collect()
+    stamps
+        .keys()
+        .filter_map(|name| name.strip_suffix(IMAGE_ENDING))
+        .map(str::to_owned)
+        .take(IMAGES_MAX)
+        .collect()
 }
 
 /// All pictures of a folder.
@@ -266,7 +279,8 @@ fn image_names(stamps: &Stamps) -> BTreeSet<String> {
 /// # Errors
 /// The first that cannot be used.
 pub fn read_images(folder: &Path) -> Result<Images, String> {
-    let stamps = stamps(folder).map_err(|error| format!("templates-folder: {}: {error}", folder.display()))?;
+    let stamps =
+        stamps(folder).map_err(|error| format!("templates-folder: {}: {error}", folder.display()))?;
     let read = |name: String| {
         let file = folder.join(format!("{name}{IMAGE_ENDING}"));
         read_image(&file).map(|image| (name, image)).map_err(|error| format!("{}: {error}", file.display()))
@@ -289,8 +303,11 @@ pub fn read_text(path: &Path) -> Result<String, String> {
         format!("template-file: {error}: 请检查文件和权限 / check the file and its permissions")
     })?;
     String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
-        format!("template-encoding: 第 {line} 行:不是 UTF-8,请用 UTF-8 保存 / line {line}: save the file as UTF-8")
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
+        format!(
+            "template-encoding: 第 {line} 行:不是 UTF-8,请用 UTF-8 保存 / line {line}: save the file as UTF-8"
+        )
     })
 }
 

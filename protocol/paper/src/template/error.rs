@@ -202,7 +202,8 @@ impl TemplateError {
             ),
             Fault::TextAfter => "no text can follow here; put it on a line of its own".into(),
             Fault::MidLine => {
-                "a style stands at the beginning of a line; begin a new one, or write \\[ to print a bracket".into()
+                "a style stands at the beginning of a line; begin a new one, or write \\[ to print a bracket"
+                    .into()
             }
             Fault::Columns { columns } => format!("`{columns}` columns: it must be 1 to 48"),
             Fault::TooManyCells { cells_max } => {

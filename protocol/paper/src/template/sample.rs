@@ -26,15 +26,20 @@ pub fn views(kind: TemplateKind) -> Vec<View> {
 /// A slip of an order, as the hub makes it.
 fn view(kind: TemplateKind, order: &Order, store: &str) -> View {
     let is_full = !order.note.is_empty();
+    let first = order.dishes.first().map(|dish| Dish { quantity: 1, ..dish.clone() });
     let dishes: Vec<&Dish> = match kind {
-        TemplateKind::Dish | TemplateKind::Label => order.dishes.iter().take(1).collect(),
+        TemplateKind::Label => first.iter().collect(),
+        TemplateKind::Dish => order.dishes.iter().take(1).collect(),
         _ => order.dishes.iter().collect(),
     };
     let parts = match (kind, dishes.split_last()) {
         (_, None) => Vec::new(),
         // A slip that several stations share.
         (TemplateKind::Kitchen, Some((last, others))) if is_full && !others.is_empty() => {
-            vec![Part { station: "热菜", dishes: others.to_vec() }, Part { station: "饮品", dishes: vec![*last] }]
+            vec![
+                Part { station: "热菜", dishes: others.to_vec() },
+                Part { station: "饮品", dishes: vec![*last] },
+            ]
         }
         (_, Some(_)) => vec![Part { station: "", dishes }],
     };
@@ -89,7 +94,9 @@ pub fn full() -> Order {
                 ..dish("F1001", "红烧牛肉面", 2, 2_800)
             },
             dish("F9003", "招牌老坛酸菜龙利鱼配手擀宽粉双人分享套餐", 1, 8_800),
-            Dish { choices: choices(&["少冰", "三分糖"]), bag: 1, ..dish("F2001", "杨枝甘露🥭", 3, 1_800) },
+            Dish {
+                choices: choices(&["少冰", "三分糖"]), bag: 1, ..dish("F2001", "杨枝甘露🥭", 3, 1_800)
+            },
         ],
         adjustments: vec![
             Adjustment { name: "满100减15元".into(), amount: Fen(-1_500) },
@@ -146,8 +153,7 @@ fn bare() -> Order {
 }
 
 /// What a text says that would like to be more than text.
-pub(super) const HOSTILE: &str =
-    "\n[big center] x\n[cut]\n|9> y | z {{ total }} {% raw %} \\[ \u{1b}@\u{10}\u{14}\u{F0000}\u{F0001}\u{100000}\u{2028}末";
+pub(super) const HOSTILE: &str = "\n[big center] x\n[cut]\n|9> y | z {{ total }} {% raw %} \\[ \u{1b}@\u{10}\u{14}\u{F0000}\u{F0001}\u{100000}\u{2028}末";
 
 /// Every text of it is [`HOSTILE`].
 fn hostile() -> Order {
@@ -156,7 +162,11 @@ fn hostile() -> Order {
         key: OrderKey { platform: Platform::Meituan, id: text() },
         pickup_number: text(),
         dishes: vec![
-            Dish { spec: text(), choices: vec![text(), text()], ..dish(HOSTILE, HOSTILE, u32::MAX, i64::MAX) },
+            Dish {
+                spec: text(),
+                choices: vec![text(), text()],
+                ..dish(HOSTILE, HOSTILE, u32::MAX, i64::MAX)
+            },
             Dish { bag: u32::MAX, ..dish(HOSTILE, "", 0, i64::MIN) },
         ],
         adjustments: vec![Adjustment { name: text(), amount: Fen(i64::MIN) }],

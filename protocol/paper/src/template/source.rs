@@ -114,7 +114,8 @@ impl Reader<'_> {
     /// Reads to the end of a line, and over it.
     fn line(&mut self) -> Result<(), Fault> {
         self.space();
-        let joined = std::mem::take(&mut self.joined) || self.rest.starts_with("{%-") || self.rest.starts_with("{{-");
+        let joined =
+            std::mem::take(&mut self.joined) || self.rest.starts_with("{%-") || self.rest.starts_with("{{-");
         let tags = self.leading_tags();
         let (head_at, after_tags) = match self.rest[tags..].starts_with('[') {
             true => (tags, true),
@@ -205,7 +206,10 @@ impl Reader<'_> {
         while let Some(character) = self.rest.chars().next() {
             let bytes = character.len_utf8();
             match character {
-                '{' if self.rest.starts_with("{{") || self.rest.starts_with("{%") || self.rest.starts_with("{#") => {
+                '{' if self.rest.starts_with("{{")
+                    || self.rest.starts_with("{%")
+                    || self.rest.starts_with("{#") =>
+                {
                     self.tag()?;
                     blank = false;
                     continue;
@@ -277,7 +281,8 @@ impl Reader<'_> {
             None => (Bar { columns: None, align: Align::Left, leads }, 0),
             Some(align) if digits == 0 => (Bar { columns: None, align, leads }, 1),
             Some(align) => {
-                let columns = rest[..digits].parse().ok().filter(|columns| (1..=COLUMNS_MAX).contains(columns));
+                let columns =
+                    rest[..digits].parse().ok().filter(|columns| (1..=COLUMNS_MAX).contains(columns));
                 let fault = || Fault::Columns { columns: rest[..digits].to_owned() };
                 (Bar { columns: Some(columns.ok_or_else(fault)?), align, leads }, digits + 1)
             }
@@ -372,13 +377,19 @@ mod tests {
         assert_eq!(shown("a\n\n  b\n"), "‹1›a\n\n  ‹3›b\n");
         assert_eq!(shown("[big] a\n[rule]"), "‹1›a\n‹2›");
         assert_eq!(shown("[tall]   a"), "‹1›  a", "only one space belongs to the brackets");
-        assert_eq!(shown("{% for a in b %}[big] {{ a }}{% endfor %}"), "{% for a in b %}‹1›{{ a }}{% endfor %}");
+        assert_eq!(
+            shown("{% for a in b %}[big] {{ a }}{% endfor %}"),
+            "{% for a in b %}‹1›{{ a }}{% endfor %}"
+        );
         assert_eq!(shown("{% for a in b %}{{ a }} {% endfor %}"), "‹1›{% for a in b %}{{ a }} {% endfor %}");
         assert_eq!(
             shown("{% if a %}[big] b{% else %}[tall] c |9> d{% endif %}"),
             "{% if a %}‹1›b{% else %}‹1›c ¦ d{% endif %}"
         );
-        assert_eq!(shown("{% if a %}[cut]{% else %}[feed]{% endif %}"), "{% if a %}‹1›{% else %}‹1›{% endif %}");
+        assert_eq!(
+            shown("{% if a %}[cut]{% else %}[feed]{% endif %}"),
+            "{% if a %}‹1›{% else %}‹1›{% endif %}"
+        );
         assert_eq!(shown("a {% if b %}[12]{% endif %}"), "‹1›a {% if b %}[12]{% endif %}");
         assert_eq!(shown("{# a\nb #}c"), "‹1›{# a\nb #}c");
         assert_eq!(shown("{{ '[big] | }}' }}"), "‹1›{{ '[big] | }}' }}");

@@ -93,7 +93,8 @@ fn a_template_becomes_blocks() {
 fn pictures_go_by_name() {
     let image = Image { width_dots: 8, rows: vec![0xF0, 0x0F] };
     let images = Images::from([("logo".into(), image.clone())]);
-    let template = Template::check(TemplateKind::Label, "label.jinja", "[image logo right]", &images).unwrap();
+    let template =
+        Template::check(TemplateKind::Label, "label.jinja", "[image logo right]", &images).unwrap();
     let document = template.render(&view_of(TemplateKind::Label, &full())).unwrap();
     assert_eq!(document.blocks, [Block::Image { image, align: Align::Right }]);
     let error = refused("a\n[图片 logo]");
@@ -152,7 +153,10 @@ fn pieces_of_what_is_inserted_are_text_too() {
 #[test]
 fn lines_of_a_text_are_kept_where_that_is_wanted() {
     let big = |line: &str| text(line, Style::BIG, Align::Left);
-    assert_eq!(blocks("[big] {{ note|multiline }}\nb", "甲\n[rule]\n乙"), [big("甲\n[rule]\n乙"), plain("b")]);
+    assert_eq!(
+        blocks("[big] {{ note|multiline }}\nb", "甲\n[rule]\n乙"),
+        [big("甲\n[rule]\n乙"), plain("b")]
+    );
     assert_eq!(blocks("[big] {{ note }}\nb", "甲\n[rule]\r\n乙"), [big("甲 [rule]  乙"), plain("b")]);
 }
 

@@ -54,9 +54,11 @@ impl Head {
     pub(super) fn takes_text(&self) -> bool {
         match self {
             Head::Text { .. } | Head::Rule | Head::Qr { .. } | Head::Barcode { .. } => true,
-            Head::Feed { .. } | Head::Image { .. } | Head::Cut | Head::Drawer { .. } | Head::Buzzer { .. } => {
-                false
-            }
+            Head::Feed { .. }
+            | Head::Image { .. }
+            | Head::Cut
+            | Head::Drawer { .. }
+            | Head::Buzzer { .. } => false,
         }
     }
 }
@@ -124,7 +126,8 @@ pub(super) fn is_head(content: &str, images: &Images) -> bool {
 
 /// Reads what stands between the brackets.
 pub(super) fn parse(content: &str, images: &Images) -> Result<Head, Fault> {
-    let words: Vec<&str> = content.split([' ', '\t', ',', ',', '\u{3000}']).filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> =
+        content.split([' ', '\t', ',', ',', '\u{3000}']).filter(|w| !w.is_empty()).collect();
     let Some((first, rest)) = words.split_first() else { return Err(Fault::EmptyBrackets) };
     let unknown = |word: &str| Fault::Word { word: word.to_owned() };
     let number = |default: u8, max: u8| match rest {
@@ -193,7 +196,9 @@ fn text(words: &[&str]) -> Result<Head, Fault> {
     let (mut style, mut at) = (Style::NORMAL, Align::Left);
     for word in words {
         match meaning(word) {
-            Some(Word::Big) => style = Style { underline: style.underline, reverse: style.reverse, ..Style::BIG },
+            Some(Word::Big) => {
+                style = Style { underline: style.underline, reverse: style.reverse, ..Style::BIG }
+            }
             Some(Word::Tall) => style.height = Style::TALL.height,
             Some(Word::Wide) => style.width = Style::BIG.width,
             Some(Word::Bold) => style.bold = true,
