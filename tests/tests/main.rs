@@ -7,4 +7,5 @@ mod full_disk;
 mod kills;
 mod main_job;
 mod printer_faults;
+mod templates;
 mod wine;
