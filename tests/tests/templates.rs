@@ -13,7 +13,8 @@ struct Chain {
 
 impl Chain {
     async fn open() -> anyhow::Result<Self> {
-        let options = HubOptions { routing: "[templates]\nfolder = \"slips\"\n".into(), ..HubOptions::default() };
+        let options =
+            HubOptions { routing: "[templates]\nfolder = \"slips\"\n".into(), ..HubOptions::default() };
         let mut shop = Shop::enrolled(options, AgentOptions::default()).await?;
         shop.agent.start_linked(&shop.hub).await?;
         Ok(Chain { shop, pushed: 0 })
@@ -114,7 +115,15 @@ async fn what_is_exported_is_in_order_and_previews_as_a_picture() -> anyhow::Res
     assert_eq!(hub.must(&["template", "list"])?.lines().filter(|line| line.contains("slips")).count(), 10);
     for width in ["58", "80"] {
         let picture = chain.shop.folder().join(format!("{width}.png"));
-        hub.must(&["template", "preview", "kitchen", "--paper", width, "--png", &picture.display().to_string()])?;
+        hub.must(&[
+            "template",
+            "preview",
+            "kitchen",
+            "--paper",
+            width,
+            "--png",
+            &picture.display().to_string(),
+        ])?;
         assert!(fs::read(&picture)?.starts_with(b"\x89PNG"));
     }
     let unknown = hub.command(&["template", "preview", "kitchn"])?;

@@ -76,7 +76,8 @@ fn dish(code: &str, name: &str, quantity: u32, price_fen: i64) -> Dish {
     }
 }
 
-/// Something of everything: two bags, choices, a long name, an emoji, reductions, an hour that was booked.
+/// Something of everything: two bags, choices, a long name, an emoji, a rare character, reductions, an hour that
+/// was booked.
 pub fn full() -> Order {
     let choices = |choices: &[&str]| choices.iter().map(|&choice| choice.to_owned()).collect();
     Order {
@@ -94,6 +95,8 @@ pub fn full() -> Order {
                 ..dish("F1001", "红烧牛肉面", 2, 2_800)
             },
             dish("F9003", "招牌老坛酸菜龙利鱼配手擀宽粉双人分享套餐", 1, 8_800),
+            // A character that few printers have: its line is drawn.
+            dish("F9004", "油㸆大虾", 1, 4_600),
             Dish {
                 choices: choices(&["少冰", "三分糖"]), bag: 1, ..dish("F2001", "杨枝甘露🥭", 3, 1_800)
             },
@@ -104,8 +107,8 @@ pub fn full() -> Order {
             Adjustment { name: "赠送小菜1份".into(), amount: Fen(0) },
         ],
         delivery_fee: Fen(300),
-        original_total: Fen(20_300),
-        total: Fen(18_500),
+        original_total: Fen(24_900),
+        total: Fen(23_100),
         paid_online: true,
         note: "少放辣,不要葱🙏 到了打 13812345678".into(),
         cutlery: Some(Cutlery::Sets(2)),

@@ -70,6 +70,7 @@ fn a_template_becomes_blocks() {
             text("美团外卖 #17", Style::BIG, Align::Center),
             row("红烧牛肉面(大份)", "×2", "F1001"),
             row("招牌老坛酸菜龙利鱼配手擀宽粉双人分享套餐", "×1", "F9003"),
+            row("油㸆大虾", "×1", "F9004"),
             row("杨枝甘露🥭", "×3", "F2001"),
             Block::Rule { title: "完".into() },
             Block::Rule { title: String::new() },
