@@ -1,5 +1,7 @@
 //! The command line.
 
+mod template;
+
 use crate::config::Config;
 use crate::gateway::codes;
 use crate::storage::agents::NewCode;
@@ -8,6 +10,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use docket_protocol::ids::{AgentId, Platform, StoreId, UnixMs};
 use std::path::PathBuf;
+use template::TemplateCommand;
 use tokio::sync::watch;
 
 /// Docket 总部程序 / the Docket hub: takes the platforms' orders and gets them to the stores' printers.
@@ -46,6 +49,9 @@ enum Command {
     /// 门店电脑 / agents
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// 小票模板:检查、预览、导出 / templates of slips: check, preview, export
+    #[command(subcommand)]
+    Template(TemplateCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,15 +94,17 @@ const NAME_CHARS_MAX: usize = 64;
 /// # Errors
 /// With code, cause and remedy for people.
 pub async fn execute(cli: Cli) -> anyhow::Result<()> {
-    let config = Config::read(&cli.config)?;
+    let config = || Config::read(&cli.config);
     match cli.command {
-        Command::Serve { ready_file } => serve(config, ready_file).await,
-        Command::CheckConfig => check_config(&config),
-        Command::Store(StoreCommand::Add(add)) => add_store(&config, add).await,
-        Command::Store(StoreCommand::List) => list_stores(&config).await,
-        Command::EnrolCode { store, hours } => enrol_code(&config, store, hours).await,
-        Command::Agent(AgentCommand::List) => list_agents(&config).await,
-        Command::Agent(AgentCommand::Revoke { agent }) => revoke(&config, agent).await,
+        Command::Serve { ready_file } => serve(config()?, ready_file).await,
+        Command::CheckConfig => check_config(&config()?),
+        Command::Store(StoreCommand::Add(add)) => add_store(&config()?, add).await,
+        Command::Store(StoreCommand::List) => list_stores(&config()?).await,
+        Command::EnrolCode { store, hours } => enrol_code(&config()?, store, hours).await,
+        Command::Agent(AgentCommand::List) => list_agents(&config()?).await,
+        Command::Agent(AgentCommand::Revoke { agent }) => revoke(&config()?, agent).await,
+        // A template can be tried on any machine, without a hub.
+        Command::Template(command) => template::execute(&cli.config, command),
     }
 }
 
@@ -145,7 +153,7 @@ fn check_config(config: &Config) -> anyhow::Result<()> {
     let shown = serde_json::to_value(config).context("config-show")?;
     println!("配置有效 / configuration in order:");
     println!("{}", serde_json::to_string_pretty(&shown).context("config-show")?);
-    println!("routing: {:?}", config.routing()?);
+    println!("routing: {:?}", config.routing(std::sync::Arc::default())?);
     Ok(())
 }
 

@@ -2,9 +2,11 @@
 
 use crate::platforms::meituan::PushKind;
 use crate::routing::{Routing, RoutingConfig};
+use crate::templates::Templates;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Why a configuration is refused.
@@ -65,6 +67,9 @@ pub struct Config {
     #[serde(default)]
     #[serde(skip_serializing)]
     pub routing: RoutingConfig,
+    /// A chain's own slips.
+    #[serde(default)]
+    pub templates: TemplatesConfig,
 }
 
 /// A quarter: longer than any platform repeats a push or settles a dispute. [I]
@@ -74,6 +79,15 @@ fn retention_days() -> u32 {
 
 /// The shortest time for which orders are kept, in days: platforms repeat a push for hours.
 const RETENTION_DAYS_MIN: u32 = 7;
+
+/// `[templates]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplatesConfig {
+    /// The folder of the chain's own templates and pictures; without it all slips are this program's.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
+}
 
 /// `[link]`
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -208,6 +222,7 @@ impl Config {
         if let Some(meituan) = &mut config.platforms.meituan {
             meituan.secret_file = meituan.secret_file.take().map(|file| base.join(file));
         }
+        config.templates.folder = config.templates.folder.take().map(|folder| base.join(folder));
         if let Some(tls) = &mut config.http.tls {
             tls.certificate = base.join(&tls.certificate);
             tls.key = base.join(&tls.key);
@@ -239,7 +254,7 @@ impl Config {
             meituan.secret()?;
             meituan.callbacks.list()?;
         }
-        self.routing()?;
+        self.routing(Arc::default())?;
         Ok(())
     }
 
@@ -247,8 +262,8 @@ impl Config {
     ///
     /// # Errors
     /// Where they contradict themselves.
-    pub fn routing(&self) -> Result<Routing, ConfigError> {
-        Routing::new(self.routing.clone()).map_err(|error| ConfigError::Value {
+    pub fn routing(&self, templates: Arc<Templates>) -> Result<Routing, ConfigError> {
+        Routing::with_templates(self.routing.clone(), templates).map_err(|error| ConfigError::Value {
             key: "routing",
             cause: format!("{error}; {} ({})", error.remedy().1, error.code()),
         })

@@ -2,7 +2,8 @@
 //!
 //! [`run`] is the whole program behind the command line. Its parts:
 //!
-//! * [`http`] takes pushes; [`platforms`] verifies and decodes them; [`routing`] makes tickets of orders.
+//! * [`http`] takes pushes; [`platforms`] verifies and decodes them; [`routing`] makes tickets of orders;
+//!   [`templates`] says how they look.
 //! * [`storage`] keeps it all; nothing is answered before it is there.
 //! * [`gateway`] holds the agents' sessions; [`fleet`] knows who is live.
 //! * [`console`] shows it.
@@ -18,6 +19,7 @@ mod lock;
 pub mod platforms;
 pub mod routing;
 pub mod storage;
+pub mod templates;
 
 use config::{Config, ConfigError};
 use console::Console;
@@ -29,6 +31,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use storage::{Storage, StorageError};
+use templates::Templates;
 use thiserror::Error;
 use tokio::sync::watch;
 use tracing::info;
@@ -88,6 +91,8 @@ pub struct Data {
     pub storage: Storage,
     /// Keys and certificates.
     pub authority: Arc<Authority>,
+    /// How slips look.
+    pub templates: Arc<Templates>,
 }
 
 /// Opens the data folder, and makes it where there is none.
@@ -98,8 +103,9 @@ pub fn open(config: &Config) -> Result<Data, HubError> {
     std::fs::create_dir_all(&config.data)
         .map_err(|cause| HubError::Folder { path: config.data.clone(), cause })?;
     let authority = Arc::new(Authority::open(&config.data)?);
-    let storage = Storage::open(&config.data, Arc::new(config.routing()?))?;
-    Ok(Data { storage, authority })
+    let templates = Arc::new(Templates::default());
+    let storage = Storage::open(&config.data, Arc::new(config.routing(Arc::clone(&templates))?))?;
+    Ok(Data { storage, authority, templates })
 }
 
 /// Serves until `stop` says so. `ready` is called once everything listens.
@@ -112,11 +118,16 @@ pub async fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<(), HubError> {
     let tls = config.http.tls.as_ref().map(http::acceptor).transpose().map_err(HttpError::from)?;
-    let Data { storage, authority } = open(&config)?;
+    let Data { storage, authority, templates } = open(&config)?;
     let _lock = lock::take(&config.data)?;
     storage.end_all_sessions().await?;
     tokio::spawn(storage::retention::run(storage.clone(), config.retention_days));
     let fleet = Arc::new(Fleet::default());
+    if let Some(folder) = &config.templates.folder {
+        let (folder, opened) = templates::watch::open(folder, &config.data, &templates);
+        let (storage, fleet) = (storage.clone(), Arc::clone(&fleet));
+        tokio::spawn(templates::watch::run(folder, opened, templates, storage, fleet, stop.clone()));
+    }
     let platforms = http::platform_routes(config.platforms.meituan.as_ref(), &storage, &fleet)?;
     let shown = Console { storage: storage.clone(), fleet: Arc::clone(&fleet) };
     let console = console::routes(shown, stop.clone());

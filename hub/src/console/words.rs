@@ -72,6 +72,26 @@ pub fn alarm(code: &str, language: Language) -> Option<Alarm> {
             ("总部读不懂门店的回报:程序版本相差太远", "更新总部程序"),
             ("the hub cannot read a store's report: the versions are too far apart", "update the hub"),
         ),
+        "template-refused" => (
+            (
+                "小票模板有错,仍用上一个正确的版本",
+                "按行号改好模板,保存后自动生效;先用 docket-hub template check 检查",
+            ),
+            (
+                "a slip's template is wrong; the last good one stays in force",
+                "mend the line that is named, it takes effect when saved; docket-hub template check tells before",
+            ),
+        ),
+        "template-failed" => (
+            (
+                "小票模板用于某个订单时出错,该单已按默认样式打印",
+                "用 docket-hub template check 检查并修改这个模板",
+            ),
+            (
+                "a slip's template failed with an order, which was printed in the default look",
+                "mend the template; docket-hub template check helps",
+            ),
+        ),
         _ => return None,
     };
     let (what, remedy) = language.pick(zh, en);
@@ -103,6 +123,11 @@ pub fn kind(name: &str, language: Language) -> &str {
         "kitchen" => language.pick("厨打单", "Kitchen slip"),
         "urge" => language.pick("催菜单", "Reminder"),
         "cancel" => language.pick("退菜单", "Cancellation"),
+        "added" => language.pick("加菜单", "Added dishes"),
+        "bill" => language.pick("结账单", "Bill"),
+        "label" => language.pick("标签", "Label"),
+        "booking" => language.pick("预订单", "Booking"),
+        "test" => language.pick("测试页", "Test page"),
         other => other,
     }
 }

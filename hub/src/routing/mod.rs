@@ -1,25 +1,32 @@
 //! Which slips an order becomes, and for which stations.
 //!
 //! Every order gives one front slip (外卖单) with everything that packing and the rider need. Where stations
-//! are configured, each that has dishes of the order gets a kitchen slip (厨打单) with its dishes only. A
-//! dish that maps to no station is never dropped: it goes on a kitchen slip without a station, which the
-//! agent prints on the store's default printer, and is named in [`Routed::unmapped`] for an alarm.
+//! are configured, each that has dishes of the order gets a kitchen slip (厨打单) with its dishes only, or one
+//! for each dish, or a label for each cup; several stations may share a slip. A dish that maps to no station is
+//! never dropped: it goes on a kitchen slip without a station, which the agent prints on the store's default
+//! printer, and is named in [`Routed::unmapped`] for an alarm.
 //!
-//! Pure: the same order gives the same slips with the same ids ([`TicketId::derive`]), so that routing twice
-//! makes nothing twice. A kitchen slip never holds a customer's name, phone or address.
+//! The same order gives the same slips with the same ids ([`TicketId::derive`](docket_protocol::ids::TicketId)),
+//! so that routing twice makes nothing twice, whatever the templates say by then.
 
 mod config;
+#[cfg(test)]
+mod options_tests;
+mod rules;
 pub mod slips;
 #[cfg(test)]
 mod tests;
 
-pub use config::{EVERYTHING_ELSE, RoutingConfig, RoutingError, STATIONS_MAX, StationConfig};
+pub use config::{EVERYTHING_ELSE, RoutingConfig, RoutingError, STATIONS_MAX, SlipBy, StationConfig};
 
-use docket_protocol::document::Document;
-use docket_protocol::ids::{Station, TicketId, UnixMs};
-use docket_protocol::order::{Dish, Order};
-use docket_protocol::ticket::{Ticket, TicketKind};
-use std::collections::HashMap;
+use crate::templates::Templates;
+use docket_paper::template::{TemplateError, TemplateKind};
+use docket_protocol::ids::{Station, UnixMs};
+use docket_protocol::order::Order;
+use docket_protocol::ticket::Ticket;
+use rules::{Rule, Rules};
+use slips::Maker;
+use std::sync::Arc;
 
 /// The station of dishes that map nowhere: no station's name, so the store's default printer.
 pub const UNMAPPED_STATION: &str = "";
@@ -27,13 +34,11 @@ pub const UNMAPPED_STATION: &str = "";
 /// The rules in force.
 #[derive(Debug, Clone)]
 pub struct Routing {
-    front: Station,
-    /// In the order of the configuration, which is the order of the slips.
-    stations: Vec<Station>,
-    /// From a dish's code or name to its place in `stations`.
-    by_dish: HashMap<String, usize>,
-    /// The place of the station that takes everything else.
-    rest: Option<usize>,
+    front: Rule,
+    /// Where orders for later are announced.
+    booking: Option<Station>,
+    rules: Rules,
+    templates: Arc<Templates>,
 }
 
 /// What an order becomes.
@@ -43,58 +48,46 @@ pub struct Routed {
     pub tickets: Vec<Ticket>,
     /// Dishes that map to no station, as people know them; empty where no stations are configured.
     pub unmapped: Vec<String>,
-}
-
-/// A station and its part of an order.
-struct Share<'a> {
-    station: Station,
-    dishes: Vec<&'a Dish>,
+    /// A chain's templates that did not do for this order. The slips are there all the same.
+    pub failures: Vec<TemplateError>,
 }
 
 impl Routing {
-    /// The rules of a configuration.
+    /// The rules of a configuration, with this program's own templates.
     pub fn new(config: RoutingConfig) -> Result<Self, RoutingError> {
+        Self::with_templates(config, Arc::default())
+    }
+
+    /// The rules of a configuration.
+    pub fn with_templates(config: RoutingConfig, templates: Arc<Templates>) -> Result<Self, RoutingError> {
         config.check()?;
-        let mut by_dish = HashMap::new();
-        let mut rest = None;
-        for (place, station) in config.stations.iter().enumerate() {
-            for dish in &station.dishes {
-                if dish == EVERYTHING_ELSE {
-                    rest = Some(place);
-                } else {
-                    by_dish.insert(dish.clone(), place);
-                }
-            }
-        }
-        let stations = config.stations.into_iter().map(|station| Station::new(station.name)).collect();
-        Ok(Self { front: Station::new(config.front_station), stations, by_dish, rest })
+        let front = Station::new(&config.front_station);
+        Ok(Self {
+            front: Rule { copies: config.front_copies, ..Rule::plain(&front) },
+            booking: config.booking_station.as_ref().map(Station::new),
+            rules: Rules::new(&config, UNMAPPED_STATION),
+            templates,
+        })
     }
 
     /// The slips of a paid order. `revision` is 0 but for an order that came again with more in it.
     pub fn tickets(&self, order: &Order, store_name: &str, made_at: UnixMs, revision: u32) -> Routed {
-        let (shares, unmapped) = self.shares(order);
-        let title = slips::title(order);
-        let front = slips::front(order, store_name);
-        let mut tickets =
-            vec![ticket(order, TicketKind::Front, &self.front, revision, &title, made_at, front)];
-        for share in shares {
-            let slip = slips::kitchen(order, &share.station, &share.dishes);
-            tickets.push(ticket(order, TicketKind::Kitchen, &share.station, revision, &title, made_at, slip));
+        let mut maker = self.maker(order, store_name, made_at, revision);
+        let (lots, lost) = self.rules.lots(order);
+        maker.whole(TemplateKind::Front, &self.front.station, &self.front, "");
+        if let Some(station) = self.booking.as_ref().filter(|_| order.wanted_at.is_some()) {
+            maker.whole(TemplateKind::Booking, station, &Rule::plain(station), "");
         }
-        Routed { tickets, unmapped }
+        for lot in &lots {
+            maker.station(lot);
+        }
+        let unmapped = lost.into_iter().map(slips::label).collect();
+        Routed { tickets: maker.tickets, unmapped, failures: maker.failures }
     }
 
     /// The slips (催菜单) of a reminder. `revision` tells one reminder of an order from the next.
-    pub fn urge_tickets(
-        &self,
-        order: &Order,
-        store_name: &str,
-        made_at: UnixMs,
-        revision: u32,
-    ) -> Vec<Ticket> {
-        self.follow_up(order, TicketKind::Urge, made_at, revision, |station, dishes| {
-            slips::urge(order, store_name, station, dishes)
-        })
+    pub fn urge_tickets(&self, order: &Order, store_name: &str, made_at: UnixMs, revision: u32) -> Routed {
+        self.follow_up(self.maker(order, store_name, made_at, revision), TemplateKind::Urge, "")
     }
 
     /// The slips (退菜单) of a cancellation. `reason` is what is said of it; it may be empty.
@@ -105,92 +98,34 @@ impl Routing {
         made_at: UnixMs,
         revision: u32,
         reason: &str,
-    ) -> Vec<Ticket> {
-        self.follow_up(order, TicketKind::Cancel, made_at, revision, |station, dishes| {
-            slips::cancel(order, store_name, station, dishes, reason)
-        })
+    ) -> Routed {
+        self.follow_up(self.maker(order, store_name, made_at, revision), TemplateKind::Cancel, reason)
     }
 
-    /// Slips to everyone who got the order: the front with all dishes, each station with its own.
-    fn follow_up(
-        &self,
-        order: &Order,
-        kind: TicketKind,
-        made_at: UnixMs,
-        revision: u32,
-        slip: impl Fn(&Station, &[&Dish]) -> Document,
-    ) -> Vec<Ticket> {
-        let title = format!("{}{}", slips::prefix(kind), slips::title(order));
-        let all = Share { station: self.front.clone(), dishes: order.dishes.iter().collect() };
-        let mut shares = vec![all];
-        for share in self.shares(order).0 {
+    /// Slips to everyone who got the order, before all others: the front with all dishes, each station with
+    /// its own.
+    fn follow_up<'a>(&'a self, mut maker: Maker<'a>, kind: TemplateKind, reason: &str) -> Routed {
+        let front = &self.front.station;
+        maker.whole(kind, front, &Rule::follow_up(front), reason);
+        for lot in self.rules.following(maker.order) {
             // A station that is the front as well has it all on that slip; the ids would be the same.
-            if share.station != self.front {
-                shares.push(share);
+            if lot.rule.station != *front {
+                maker.follow_up(kind, &lot, reason);
             }
         }
-        let make = |share: Share<'_>| {
-            let document = slip(&share.station, &share.dishes);
-            ticket(order, kind, &share.station, revision, &title, made_at, document)
-        };
-        shares.into_iter().map(make).collect()
+        Routed { tickets: maker.tickets, unmapped: Vec::new(), failures: maker.failures }
     }
 
-    /// The stations that have dishes of this order, and the labels of the dishes that map nowhere.
-    fn shares<'a>(&self, order: &'a Order) -> (Vec<Share<'a>>, Vec<String>) {
-        if self.stations.is_empty() {
-            return (Vec::new(), Vec::new());
+    fn maker<'a>(&'a self, order: &'a Order, store: &'a str, made_at: UnixMs, revision: u32) -> Maker<'a> {
+        Maker {
+            rules: &self.rules,
+            templates: &self.templates,
+            order,
+            store,
+            made_at,
+            revision,
+            tickets: Vec::new(),
+            failures: Vec::new(),
         }
-        let mut lots: Vec<Vec<&Dish>> = vec![Vec::new(); self.stations.len()];
-        let mut lost = Vec::new();
-        for dish in &order.dishes {
-            match self.place(dish) {
-                Some(place) => lots[place].push(dish),
-                None => lost.push(dish),
-            }
-        }
-        let unmapped = lost.iter().map(|dish| label(dish)).collect();
-        let stations = self.stations.iter().cloned().chain([Station::new(UNMAPPED_STATION)]);
-        let shares = stations
-            .zip(lots.into_iter().chain([lost]))
-            .filter(|(_, dishes)| !dishes.is_empty())
-            .map(|(station, dishes)| Share { station, dishes })
-            .collect();
-        (shares, unmapped)
-    }
-
-    /// A dish's station: by its code, else by its name, else the one that takes everything else.
-    fn place(&self, dish: &Dish) -> Option<usize> {
-        self.by_dish.get(&dish.code).or_else(|| self.by_dish.get(&dish.name)).copied().or(self.rest)
-    }
-}
-
-/// A dish for people: `红烧牛肉面 [F1001]`.
-fn label(dish: &Dish) -> String {
-    if dish.code.is_empty() { dish.name.clone() } else { format!("{} [{}]", dish.name, dish.code) }
-}
-
-fn ticket(
-    order: &Order,
-    kind: TicketKind,
-    station: &Station,
-    revision: u32,
-    title: &str,
-    made_at: UnixMs,
-    document: Document,
-) -> Ticket {
-    Ticket {
-        id: TicketId::derive(&order.key, kind, station, revision),
-        order: order.key.clone(),
-        kind,
-        station: station.clone(),
-        title: title.to_owned(),
-        made_at,
-        maybe_printed: false,
-        // What is being made now cannot wait behind what will be.
-        urgent: matches!(kind, TicketKind::Urge | TicketKind::Cancel),
-        copies: 1,
-        expires_at: None,
-        document,
     }
 }

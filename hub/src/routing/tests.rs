@@ -8,9 +8,9 @@ use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recip
 use docket_protocol::ticket::{Ticket, TicketKind};
 use std::fmt::Write;
 
-const NOW: UnixMs = UnixMs(1_767_225_613_000);
+pub(super) const NOW: UnixMs = UnixMs(1_767_225_613_000);
 
-fn dish(code: &str, name: &str, quantity: u32, price: i64) -> Dish {
+pub(super) fn dish(code: &str, name: &str, quantity: u32, price: i64) -> Dish {
     Dish {
         code: code.into(),
         name: name.into(),
@@ -23,7 +23,7 @@ fn dish(code: &str, name: &str, quantity: u32, price: i64) -> Dish {
     }
 }
 
-fn order() -> Order {
+pub(super) fn order() -> Order {
     let noodles = Dish {
         spec: "大份".into(),
         choices: vec!["中辣".into(), "不要香菜".into()],
@@ -54,7 +54,7 @@ fn order() -> Order {
     }
 }
 
-fn routing(toml: &str) -> Routing {
+pub(super) fn routing(toml: &str) -> Routing {
     Routing::new(toml::from_str::<RoutingConfig>(toml).unwrap()).unwrap()
 }
 
@@ -216,7 +216,7 @@ fn a_preorder_for_self_pickup_paid_in_cash() {
 #[test]
 fn reminders_and_cancellations_follow_the_order() {
     let routing = kitchen_and_bar();
-    let urge = routing.urge_tickets(&order(), "测试面馆", NOW, 1);
+    let urge = routing.urge_tickets(&order(), "测试面馆", NOW, 1).tickets;
     assert_eq!(
         stations(&urge),
         [(TicketKind::Urge, "front"), (TicketKind::Urge, "kitchen"), (TicketKind::Urge, "bar")]
@@ -235,11 +235,11 @@ fn reminders_and_cancellations_follow_the_order() {
         ---
         1x2b c 顾客催单,请尽快出餐",
     );
-    let again = routing.urge_tickets(&order(), "测试面馆", NOW, 2);
+    let again = routing.urge_tickets(&order(), "测试面馆", NOW, 2).tickets;
     assert_ne!(urge[0].id, again[0].id, "another reminder is another slip");
-    assert_eq!(urge, routing.urge_tickets(&order(), "测试面馆", NOW, 1));
+    assert_eq!(urge, routing.urge_tickets(&order(), "测试面馆", NOW, 1).tickets);
 
-    let cancel = routing.cancel_tickets(&order(), "测试面馆", NOW, 0, "顾客取消 电话13812345678");
+    let cancel = routing.cancel_tickets(&order(), "测试面馆", NOW, 0, "顾客取消 电话13812345678").tickets;
     assert_eq!(cancel.len(), 3);
     check(
         &cancel[0].document,
@@ -270,7 +270,7 @@ fn dishes_that_map_nowhere_are_printed_and_named() {
     assert_eq!(routed.unmapped, ["可乐 100%冰 [F2001]", "新菜"]);
     let text = dump(&routed.tickets[2].document);
     assert!(text.contains("可乐") && text.contains("新菜") && !text.contains("牛肉面"), "{text}");
-    assert_eq!(routing.cancel_tickets(&order, "店", NOW, 0, "").len(), 3, "they follow there too");
+    assert_eq!(routing.cancel_tickets(&order, "店", NOW, 0, "").tickets.len(), 3, "they follow there too");
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn without_stations_an_order_is_its_front_slip() {
     let routed = routing.tickets(&order(), "店", NOW, 0);
     assert_eq!(stations(&routed.tickets), [(TicketKind::Front, "front")]);
     assert!(routed.unmapped.is_empty());
-    assert_eq!(routing.urge_tickets(&order(), "店", NOW, 1).len(), 1);
+    assert_eq!(routing.urge_tickets(&order(), "店", NOW, 1).tickets.len(), 1);
     let mut bare = order();
     bare.dishes.clear();
     let routed = kitchen_and_bar().tickets(&bare, "店", NOW, 0);
@@ -314,7 +314,7 @@ fn without_stations_an_order_is_its_front_slip() {
 fn a_station_that_is_the_front_as_well_follows_once() {
     let routing = routing("stations = [{ name = 'front', dishes = ['*'] }]");
     assert_eq!(routing.tickets(&order(), "店", NOW, 0).tickets.len(), 2, "an order's two slips differ");
-    let urge = routing.urge_tickets(&order(), "店", NOW, 1);
+    let urge = routing.urge_tickets(&order(), "店", NOW, 1).tickets;
     assert_eq!(stations(&urge), [(TicketKind::Urge, "front")]);
 }
 
@@ -324,8 +324,8 @@ fn routing_twice_makes_nothing_twice() {
     let first = routing.tickets(&order, "店", NOW, 0);
     assert_eq!(first, routing.tickets(&order, "店", NOW, 0));
     let mut all = first.tickets;
-    all.extend(routing.urge_tickets(&order, "店", NOW, 1));
-    all.extend(routing.cancel_tickets(&order, "店", NOW, 0, ""));
+    all.extend(routing.urge_tickets(&order, "店", NOW, 1).tickets);
+    all.extend(routing.cancel_tickets(&order, "店", NOW, 0, "").tickets);
     let mut ids: Vec<_> = all.iter().map(|ticket| ticket.id).collect();
     ids.sort();
     ids.dedup();
@@ -336,8 +336,8 @@ fn routing_twice_makes_nothing_twice() {
 fn personal_data_is_on_the_front_slip_only() {
     let (routing, order) = (kitchen_and_bar(), order());
     let mut all = routing.tickets(&order, "店", NOW, 0).tickets;
-    all.extend(routing.urge_tickets(&order, "店", NOW, 1));
-    all.extend(routing.cancel_tickets(&order, "店", NOW, 0, "13812345678"));
+    all.extend(routing.urge_tickets(&order, "店", NOW, 1).tickets);
+    all.extend(routing.cancel_tickets(&order, "店", NOW, 0, "13812345678").tickets);
     for ticket in all {
         assert_eq!(ticket.title.trim_start_matches(['(', '催', '退', ')']), "美团外卖 #17");
         let text = dump(&ticket.document);

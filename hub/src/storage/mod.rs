@@ -10,6 +10,7 @@
 //! * [`views`]: what the console shows. [`retention`]: what goes when.
 
 pub mod agents;
+mod alarms;
 mod lane;
 pub mod orders;
 pub mod outbox;

@@ -5,12 +5,11 @@ use super::outbox::{self, Assigned};
 use super::{Storage, StorageError};
 use crate::clock;
 use crate::platforms::meituan::{Event, PushKind};
-use crate::routing::Routing;
+use crate::routing::{Routed, Routing};
 use docket_protocol::frame;
 use docket_protocol::ids::{OrderKey, Platform, StoreId, UnixMs};
 use docket_protocol::message::Item;
 use docket_protocol::order::Order;
-use docket_protocol::ticket::Ticket;
 use ring::digest;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
@@ -254,23 +253,27 @@ fn route(
     for dish in &routed.unmapped {
         raise(connection, "dish-unmapped", dish, &format!("{} {}", store.id, order.key), now)?;
     }
-    print(connection, routed.tickets, number, store, now)
+    print(connection, routed, &order.key, number, store, now)
 }
 
 fn print(
     connection: &Connection,
-    tickets: Vec<Ticket>,
+    routed: Routed,
+    key: &OrderKey,
     order_number: i64,
     store: &Store,
     now: UnixMs,
 ) -> Result<Vec<Assigned>, Fault> {
+    for failure in &routed.failures {
+        raise(connection, "template-failed", &failure.file, &format!("{key}: {failure}"), now)?;
+    }
     let agent = outbox::agent_of(connection, &store.id)?;
     if agent.is_none() {
         raise(connection, "store-without-agent", store.id.as_str(), "", now)?;
     }
     let state = if agent.is_some() { TicketState::Queued } else { TicketState::NoAgent };
-    let mut all = Vec::with_capacity(tickets.len());
-    for ticket in tickets {
+    let mut all = Vec::with_capacity(routed.tickets.len());
+    for ticket in routed.tickets {
         let id = *ticket.id.as_bytes();
         let mut insert = connection.prepare_cached(
             "INSERT INTO tickets (id, order_number, store, kind, station, title, state, made_at, item)
@@ -311,8 +314,8 @@ fn cancel(
         .execute([stored.number])?;
     match stored.store {
         Some(store) if changed == 1 => {
-            let tickets = routing.cancel_tickets(&stored.order, &store.name, now, 0, reason);
-            print(connection, tickets, stored.number, &store, now)
+            let routed = routing.cancel_tickets(&stored.order, &store.name, now, 0, reason);
+            print(connection, routed, key, stored.number, &store, now)
         }
         _ => Ok(Vec::new()),
     }
@@ -334,8 +337,8 @@ fn urge(
             "SELECT count(*) FROM pushes WHERE platform = ?1 AND order_id = ?2 AND event = 'reminded'",
         )?
         .query_row(params![key.platform.as_str(), key.id], |row| row.get(0))?;
-    let tickets = routing.urge_tickets(&stored.order, &store.name, now, urges);
-    print(connection, tickets, stored.number, &store, now)
+    let routed = routing.urge_tickets(&stored.order, &store.name, now, urges);
+    print(connection, routed, key, stored.number, &store, now)
 }
 
 pub(super) struct Store {

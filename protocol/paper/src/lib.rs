@@ -6,6 +6,7 @@
 //! * [`barcode`]: bar codes as bars. [`raster`]: black and white dots, and how they are sent.
 //! * [`glyphs`]: where the shapes of characters come from; `font`: the machine's own fonts.
 //! * [`dither`]: greys as dots. `png`, `logo`: pictures and logos as files.
+//! * `template`: documents from templates that a chain can change.
 //!
 //! Pure but for `font`, which maps font files: no I/O, no clock. `agent` prints with it, `hub` and `tests` show
 //! what would be printed.
@@ -25,6 +26,8 @@ pub mod picture;
 pub mod png;
 pub mod raster;
 pub mod svg;
+#[cfg(feature = "templates")]
+pub mod template;
 pub mod text;
 mod wrap;
 

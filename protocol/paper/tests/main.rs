@@ -10,3 +10,4 @@ mod pictures;
 mod raster;
 mod slips;
 mod svg;
+mod templates;

@@ -1,0 +1,328 @@
+//! A chain's folder of templates, and what is kept of it.
+//!
+//! `front.jinja`, `kitchen.jinja` … override this program's; `NAME.png` is a picture that they may show. A file
+//! that is in order is copied to the data folder before it is put in force, so that a restart with a bad file
+//! goes on with the last good one. A file that is removed is no longer in force; a folder that is gone or
+//! unreadable (a network drive) changes nothing.
+//!
+//! An editor may write a file in several steps. A change counts once it has been the same for two looks.
+
+use super::Own;
+use docket_paper::Paper;
+use docket_paper::logo::{self, LOGO_BYTES_MAX};
+use docket_paper::template::{FILE_ENDING, Images, SOURCE_BYTES_MAX, Template, TemplateKind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Pictures that are read.
+pub const IMAGES_MAX: usize = 16;
+/// Files of a folder that are looked at; it is not meant for others.
+const FILES_MAX: usize = 1_000;
+/// How pictures' names end.
+const IMAGE_ENDING: &str = ".png";
+
+/// Something that a person has to mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The file's name, or the folder.
+    pub subject: String,
+    /// Code, line, reason and remedy.
+    pub detail: String,
+}
+
+/// What a look at the folder has changed.
+#[derive(Debug)]
+pub struct Changed {
+    /// What is to be in force now.
+    pub own: Own,
+    /// All that is refused now; empty where all is well.
+    pub refused: Vec<Refusal>,
+}
+
+/// When a file was changed last, and how long it is.
+type Stamp = (SystemTime, u64);
+type Stamps = BTreeMap<String, Stamp>;
+
+/// A chain's folder as it was seen last.
+#[derive(Debug)]
+pub struct Folder {
+    folder: PathBuf,
+    kept: PathBuf,
+    /// As of the last look.
+    seen: Option<Stamps>,
+    /// What is in force was made of these.
+    applied: Option<Stamps>,
+    own: Own,
+    images: Images,
+    refused: Vec<Refusal>,
+}
+
+impl Folder {
+    /// A folder, and the folder of the last good copies.
+    pub fn new(folder: PathBuf, kept: PathBuf) -> Self {
+        Folder {
+            folder,
+            kept,
+            seen: None,
+            applied: None,
+            own: Own::new(),
+            images: Images::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// At the start: what the folder says, or where it says nothing good, what was kept.
+    pub fn open(&mut self) -> Changed {
+        self.restore();
+        match stamps(&self.folder) {
+            Ok(stamps) => {
+                self.seen = Some(stamps.clone());
+                self.apply(stamps);
+            }
+            Err(error) => self.refused = vec![self.unreadable(&error)],
+        }
+        self.changed()
+    }
+
+    /// Looks again; `None` where nothing is different from before.
+    pub fn look(&mut self) -> Option<Changed> {
+        match stamps(&self.folder) {
+            Ok(stamps) => {
+                let is_still = self.seen.as_ref() == Some(&stamps);
+                if is_still && self.applied.as_ref() != Some(&stamps) {
+                    self.apply(stamps);
+                    return Some(self.changed());
+                }
+                self.seen = Some(stamps);
+                None
+            }
+            Err(error) => {
+                let refused = vec![self.unreadable(&error)];
+                // Once it is back, all of it is read anew.
+                (self.seen, self.applied) = (None, None);
+                (self.refused != refused).then(|| {
+                    self.refused = refused;
+                    self.changed()
+                })
+            }
+        }
+    }
+
+    fn changed(&self) -> Changed {
+        Changed { own: self.own.clone(), refused: self.refused.clone() }
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Refusal {
+        Refusal { subject: self.folder.display().to_string(), detail: format!("templates-folder: {error}") }
+    }
+
+    /// Reads the last good copies. What is wrong with one is not worth an alarm: the folder is read next.
+    fn restore(&mut self) {
+        let Ok(stamps) = stamps(&self.kept) else { return };
+        for name in image_names(&stamps) {
+            if let Ok(image) = read_image(&self.kept.join(format!("{name}{IMAGE_ENDING}"))) {
+                self.images.insert(name, image);
+            }
+        }
+        for kind in TemplateKind::ALL {
+            if let Ok(text) = read_text(&self.kept.join(kind.file()))
+                && let Ok(template) = Template::check(kind, kind.file(), &text, &self.images)
+            {
+                self.own.insert(kind, Arc::new(template));
+            }
+        }
+    }
+
+    /// Reads all of the folder and takes over what is in order.
+    fn apply(&mut self, stamps: Stamps) {
+        self.refused.clear();
+        self.apply_images(&stamps);
+        for kind in TemplateKind::ALL {
+            self.apply_template(kind, &stamps);
+        }
+        let known: BTreeSet<String> = TemplateKind::ALL.into_iter().map(TemplateKind::file).collect();
+        let strays = stamps.keys().filter(|name| name.ends_with(FILE_ENDING) && !known.contains(*name));
+        for name in strays {
+            let names = known.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+            self.refused.push(Refusal {
+                subject: name.clone(),
+                detail: format!(
+                    "template-unused: 没有叫这个名字的小票:请改名 / no slip has this name; use {names}"
+                ),
+            });
+        }
+        if self.refused.is_empty() {
+            self.forget_images();
+        }
+        self.applied = Some(stamps);
+    }
+
+    fn apply_images(&mut self, stamps: &Stamps) {
+        let names = image_names(stamps);
+        self.images.retain(|name, _| names.contains(name));
+        for name in names {
+            let file = format!("{name}{IMAGE_ENDING}");
+            let read = read_image(&self.folder.join(&file));
+            match read {
+                Ok(image) => {
+                    if self.images.get(&name) != Some(&image) {
+                        self.keep_image(&file);
+                        self.images.insert(name, image);
+                    }
+                }
+                Err(detail) => self.refused.push(Refusal { subject: file, detail }),
+            }
+        }
+    }
+
+    fn apply_template(&mut self, kind: TemplateKind, stamps: &Stamps) {
+        let file = kind.file();
+        if !stamps.contains_key(&file) {
+            self.own.remove(&kind);
+            self.forget(&file);
+            return;
+        }
+        let read = read_text(&self.folder.join(&file)).and_then(|text| {
+            match Template::check(kind, &file, &text, &self.images) {
+                Ok(template) => Ok((text, template)),
+                Err(error) => Err(error.to_string()),
+            }
+        });
+        match read {
+            Ok((text, template)) => {
+                self.keep(&file, text.as_bytes());
+                self.own.insert(kind, Arc::new(template));
+            }
+            Err(detail) => self.refused.push(Refusal { subject: file, detail }),
+        }
+    }
+
+    fn keep_image(&mut self, file: &str) {
+        if let Ok(bytes) = read_bytes(&self.folder.join(file), LOGO_BYTES_MAX) {
+            self.keep(file, &bytes);
+        }
+    }
+
+    /// Copies a file to the data folder, whole or not at all.
+    fn keep(&mut self, file: &str, bytes: &[u8]) {
+        let path = self.kept.join(file);
+        if fs::read(&path).is_ok_and(|kept| kept == bytes) {
+            return;
+        }
+        if let Err(error) = write_whole(&self.kept, &path, bytes) {
+            self.refused.push(Refusal {
+                subject: file.to_owned(),
+                detail: format!(
+                    "template-not-kept: {error}: 模板已生效,但重启后可能失效,请检查磁盘 / in force, but a restart may lose it; \
+                     check the disk of {}",
+                    self.kept.display()
+                ),
+            });
+        }
+    }
+
+    /// Removes copies of pictures that are gone; where a template is refused, its last good one may show them.
+    fn forget_images(&mut self) {
+        let Ok(kept) = stamps(&self.kept) else { return };
+        for name in image_names(&kept) {
+            if !self.images.contains_key(&name) {
+                self.forget(&format!("{name}{IMAGE_ENDING}"));
+            }
+        }
+    }
+
+    fn forget(&mut self, file: &str) {
+        match fs::remove_file(self.kept.join(file)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let detail = format!("template-not-kept: {error}");
+                self.refused.push(Refusal { subject: file.to_owned(), detail });
+            }
+        }
+    }
+}
+
+/// The files of a folder that templates are made of.
+fn stamps(folder: &Path) -> io::Result<Stamps> {
+    let mut stamps = Stamps::new();
+    for entry in fs::read_dir(folder)?.take(FILES_MAX) {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if name.starts_with('.') || !(name.ends_with(FILE_ENDING) || name.ends_with(IMAGE_ENDING)) {
+            continue;
+        }
+        // Behind a link it is the file that counts. One that goes while we look is not there.
+        let Ok(metadata) = fs::metadata(entry.path()) else { continue };
+        if metadata.is_file() {
+            stamps.insert(name, (metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len()));
+        }
+    }
+    Ok(stamps)
+}
+
+fn image_names(stamps: &Stamps) -> BTreeSet<String> {
+    stamps
+        .keys()
+        .filter_map(|name| name.strip_suffix(IMAGE_ENDING))
+        .map(str::to_owned)
+        .take(IMAGES_MAX)
+        .collect()
+}
+
+/// All pictures of a folder.
+///
+/// # Errors
+/// The first that cannot be used.
+pub fn read_images(folder: &Path) -> Result<Images, String> {
+    let stamps =
+        stamps(folder).map_err(|error| format!("templates-folder: {}: {error}", folder.display()))?;
+    let read = |name: String| {
+        let file = folder.join(format!("{name}{IMAGE_ENDING}"));
+        read_image(&file).map(|image| (name, image)).map_err(|error| format!("{}: {error}", file.display()))
+    };
+    image_names(&stamps).into_iter().map(read).collect()
+}
+
+/// A picture, for the widest paper; where it is printed it is made to fit.
+fn read_image(path: &Path) -> Result<docket_protocol::document::Image, String> {
+    let bytes = read_bytes(path, LOGO_BYTES_MAX).map_err(|error| format!("template-file: {error}"))?;
+    logo::from_png(&bytes, Paper::Mm80).map_err(|error| error.to_string())
+}
+
+/// The text of a template's file.
+///
+/// # Errors
+/// Where it cannot be read or is no text.
+pub fn read_text(path: &Path) -> Result<String, String> {
+    let bytes = read_bytes(path, SOURCE_BYTES_MAX).map_err(|error| {
+        format!("template-file: {error}: 请检查文件和权限 / check the file and its permissions")
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
+        format!(
+            "template-encoding: 第 {line} 行:不是 UTF-8,请用 UTF-8 保存 / line {line}: save the file as UTF-8"
+        )
+    })
+}
+
+/// A file of at most so many bytes, and one more to tell that it is larger.
+fn read_bytes(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let part = path.with_extension("part");
+    let mut file = File::create(&part)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&part, path)
+}

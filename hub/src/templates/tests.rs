@@ -1,0 +1,237 @@
+//! A chain's folder as it is edited, broken, mended and taken away.
+
+use super::folder::{Changed, Folder};
+use super::watch;
+use super::{Own, Templates};
+use docket_paper::template::{Images, Part, Slip, Template, TemplateKind, sample};
+use docket_protocol::document::Block;
+use docket_protocol::frame::{FRAME_BYTES_MAX, payload};
+use docket_protocol::ids::UnixMs;
+use docket_protocol::order::{Dish, Order};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+/// A 1×1 PNG, black.
+const DOT: &[u8] = &[
+    0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52, 0, 0, 0, 1, 0, 0, 0,
+    1, 8, 0, 0, 0, 0, 0x3A, 0x7E, 0x9B, 0x55, 0, 0, 0, 10, 0x49, 0x44, 0x41, 0x54, 0x78, 0x9C, 0x63, 0x60, 0,
+    0, 0, 2, 0, 1, 0x48, 0xAF, 0xA4, 0x71, 0, 0, 0, 0, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82,
+];
+
+struct Chain {
+    root: TempDir,
+    /// Each change has a later time than the one before, however coarse the file system's clock is.
+    changes: u64,
+}
+
+impl Chain {
+    fn new() -> Self {
+        let root = TempDir::new().unwrap();
+        fs::create_dir(root.path().join("slips")).unwrap();
+        Chain { root, changes: 0 }
+    }
+
+    fn slips(&self) -> PathBuf {
+        self.root.path().join("slips")
+    }
+
+    fn write(&mut self, name: &str, content: &[u8]) {
+        let path = self.slips().join(name);
+        fs::write(&path, content).unwrap();
+        self.changes += 1;
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + self.changes);
+        fs::File::options().append(true).open(&path).unwrap().set_modified(at).unwrap();
+    }
+
+    /// As a hub does that starts.
+    fn open(&self) -> (Folder, Changed, Templates) {
+        let templates = Templates::default();
+        let (folder, changed) = watch::open(&self.slips(), self.root.path(), &templates);
+        (folder, changed, templates)
+    }
+}
+
+/// What is printed first on a kitchen slip.
+fn first_line(templates: &Templates) -> String {
+    let order = sample::full();
+    let rendered = render(templates, &order);
+    assert_eq!(rendered.failure, None);
+    match &rendered.document.blocks[0] {
+        Block::Text { text, .. } => text.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn render(templates: &Templates, order: &Order) -> super::Rendered {
+    let parts = [Part { station: "热菜", dishes: order.dishes.iter().collect() }];
+    templates.render(&Slip {
+        kind: TemplateKind::Kitchen,
+        order,
+        store: "人民路店",
+        station: "热菜",
+        parts: &parts,
+        made_at: UnixMs(0),
+        reason: "",
+        table: "",
+        piece: (1, 1),
+    })
+}
+
+/// Two looks: the first sees the change, the second that it is still the same.
+fn look(folder: &mut Folder, templates: &Templates) -> Option<Vec<(String, String)>> {
+    assert!(folder.look().is_none(), "a change counts once it is still");
+    let changed = folder.look()?;
+    templates.put_in_force(changed.own);
+    Some(changed.refused.into_iter().map(|refusal| (refusal.subject, refusal.detail)).collect())
+}
+
+#[test]
+fn without_files_slips_are_this_programs() {
+    let chain = Chain::new();
+    let (mut folder, changed, templates) = chain.open();
+    assert!(changed.own.is_empty() && changed.refused.is_empty());
+    assert_eq!(first_line(&templates), "美团外卖 #17");
+    assert!(folder.look().is_none());
+}
+
+#[test]
+fn a_file_overrides_and_a_change_takes_effect() {
+    let mut chain = Chain::new();
+    chain.write("kitchen.jinja", b"one #{{ pickup }}");
+    let (mut folder, changed, templates) = chain.open();
+    assert!(changed.refused.is_empty());
+    assert_eq!(first_line(&templates), "one #17");
+    assert!(folder.look().is_none(), "nothing has changed");
+    chain.write("kitchen.jinja", b"two #{{ pickup }}");
+    assert_eq!(look(&mut folder, &templates), Some(Vec::new()));
+    assert_eq!(first_line(&templates), "two #17");
+    fs::remove_file(chain.slips().join("kitchen.jinja")).unwrap();
+    assert_eq!(look(&mut folder, &templates), Some(Vec::new()));
+    assert_eq!(first_line(&templates), "美团外卖 #17");
+    let (_, _, templates) = chain.open();
+    assert_eq!(first_line(&templates), "美团外卖 #17", "a file that was removed stays so");
+}
+
+#[test]
+fn a_bad_file_is_refused_and_the_last_good_one_stays_across_restarts() {
+    let mut chain = Chain::new();
+    chain.write("kitchen.jinja", b"good #{{ pickup }}");
+    let (mut folder, _, templates) = chain.open();
+    for (bad, says) in [
+        ("a\n[bigg] b", "template-brackets: kitchen.jinja:2: "),
+        ("a\nb\n{{ pikup }}", "template-name: kitchen.jinja:3: "),
+        ("{% for", "template-syntax: kitchen.jinja:1: "),
+        ("", "template-blank: kitchen.jinja: "),
+    ] {
+        chain.write("kitchen.jinja", bad.as_bytes());
+        let refused = look(&mut folder, &templates).unwrap();
+        let [(subject, detail)] = refused.as_slice() else { panic!("{refused:?}") };
+        assert_eq!(subject, "kitchen.jinja");
+        assert!(detail.starts_with(says), "{detail}");
+        assert_eq!(first_line(&templates), "good #17");
+        let (_, changed, restarted) = chain.open();
+        assert_eq!(changed.refused.len(), 1, "a restart says it again");
+        assert_eq!(first_line(&restarted), "good #17");
+    }
+    chain.write("kitchen.jinja", &[b'a', b'\n', 0xFF]);
+    let refused = look(&mut folder, &templates).unwrap();
+    assert!(
+        refused[0].1.starts_with("template-encoding: ") && refused[0].1.contains("line 2"),
+        "{refused:?}"
+    );
+    chain.write("kitchen.jinja", "x".repeat(100_000).as_bytes());
+    assert!(look(&mut folder, &templates).unwrap()[0].1.starts_with("template-size: "));
+    assert_eq!(first_line(&templates), "good #17");
+    chain.write("kitchen.jinja", b"mended #{{ pickup }}");
+    assert_eq!(look(&mut folder, &templates), Some(Vec::new()));
+    assert_eq!(first_line(&templates), "mended #17");
+}
+
+#[test]
+fn a_file_that_is_bad_from_the_start_leaves_this_programs_in_force() {
+    let mut chain = Chain::new();
+    chain.write("kitchen.jinja", b"[x] y");
+    chain.write("kitchn.jinja", b"y");
+    let (_, changed, templates) = chain.open();
+    let subjects: Vec<&str> = changed.refused.iter().map(|refusal| refusal.subject.as_str()).collect();
+    assert_eq!(subjects, ["kitchen.jinja", "kitchn.jinja"], "one is wrong, one is nobody's");
+    assert_eq!(first_line(&templates), "美团外卖 #17");
+}
+
+#[test]
+fn a_folder_that_is_gone_changes_nothing() {
+    let mut chain = Chain::new();
+    chain.write("kitchen.jinja", b"own #{{ pickup }}");
+    let (mut folder, _, templates) = chain.open();
+    let away = chain.root.path().join("away");
+    fs::rename(chain.slips(), &away).unwrap();
+    let changed = folder.look().expect("it is said once");
+    assert!(changed.refused[0].detail.starts_with("templates-folder: "), "{changed:?}");
+    templates.put_in_force(changed.own);
+    assert_eq!(first_line(&templates), "own #17");
+    assert!(folder.look().is_none(), "and not again");
+    let (_, changed, restarted) = chain.open();
+    assert_eq!(changed.refused.len(), 1);
+    assert_eq!(first_line(&restarted), "own #17", "nor does a restart without it");
+    fs::rename(away, chain.slips()).unwrap();
+    assert_eq!(look(&mut folder, &templates), Some(Vec::new()), "it is back, and all is well");
+    assert_eq!(first_line(&templates), "own #17");
+}
+
+#[test]
+fn pictures_are_kept_as_well() {
+    let mut chain = Chain::new();
+    chain.write("dot.png", DOT);
+    chain.write("kitchen.jinja", "[图片 dot]".as_bytes());
+    let (mut folder, changed, templates) = chain.open();
+    assert_eq!(changed.refused, []);
+    assert!(first_line(&templates).starts_with("Image"));
+    chain.write("dot.png", b"no picture");
+    let refused = look(&mut folder, &templates).unwrap();
+    assert_eq!(refused[0].0, "dot.png");
+    assert!(first_line(&templates).starts_with("Image"));
+    let (_, _, restarted) = chain.open();
+    assert!(first_line(&restarted).starts_with("Image"), "the last good picture, too");
+    fs::remove_file(chain.slips().join("dot.png")).unwrap();
+    let refused = look(&mut folder, &templates).unwrap();
+    assert!(refused[0].1.starts_with("template-image: kitchen.jinja:1: "), "{refused:?}");
+    assert!(first_line(&templates).starts_with("Image"), "the last good template has its picture");
+    let (_, _, restarted) = chain.open();
+    assert!(first_line(&restarted).starts_with("Image"), "and keeps it");
+}
+
+#[test]
+fn a_template_that_fails_with_an_order_gives_way_for_that_slip() {
+    // No sample order has a price like this.
+    let text = "own\n{% if total == '6.66' %}{{ note.nothing.at.all }}{% endif %}";
+    let template = Template::check(TemplateKind::Kitchen, "kitchen.jinja", text, &Images::new()).unwrap();
+    let templates = Templates::default();
+    templates.put_in_force(Own::from([(TemplateKind::Kitchen, Arc::new(template))]));
+    assert_eq!(first_line(&templates), "own");
+    let order = Order { total: docket_protocol::ids::Fen(666), ..sample::full() };
+    let rendered = render(&templates, &order);
+    let failure = rendered.failure.unwrap();
+    assert_eq!((failure.file.as_str(), failure.line), ("kitchen.jinja", 2));
+    let default = render(&Templates::default(), &order);
+    assert_eq!(rendered.document, default.document, "it looks as it would without one");
+}
+
+#[test]
+fn an_order_beyond_all_bounds_is_a_plain_list() {
+    let beyond = |dishes: usize, name: &str| {
+        let dish =
+            Dish { name: name.into(), choices: vec!["少冰".into()], ..sample::full().dishes[0].clone() };
+        let order = Order { dishes: vec![dish; dishes], ..sample::full() };
+        let rendered = render(&Templates::default(), &order);
+        assert_eq!(rendered.failure.unwrap().code(), "template-bound");
+        assert!(payload(&rendered.document).len() < FRAME_BYTES_MAX);
+        let text = format!("{:?}", rendered.document);
+        (text.matches(&format!("×2 {name}")).count(), text.contains("未打完"))
+    };
+    assert_eq!(beyond(2_200, "面"), (2_200, false));
+    let (dishes, is_cut) = beyond(400, &"面".repeat(200));
+    assert!(dishes > 200 && is_cut, "what does not fit the link is said to be missing");
+}

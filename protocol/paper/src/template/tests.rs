@@ -1,0 +1,304 @@
+//! What templates make of orders, and what is refused.
+
+use super::sample::{HOSTILE, full, views};
+use super::{Bound, Fault, Images, Part, Slip, Template, TemplateError, TemplateKind, View};
+use docket_protocol::document::{Align, Block, Cell, Document, Image, QR_BYTES_MAX, Style, Symbology};
+use docket_protocol::frame::{FRAME_BYTES_MAX, payload};
+use docket_protocol::ids::{Fen, UnixMs};
+use docket_protocol::order::{Dish, Order};
+
+fn view_of(kind: TemplateKind, order: &Order) -> View {
+    let parts = [Part { station: "热菜", dishes: order.dishes.iter().collect() }];
+    View::slip(&Slip {
+        kind,
+        order,
+        store: "人民路店",
+        station: "热菜",
+        parts: &parts,
+        made_at: UnixMs(0),
+        reason: "",
+        table: "",
+        piece: (1, 1),
+    })
+}
+
+fn read(text: &str) -> Template {
+    Template::read(TemplateKind::Kitchen, "kitchen.jinja", text, &Images::new())
+        .unwrap_or_else(|error| panic!("{text:?}: {error}"))
+}
+
+/// The blocks that a template makes of an order whose note is `note`.
+fn blocks(text: &str, note: &str) -> Vec<Block> {
+    let order = Order { note: note.into(), ..full() };
+    let made = read(text).render(&view_of(TemplateKind::Kitchen, &order));
+    made.unwrap_or_else(|error| panic!("{text:?}: {error}")).blocks
+}
+
+fn text(text: &str, style: Style, align: Align) -> Block {
+    Block::Text { text: text.into(), style, align }
+}
+
+fn plain(line: &str) -> Block {
+    text(line, Style::NORMAL, Align::Left)
+}
+
+fn refused(text: &str) -> TemplateError {
+    Template::check(TemplateKind::Kitchen, "kitchen.jinja", text, &Images::new()).unwrap_err()
+}
+
+#[test]
+fn a_template_becomes_blocks() {
+    let made = blocks(
+        "{# a note #}\n[big center] {{ platform }} #{{ pickup }}\n\n\
+         {% for dish in dishes %}\n  [tall] {{ dish.name }} |5> ×{{ dish.quantity }} | {{ dish.code }}\n{% endfor %}\n\
+         [rule] 完\n[横线]\n[qr 4] {{ order_id }}\n[barcode 60 caption] {{ pickup }}\n[feed 2]\n[cut]\n[钱箱 2]\n[buzzer 3]\n\
+         {% if note %}备注 {{ note }}{% endif %}",
+        "",
+    );
+    let cell = |text: &str, columns, align| Cell { text: text.into(), columns, align };
+    let row = |name: &str, quantity: &str, code: &str| Block::Row {
+        cells: vec![
+            cell(name, None, Align::Left),
+            cell(quantity, Some(5), Align::Right),
+            cell(code, None, Align::Left),
+        ],
+        style: Style::TALL,
+    };
+    assert_eq!(
+        made,
+        [
+            text("美团外卖 #17", Style::BIG, Align::Center),
+            row("红烧牛肉面(大份)", "×2", "F1001"),
+            row("招牌老坛酸菜龙利鱼配手擀宽粉双人分享套餐", "×1", "F9003"),
+            row("油㸆大虾", "×1", "F9004"),
+            row("杨枝甘露🥭", "×3", "F2001"),
+            Block::Rule { title: "完".into() },
+            Block::Rule { title: String::new() },
+            Block::Qr { data: "27057681346841638".into(), module_dots: 4 },
+            Block::Barcode {
+                data: "17".into(),
+                symbology: Symbology::Code128,
+                height_dots: 60,
+                module_dots: 2,
+                caption: true,
+            },
+            Block::Feed { lines: 2 },
+            Block::Cut,
+            Block::Drawer { connector: 2 },
+            Block::Buzzer { times: 3 },
+        ]
+    );
+}
+
+#[test]
+fn pictures_go_by_name() {
+    let image = Image { width_dots: 8, rows: vec![0xF0, 0x0F] };
+    let images = Images::from([("logo".into(), image.clone())]);
+    let template =
+        Template::check(TemplateKind::Label, "label.jinja", "[image logo right]", &images).unwrap();
+    let document = template.render(&view_of(TemplateKind::Label, &full())).unwrap();
+    assert_eq!(document.blocks, [Block::Image { image, align: Align::Right }]);
+    let error = refused("a\n[图片 logo]");
+    assert_eq!((error.code(), error.line), ("template-image", 2));
+}
+
+#[test]
+fn what_is_inserted_is_text() {
+    let shown = " [big center] x [cut] |9> y | z {{ total }} {% raw %} \\[ @ 末";
+    for template in [
+        "{{ note }}",
+        "[tall] {{ note }}",
+        "{% set n %}{{ note }}{% endset %}{{ n }}",
+        "{{ note ~ '' }}",
+        "{% for n in [note] %}{{ n }}{% endfor %}",
+        "{% if note %}{{ note }}{% endif %}",
+        "{% autoescape false %}{{ note }}{% endautoescape %}",
+    ] {
+        let made = blocks(template, HOSTILE);
+        let [Block::Text { text, .. }] = made.as_slice() else { panic!("{template:?}: {made:?}") };
+        assert_eq!(text, shown, "{template:?}");
+    }
+    assert_eq!(blocks("[rule] {{ note }}", HOSTILE), [Block::Rule { title: shown.trim().into() }]);
+    let made = blocks("a | {{ note }} |5> b", HOSTILE);
+    let [Block::Row { cells, .. }] = made.as_slice() else { panic!("{made:?}") };
+    assert_eq!(cells.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>(), ["a", shown.trim(), "b"]);
+}
+
+#[test]
+fn pieces_of_what_is_inserted_are_text_too() {
+    for template in [
+        "{% set n %}{{ note }}{% endset %}{{ n[1:] }}",
+        "{% set n %}{{ note }}{% endset %}{{ n[3:20] }}",
+        "{{ note[1:] }}",
+        "{{ note[1:]|multiline }}",
+    ] {
+        for at in 0..HOSTILE.chars().count() {
+            let rest: String = HOSTILE.chars().skip(at).collect();
+            if rest.trim().is_empty() {
+                continue;
+            }
+            let made = read(template)
+                .render(&view_of(TemplateKind::Kitchen, &Order { note: rest.clone(), ..full() }))
+                .map(|document| document.blocks);
+            match made.as_deref() {
+                Ok([Block::Text { style, align, .. }]) => {
+                    assert_eq!((*style, *align), (Style::NORMAL, Align::Left), "{template:?} {rest:?}");
+                }
+                Err(TemplateError { fault: Fault::Blank, .. }) => {}
+                other => panic!("{template:?} {rest:?}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn lines_of_a_text_are_kept_where_that_is_wanted() {
+    let big = |line: &str| text(line, Style::BIG, Align::Left);
+    assert_eq!(
+        blocks("[big] {{ note|multiline }}\nb", "甲\n[rule]\n乙"),
+        [big("甲\n[rule]\n乙"), plain("b")]
+    );
+    assert_eq!(blocks("[big] {{ note }}\nb", "甲\n[rule]\r\n乙"), [big("甲 [rule]  乙"), plain("b")]);
+}
+
+#[test]
+fn a_line_without_content_is_not_printed() {
+    let made = blocks("[big] {{ note }}\n[qr] {{ note }}\n{{ note }} | {{ note }}\na", "");
+    assert_eq!(made, [plain("a")]);
+    assert_eq!(blocks("[big]   \n\n {{ note }}\na", "  "), [plain("a")]);
+}
+
+#[test]
+fn escaped_signs_are_printed() {
+    assert_eq!(blocks("\\[big] a \\| b \\\\", ""), [plain("[big] a | b \\")]);
+    assert_eq!(blocks("a{{ '|' }}b", ""), [plain("a|b")]);
+}
+
+#[test]
+fn the_default_templates_pass_their_own_check() {
+    for kind in TemplateKind::ALL {
+        let checked = Template::check(kind, kind.file(), kind.default_text(), &Images::new());
+        assert!(checked.is_ok(), "{}", checked.unwrap_err());
+        assert_eq!(TemplateKind::from_name(kind.as_str()), Some(kind));
+        assert!(!kind.title().is_empty());
+    }
+}
+
+#[test]
+fn mistakes_are_refused_with_line_and_reason() {
+    let cases: [(&str, usize, &str, &str); 10] = [
+        ("a\n[bigg] b", 2, "template-brackets", "bigg"),
+        ("a\n\n{% if note %}\nb", 3, "template-syntax", ""),
+        ("a\n{{ note", 2, "template-syntax", ""),
+        ("a\n{{ nota }}", 2, "template-name", "nota"),
+        ("a\n{% if nota %}b{% endif %}", 2, "template-name", "nota"),
+        ("{% for dish in dishes %}\n{{ dish.nam }}\n{% endfor %}\na", 2, "template-name", "nam"),
+        ("a\nb\n{{ note|nofilter }}", 3, "template-failed", "nofilter"),
+        ("a\n{{ dishes }}", 2, "template-failed", "{% for %}"),
+        ("a {{ recipient.phone }}", 1, "template-name", "recipient.phone"),
+        ("{{ note }}", 0, "template-blank", ""),
+    ];
+    for (template, line, code, says) in cases {
+        let error = refused(template);
+        assert_eq!((error.code(), error.line), (code, line), "{template:?}: {error}");
+        assert_eq!(error.file, "kitchen.jinja");
+        assert!(error.to_string().contains(says), "{template:?}: {error}");
+        assert!(!error.zh().is_empty() && !error.en().is_empty());
+    }
+}
+
+#[test]
+fn a_fault_in_a_branch_that_no_order_takes_is_found() {
+    let error = refused("a\n{% if pickup == 'never' %}\n[bigg] b\n{% endif %}");
+    assert_eq!((error.code(), error.line), ("template-brackets", 3));
+}
+
+#[test]
+fn filling_in_ends() {
+    let bound = |text: &str| match refused(text).fault {
+        Fault::Bound { bound } => bound,
+        other => panic!("{text:?}: {other:?}"),
+    };
+    let nested = |inner: &str| {
+        let digits = "[1,2,3,4,5,6,7,8,9,0]";
+        let loops: String = (0..6).map(|n| format!("{{% for a{n} in {digits} %}}")).collect();
+        format!("{loops}{inner}{}", "{% endfor %}".repeat(6))
+    };
+    assert_eq!(bound(&nested("{{ a0 }}")), Bound::Steps);
+    let long = "长".repeat(20_000);
+    assert_eq!(bound(&format!("{{% for a in [1,2,3,4,5] %}}{long}{{% endfor %}}")), Bound::Bytes);
+    let lines = "[rule]\n".repeat(100);
+    let digits = "[1,2,3,4,5,6,7,8,9,0]";
+    assert_eq!(
+        bound(&format!(
+            "{{% for a in {digits} %}}{{% for b in {digits} %}}\n{lines}\n{{% endfor %}}{{% endfor %}}"
+        )),
+        Bound::Blocks
+    );
+}
+
+#[test]
+fn a_failure_can_be_told_without_what_was_filled_in() {
+    let order = Order { note: "张先生 13812345678".into(), ..full() };
+    let failed = read("{{ note[0].x.y }}").render(&view_of(TemplateKind::Front, &order)).unwrap_err();
+    assert!(!failed.without_contents().to_string().contains("138"));
+    let failed = TemplateError {
+        file: "front.jinja".into(),
+        line: 3,
+        fault: Fault::Failed { kind: "invalid operation", detail: "13812345678".into() },
+    };
+    assert!(failed.to_string().contains("13812345678"));
+    assert!(!failed.without_contents().to_string().contains("138"));
+}
+
+/// Everything that a document says.
+fn words(document: &Document) -> String {
+    format!("{document:?}")
+}
+
+#[test]
+fn only_the_front_slip_is_given_the_recipient() {
+    let snoop = "{{ recipient.name if recipient else '' }}{{ recipient.phone if recipient else '' }} {{ note }} {{ reason }} x";
+    for kind in TemplateKind::ALL.into_iter().filter(|&kind| kind != TemplateKind::Test) {
+        let template = Template::check(kind, kind.file(), snoop, &Images::new()).unwrap();
+        let default = Template::default_of(kind);
+        for view in views(kind) {
+            let document = words(&template.render(&view).unwrap()) + &words(&default.render(&view).unwrap());
+            let personal = ["张(先生)", "13812340000", "13812345678", "13800001111"];
+            let seen = personal.iter().any(|secret| document.contains(secret));
+            assert!(!seen || kind == TemplateKind::Front, "{kind:?}: {document}");
+        }
+    }
+    let front = Template::default_of(TemplateKind::Front).render(&views(TemplateKind::Front)[0]).unwrap();
+    assert!(words(&front).contains("13812340000_1234") && words(&front).contains("13812345678"));
+}
+
+#[test]
+fn the_largest_order_fits_bounds_and_frame() {
+    let name = "面".repeat(125);
+    let dish = |n: u32| Dish {
+        code: format!("F{n}"),
+        name: name.clone(),
+        spec: String::new(),
+        choices: vec!["少冰".into(), "三分糖".into()],
+        quantity: 10_000,
+        price: Fen(1_000_000_000),
+        box_fee: Fen(100),
+        bag: n,
+    };
+    let order = Order { dishes: (0..300).map(dish).collect(), note: "辣".repeat(1_000), ..full() };
+    for kind in TemplateKind::ALL.into_iter().filter(|&kind| kind != TemplateKind::Test) {
+        let document = Template::default_of(kind).render(&view_of(kind, &order));
+        let document = document.unwrap_or_else(|error| panic!("{kind:?}: {error}"));
+        let bytes = payload(&document).len();
+        assert!(bytes < FRAME_BYTES_MAX * 3 / 4, "{kind:?}: {bytes} bytes");
+        assert!(words(&document).contains(&name));
+    }
+}
+
+#[test]
+fn a_code_that_holds_too_much_is_the_layouts_business() {
+    let made = blocks("[qr] {{ note }}", &"长".repeat(1_000));
+    let [Block::Qr { data, .. }] = made.as_slice() else { panic!("{made:?}") };
+    assert!(data.len() > QR_BYTES_MAX, "the layout prints it as text");
+}
