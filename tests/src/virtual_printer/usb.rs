@@ -102,7 +102,8 @@ impl UsbWire {
         write("strings/0x409/serialnumber", options.serial.clone())?;
         write("strings/0x409/manufacturer", "Docket".into())?;
         write("strings/0x409/product", "Virtual printer".into())?;
-        write("functions/printer.0/pnp_string", options.identity.clone())?;
+        // `f_printer` forgets to count the two bytes of the length that it puts before it.
+        write("functions/printer.0/pnp_string", format!("{}  ", options.identity))?;
         write("functions/printer.0/q_len", TRANSFERS_MAX.to_string())?;
         std::os::unix::fs::symlink(
             self.gadget.join("functions/printer.0"),
