@@ -27,6 +27,9 @@
 //! [`NO_FENCE_WAIT_MS`] for the following tickets of that connection. No answer ever, to anything: grade *sent*. What
 //! a unit has shown once ([`Profile`]) is expected of it, except as follows.
 //!
+//! A way that nothing comes back on, a spooler's queue, has a machine that neither asks nor fences
+//! ([`Machine::write_only`]): grade *spooled*, once the bytes are taken.
+//!
 //! # After a lost line
 //! A unit may still print what an earlier connection sent, and answer its fences: see [`super::fence`]. It may
 //! also wait for the rest of a command in whose middle the line was lost, and would take the next ticket for its
@@ -106,6 +109,8 @@ pub enum Lost {
 /// One connection to one printer.
 #[derive(Debug)]
 pub struct Machine {
+    /// Nothing comes back: neither questions nor fences.
+    write_only: bool,
     reader: Reader,
     signs: Signs,
     profile: Profile,
@@ -162,6 +167,7 @@ impl Machine {
     /// may have left fences without an answer ([`Machine::is_owed`]).
     pub fn new(profile: Profile, owed: bool, now: Instant) -> Self {
         let mut machine = Self {
+            write_only: false,
             reader: Reader::default(),
             signs: Signs::default(),
             profile,
@@ -185,6 +191,16 @@ impl Machine {
         machine
     }
 
+    /// A fresh connection on which nothing comes back.
+    pub fn write_only(now: Instant) -> Self {
+        let mut machine = Self::new(Profile::default(), false, now);
+        machine.write_only = true;
+        machine.out.clear();
+        machine.reader.forget();
+        machine.unheard_since = None;
+        machine
+    }
+
     /// Bytes to be written, oldest first.
     pub fn to_send(&self) -> &[u8] {
         &self.out
@@ -205,6 +221,9 @@ impl Machine {
             }
             if job.left == 0 && job.taken_at.is_none() {
                 job.taken_at = Some(now);
+                if self.write_only {
+                    self.end(Ending::Printed(Evidence::Spooled));
+                }
             }
         }
     }
@@ -244,7 +263,8 @@ impl Machine {
         if self.conditions().stop_printing() {
             return false;
         }
-        let never_answers = !self.profile.answered && now >= self.opened_at + ms(PREFLIGHT_MS_MAX);
+        let never_answers =
+            self.write_only || !self.profile.answered && now >= self.opened_at + ms(PREFLIGHT_MS_MAX);
         never_answers
             || self.status_at.is_some_and(|at| now.saturating_duration_since(at) <= ms(PREFLIGHT_FRESH_MS))
     }
@@ -261,12 +281,18 @@ impl Machine {
         let before = self.out.len();
         self.out.reserve(content.len() + 96);
         self.out.extend_from_slice(escpos::init());
-        self.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
-        self.out.extend_from_slice(content);
-        self.out.extend_from_slice(&FEED);
-        self.fences.ask(serial, Place::Content, &mut self.out);
-        self.out.extend_from_slice(&FEED_AND_CUT);
-        self.fences.ask(serial, Place::Cut, &mut self.out);
+        if self.write_only {
+            self.out.extend_from_slice(content);
+            self.out.extend_from_slice(&FEED);
+            self.out.extend_from_slice(&FEED_AND_CUT);
+        } else {
+            self.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
+            self.out.extend_from_slice(content);
+            self.out.extend_from_slice(&FEED);
+            self.fences.ask(serial, Place::Content, &mut self.out);
+            self.out.extend_from_slice(&FEED_AND_CUT);
+            self.fences.ask(serial, Place::Cut, &mut self.out);
+        }
         let left = self.out.len() - before;
         self.ask();
         self.phase = Phase::Printing(Job {
@@ -377,6 +403,10 @@ impl Machine {
     }
 
     fn ask(&mut self) {
+        if self.write_only {
+            self.last_poll_at = self.now;
+            return;
+        }
         if self.reader.open() + Query::ALL.len() > OPEN_MAX {
             self.reader.forget();
         }

@@ -5,7 +5,8 @@
 //! * [`job`]: the machine that decides when a ticket may begin and when it is done; no I/O, no clock. [`fence`]: what
 //!   proves that it is.
 //! * [`journal`]: what of it survives a crash.
-//! * [`queue`], [`lan`]: the shell: one task for each printer, one connection, one job in flight.
+//! * [`queue`]: the shell: one task for each printer, one connection, one job in flight. [`transport`]: every way
+//!   to a printer behind one interface.
 //!
 //! The next ticket's first byte leaves only when the former's fence is in: were two in flight, a lost
 //! connection would leave both unknown.
@@ -14,12 +15,13 @@ pub mod fence;
 pub mod health;
 pub mod job;
 pub mod journal;
-pub mod lan;
 pub mod queue;
 pub mod status;
+pub mod transport;
 
 pub use docket_paper::Paper;
 pub use queue::{run_printer, unknown_health};
+pub use transport::Address;
 
 use docket_protocol::ids::PrinterName;
 
@@ -28,8 +30,8 @@ use docket_protocol::ids::PrinterName;
 pub struct PrinterConfig {
     /// Its name.
     pub name: PrinterName,
-    /// `host` or `host:port`; the port is 9100 where none is given.
-    pub address: String,
+    /// How it is reached.
+    pub address: Address,
     /// What is in it.
     pub paper: Paper,
     /// Stations whose tickets it prints.

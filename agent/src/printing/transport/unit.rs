@@ -1,0 +1,89 @@
+//! Who a USB printer is.
+
+use super::UsbUnit;
+
+/// What a USB device says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UsbIdentity {
+    /// Who made it.
+    pub vendor: u16,
+    /// Which model.
+    pub product: u16,
+    /// Its serial number. Cheap ones have none, or all the same.
+    pub serial: Option<String>,
+    /// Its maker in words.
+    pub maker: Option<String>,
+    /// Its model in words.
+    pub model: Option<String>,
+}
+
+impl UsbIdentity {
+    /// What one unit is remembered by, wherever it is plugged in; `None` without a serial number.
+    pub fn unit(&self) -> Option<String> {
+        let serial = self.serial.as_deref().map(str::trim).filter(|serial| !serial.is_empty())?;
+        Some(format!("usb {:04x}:{:04x} {serial}", self.vendor, self.product))
+    }
+
+    /// In words, or in numbers where it has none.
+    pub fn label(&self) -> String {
+        let words: Vec<&str> = [self.maker.as_deref(), self.model.as_deref()]
+            .into_iter()
+            .flatten()
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+            .collect();
+        match words.as_slice() {
+            [] => format!("USB {:04x}:{:04x}", self.vendor, self.product),
+            // Many models begin with their maker.
+            [maker, model] if model.to_lowercase().starts_with(&maker.to_lowercase()) => (*model).to_owned(),
+            words => words.join(" "),
+        }
+    }
+
+    /// The most exact way to say which one is meant.
+    pub fn address(&self) -> UsbUnit {
+        match self.serial.as_deref().map(str::trim) {
+            Some(serial) if !serial.is_empty() && !serial.chars().any(char::is_control) => {
+                UsbUnit::Serial(serial.to_owned())
+            }
+            _ => UsbUnit::Model { vendor: self.vendor, product: self.product },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printer_is_named_in_its_own_words() {
+        let named = |maker: &str, model: &str| {
+            let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            UsbIdentity {
+                vendor: 0x04B8,
+                product: 0x0E15,
+                maker: some(maker),
+                model: some(model),
+                serial: None,
+            }
+            .label()
+        };
+        assert_eq!(named("EPSON", "TM-T82II"), "EPSON TM-T82II");
+        assert_eq!(named("Epson", "EPSON TM-T82II"), "EPSON TM-T82II");
+        assert_eq!(named("", " POS58 "), "POS58");
+        assert_eq!(named("", ""), "USB 04b8:0e15");
+    }
+
+    #[test]
+    fn a_unit_is_remembered_by_its_serial_number_only() {
+        let with = |serial: &str| UsbIdentity {
+            vendor: 1,
+            product: 2,
+            serial: Some(serial.into()),
+            ..Default::default()
+        };
+        assert_eq!(with("A1").unit().as_deref(), Some("usb 0001:0002 A1"));
+        assert_eq!(with(" ").unit(), None);
+        assert_eq!(with(" ").address(), UsbUnit::Model { vendor: 1, product: 2 });
+    }
+}
