@@ -76,10 +76,10 @@ pub struct Port {
 
 #[derive(Debug)]
 enum Line {
-    Lan(Lan),
+    Lan(Box<Lan>),
     Threaded(Threaded),
     #[cfg(target_os = "linux")]
-    UsbClass(UsbClass),
+    UsbClass(Box<UsbClass>),
     #[cfg(target_os = "linux")]
     Usb(Box<Usb>),
 }
@@ -91,12 +91,12 @@ impl Port {
     /// The system's own; `Unsupported` for an address of another operating system.
     pub async fn open(address: &Address) -> io::Result<Self> {
         let line = match address {
-            Address::Lan { host, port } => Line::Lan(Lan::connect(host, *port).await?),
+            Address::Lan { host, port } => Line::Lan(Box::new(Lan::connect(host, *port).await?)),
             Address::Serial { path, baud, flow } => {
                 Line::Threaded(serial::open(path.clone(), *baud, *flow).await?)
             }
             #[cfg(target_os = "linux")]
-            Address::UsbClass { path } => Line::UsbClass(UsbClass::open(path)?),
+            Address::UsbClass { path } => Line::UsbClass(Box::new(UsbClass::open(path)?)),
             #[cfg(target_os = "linux")]
             Address::Usb(unit) => Line::Usb(Box::new(Usb::open(unit.clone()).await?)),
             #[cfg(not(target_os = "linux"))]
