@@ -85,6 +85,29 @@ mod system {
     }
 }
 
+#[cfg(windows)]
+mod system {
+    use super::{Found, listed};
+    use crate::printing::transport::{Address, UsbIdentity, spooler, usb_print};
+
+    pub(super) fn printers() -> Vec<Found> {
+        let plugged = usb_print::plugged_in().unwrap_or_else(|error| {
+            tracing::warn!(%error, "USB printers cannot be listed");
+            Vec::new()
+        });
+        let queue =
+            |queue: String| listed(Address::Spooler { queue: queue.clone() }, queue, "Windows".into());
+        let plugged = plugged.into_iter().map(|(_, identity)| usb(identity));
+        plugged.chain(spooler::queues().into_iter().map(queue)).collect()
+    }
+
+    fn usb(identity: UsbIdentity) -> Found {
+        let (label, detail) = (identity.label(), identity.serial.clone().unwrap_or_default());
+        let UsbIdentity { vendor, product, serial, .. } = identity;
+        listed(Address::UsbPrint { vendor, product, instance: serial }, label, detail)
+    }
+}
+
 #[cfg(not(any(target_os = "linux", windows)))]
 mod system {
     pub(super) fn printers() -> Vec<super::Found> {

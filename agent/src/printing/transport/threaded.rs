@@ -71,6 +71,24 @@ impl Threaded {
         name: &str,
         open: impl FnOnce() -> io::Result<D> + Send + 'static,
     ) -> io::Result<Self> {
+        Self::start(name, PIECE_BYTES_MAX, open).await
+    }
+
+    /// The same for a device that gets all that is to be sent as one piece.
+    #[cfg(windows)]
+    pub(super) async fn open_for_whole_tickets<D: Device>(
+        name: &str,
+        bytes_max: usize,
+        open: impl FnOnce() -> io::Result<D> + Send + 'static,
+    ) -> io::Result<Self> {
+        Self::start(name, bytes_max, open).await
+    }
+
+    async fn start<D: Device>(
+        name: &str,
+        piece_bytes_max: usize,
+        open: impl FnOnce() -> io::Result<D> + Send + 'static,
+    ) -> io::Result<Self> {
         let (pieces, to_do) = sync_channel(1);
         let (tell, reports) = mpsc::channel(REPORTS_MAX);
         let (answer, answered) = oneshot::channel();
@@ -90,7 +108,7 @@ impl Threaded {
             pieces: Some(pieces),
             reports,
             stop,
-            piece_bytes_max: PIECE_BYTES_MAX,
+            piece_bytes_max,
             handed: 0,
             received: Vec::new(),
             given_up: false,
