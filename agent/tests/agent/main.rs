@@ -6,6 +6,7 @@ mod job;
 mod job_simulation;
 mod modelled_unit;
 mod printer_task;
+mod requests;
 mod samples;
 mod spool;
 mod spool_model;
