@@ -49,13 +49,13 @@ pub fn make_whole(image: &mut Image) {
     }
 }
 
-/// Appends the commands that print a whole image.
+/// Appends the commands that print the whole rows of an image.
 pub fn push_bands(image: &Image, out: &mut Vec<u8>) {
     let row_bytes = image.row_bytes();
     if row_bytes == 0 {
         return;
     }
-    let mut rows = image.rows.clone();
+    let mut rows = image.rows[..image.height_dots() * row_bytes].to_vec();
     make_harmless(&mut rows);
     out.reserve(rows.len() + rows.len() / (BAND_ROWS * row_bytes) * RASTER.len() * 2);
     for band in rows.chunks(BAND_ROWS * row_bytes) {
@@ -125,7 +125,7 @@ impl Canvas {
     pub fn stamp(&mut self, image: &Image, x: usize, y: usize, ink: Ink) {
         let row_bytes = image.row_bytes().max(1);
         for (down, row) in image.rows.chunks_exact(row_bytes).enumerate() {
-            for across in black_dots(row) {
+            for across in black_dots(row).take_while(|&across| across < usize::from(image.width_dots)) {
                 self.dot(x + across, y + down, ink);
             }
         }
