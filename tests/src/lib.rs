@@ -5,6 +5,5 @@ pub mod browser;
 pub mod chain;
 pub mod measure;
 pub mod platform;
-pub mod queued;
 pub mod raw_link;
 pub mod virtual_printer;

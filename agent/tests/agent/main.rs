@@ -9,6 +9,7 @@ mod job_simulation;
 mod modelled_unit;
 mod page;
 mod printer_task;
+mod requests;
 mod samples;
 mod serial_printer;
 mod spool;

@@ -1,10 +1,10 @@
 //! What an agent weighs while very many tickets wait in its spool: a printer that has been out for a month of orders.
 
-use crate::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, wait_for};
-use crate::measure::usage;
-use crate::platform::meituan::OK_REPLY;
-use crate::platform::orders::PlacedOrder;
-use crate::virtual_printer::{Fault, PrinterOptions, VirtualPrinter};
+use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, wait_for};
+use docket_tests::measure::usage;
+use docket_tests::platform::meituan::OK_REPLY;
+use docket_tests::platform::orders::PlacedOrder;
+use docket_tests::virtual_printer::{Fault, PrinterOptions, VirtualPrinter};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
