@@ -8,4 +8,5 @@ mod kills;
 mod main_job;
 mod printer_faults;
 mod queues;
+mod store_page;
 mod wine;
