@@ -9,5 +9,6 @@ mod main_job;
 mod paper;
 mod printer_faults;
 mod queues;
+mod store_page;
 mod templates;
 mod wine;
