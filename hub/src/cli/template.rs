@@ -168,7 +168,7 @@ fn show(config: &Path, preview: &Preview) -> anyhow::Result<()> {
             None => Template::default_of(kind),
         },
     };
-    let view = sample::views(kind).into_iter().next().context("template-sample: no sample order")?;
+    let view = sample::preview(kind, preview.paper);
     let lines = lay_out(&template.render(&view)?, preview.paper, &Marks::default());
     for line in &lines {
         println!("{}", terminal(line, usize::from(preview.paper.columns())));

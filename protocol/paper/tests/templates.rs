@@ -50,8 +50,7 @@ fn fonts() -> Fonts {
 }
 
 fn lines(kind: TemplateKind, paper: Paper) -> Vec<Line> {
-    let view = sample::views(kind).remove(0);
-    let document = Template::default_of(kind).render(&view).unwrap();
+    let document = Template::default_of(kind).render(&sample::preview(kind, paper)).unwrap();
     lay_out(&document, paper, &Marks::default())
 }
 

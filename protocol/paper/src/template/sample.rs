@@ -3,6 +3,7 @@
 
 use super::kind::TemplateKind;
 use super::view::{Part, Slip, TestPage, View};
+use crate::Paper;
 use docket_protocol::ids::{Fen, OrderKey, Platform, UnixMs};
 use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recipient};
 
@@ -10,10 +11,18 @@ use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recip
 const PLACED_AT: UnixMs = UnixMs(1_795_000_000_000);
 const HOUR_MS: i64 = 3_600_000;
 
-/// The views with which a template of this kind is tried; the first is for people.
+/// What a preview on this paper shows.
+pub fn preview(kind: TemplateKind, paper: Paper) -> View {
+    match kind {
+        TemplateKind::Test => View::test_page(&test_page(paper)),
+        _ => view(kind, &full(), "人民路店"),
+    }
+}
+
+/// The views with which a template of this kind is tried.
 pub fn views(kind: TemplateKind) -> Vec<View> {
     if kind == TemplateKind::Test {
-        return vec![View::test_page(&test_page()), View::test_page(&TestPage::default())];
+        return vec![View::test_page(&test_page(Paper::Mm80)), View::test_page(&TestPage::default())];
     }
     vec![
         view(kind, &full(), "人民路店"),
@@ -180,15 +189,18 @@ fn hostile() -> Order {
     }
 }
 
-/// What a preview of the test page shows.
-pub fn test_page() -> TestPage {
+/// A page of a printer with this paper.
+fn test_page(paper: Paper) -> TestPage {
     TestPage {
         store: "人民路店".into(),
         printer: "前台".into(),
         address: "192.168.1.50:9100".into(),
         model: "TM-T82III".into(),
-        paper_mm: 80,
-        columns: 48,
+        paper_mm: match paper {
+            Paper::Mm58 => 58,
+            Paper::Mm80 => 80,
+        },
+        columns: paper.columns(),
         made_at: PLACED_AT,
     }
 }

@@ -302,3 +302,45 @@ fn a_code_that_holds_too_much_is_the_layouts_business() {
     let [Block::Qr { data, .. }] = made.as_slice() else { panic!("{made:?}") };
     assert!(data.len() > QR_BYTES_MAX, "the layout prints it as text");
 }
+
+/// `docs/templates.md`, which is all that a chain's person has.
+fn manual() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/templates.md");
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn the_manual_has_every_word_and_every_variable() {
+    let manual = manual();
+    for (en, zh) in super::words::pairs() {
+        for word in [en, zh] {
+            let is_there = ["[", " ", "`"].iter().any(|before| manual.contains(&format!("{before}{word}")));
+            assert!(is_there, "docs/templates.md does not say {word}");
+        }
+    }
+    for kind in [TemplateKind::Front, TemplateKind::Test] {
+        let View(value) = views(kind).remove(0);
+        for name in value.try_iter().unwrap() {
+            let name = format!("`{name}`");
+            assert!(manual.contains(&name), "docs/templates.md does not say {name}");
+        }
+        let dish = value.get_attr("dish").unwrap();
+        for name in dish.try_iter().into_iter().flatten() {
+            assert!(manual.contains(&format!("`dish.{name}`")), "docs/templates.md does not say dish.{name}");
+        }
+    }
+    for kind in TemplateKind::ALL {
+        assert!(manual.contains(&kind.file()), "docs/templates.md does not say {}", kind.file());
+    }
+}
+
+#[test]
+fn the_manuals_example_is_in_order() {
+    let manual = manual();
+    let (_, rest) = manual.split_once("```jinja\n").expect("an example");
+    let (example, _) = rest.split_once("```").expect("its end");
+    for kind in [TemplateKind::Kitchen, TemplateKind::Front] {
+        let checked = Template::check(kind, "templates.md", example, &Images::new());
+        assert!(checked.is_ok(), "{}", checked.unwrap_err());
+    }
+}

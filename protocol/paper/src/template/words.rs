@@ -115,6 +115,12 @@ pub(super) fn all_words() -> String {
     WORDS.iter().map(|(_, en, zh)| format!("{en}={zh}")).collect::<Vec<_>>().join(" ")
 }
 
+/// All words in both languages.
+#[cfg(test)]
+pub(super) fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
+    WORDS.iter().map(|(_, en, zh)| (*en, *zh))
+}
+
 fn meaning(word: &str) -> Option<Word> {
     WORDS.iter().find(|(_, en, zh)| word.eq_ignore_ascii_case(en) || word == *zh).map(|(word, ..)| *word)
 }
