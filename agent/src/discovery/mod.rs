@@ -17,7 +17,11 @@ pub use sweep::{ANSWER_MS_MAX, AT_ONCE_MAX, CONNECT_MS_MAX};
 use crate::printing::transport::{Address, LAN_PORT};
 use docket_protocol::printer::Condition;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// How long the name of a known printer may take to be looked up.
+const NAME_MS_MAX: u64 = 1_000;
 
 /// Where is searched.
 #[derive(Debug, Clone)]
@@ -64,7 +68,9 @@ pub struct Found {
 
 /// Searches, telling each printer as it is found, until all is searched or nobody listens any more.
 pub async fn search(options: Options, found: mpsc::Sender<Found>) {
-    let Options { lan, attached, known } = options;
+    let Options { lan, attached, mut known } = options;
+    known.extend(behind_names(&known).await);
+    let is_known = |address: &Address| known.iter().any(|known| known.is_same_place(address));
     let places = match lan {
         Lan::OwnNetworks => {
             hosts(&networks::own()).map(|host| SocketAddr::new(host.into(), LAN_PORT)).collect()
@@ -72,12 +78,12 @@ pub async fn search(options: Options, found: mpsc::Sender<Found>) {
         Lan::Only(places) => places,
         Lan::Nowhere => Vec::new(),
     };
-    let places = places.into_iter().filter(|&place| !known.contains(&place.into())).collect();
+    let places = places.into_iter().filter(|&place| !is_known(&place.into())).collect();
     let in_network = sweep::sweep(places, found.clone());
     let at_this_pc = async {
         if attached {
             let listed = tokio::task::spawn_blocking(attached::list).await.unwrap_or_default();
-            for printer in listed.into_iter().filter(|printer| !known.contains(&printer.address)) {
+            for printer in listed.into_iter().filter(|printer| !is_known(&printer.address)) {
                 if found.send(printer).await.is_err() {
                     return;
                 }
@@ -85,4 +91,19 @@ pub async fn search(options: Options, found: mpsc::Sender<Found>) {
         }
     };
     tokio::join!(in_network, at_this_pc);
+}
+
+/// A printer that is known by name is met by its number.
+async fn behind_names(known: &[Address]) -> Vec<Address> {
+    let mut behind = Vec::new();
+    for address in known {
+        if let Address::Lan { host, port } = address {
+            let resolving = tokio::net::lookup_host((host.as_str(), *port));
+            // A name that nobody knows now is the address of nobody.
+            if let Ok(Ok(found)) = tokio::time::timeout(Duration::from_millis(NAME_MS_MAX), resolving).await {
+                behind.extend(found.map(Address::from));
+            }
+        }
+    }
+    behind
 }

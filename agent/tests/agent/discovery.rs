@@ -2,6 +2,7 @@
 
 use crate::samples::within;
 use docket_agent::discovery::{Found, Lan, Options, search};
+use docket_agent::printing::Address;
 use docket_protocol::printer::Condition;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -80,8 +81,11 @@ async fn a_printer_in_the_network_is_found_by_a_status_query_and_nothing_else() 
 async fn a_printer_that_is_printed_on_is_left_alone() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let place = listener.local_addr().unwrap();
-    let found = find(Options { known: vec![place.into()], ..only(vec![place]) }).await;
-    assert_eq!(found, []);
+    let by_name = Address::Lan { host: "localhost".into(), port: place.port() };
+    for known in [place.into(), by_name] {
+        let found = find(Options { known: vec![known], ..only(vec![place]) }).await;
+        assert_eq!(found, []);
+    }
     let none = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
     assert!(none.is_err(), "nobody connected");
 }
