@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use tempfile::{TempDir, tempdir};
 
 const RUNS: u64 = 16;
-const STEPS: u32 = 160;
+const STEPS: u32 = 200;
 const PRINTERS: [&str; 3] = ["front", "back", "bar"];
 const STATIONS: [&str; 3] = ["front", "kitchen", "bar"];
 
@@ -131,25 +131,25 @@ impl World {
 
     async fn step(&mut self) {
         let printer = self.dice.below(PRINTERS.len());
-        match self.dice.below(20) {
-            0..3 => self.receive().await,
-            3..6 => {
+        match self.dice.below(60) {
+            0..10 => self.receive().await,
+            10..18 => {
                 let want = self.dice.below(4) as u32;
                 self.printers[printer].port.want(want).unwrap();
                 self.printers[printer].want = want;
             }
-            6..10 => self.go_on(printer).await,
-            10 => self.doubt(printer).await,
-            11 => self.hand_back(printer).await,
-            12 => {
-                let paused = self.dice.one_in(2);
+            18..36 => self.go_on(printer).await,
+            36..39 => self.doubt(printer).await,
+            39..42 => self.hand_back(printer).await,
+            42..46 => {
+                let paused = self.dice.one_in(3);
                 self.spool.set_paused(name(printer), paused).await.unwrap();
                 self.paused[printer] = paused;
             }
-            13..15 => self.reprint(printer).await,
-            15 => self.release().await,
-            16 => self.listen().await,
-            17 => self.receive_again().await,
+            46..50 => self.reprint(printer).await,
+            50..53 => self.release().await,
+            53..55 => self.listen().await,
+            55..57 => self.receive_again().await,
             _ => self.crash(),
         }
         self.settle().await;
