@@ -137,7 +137,10 @@ impl Page<'_> {
             for ((cell, &width), lines) in cells.iter().zip(&widths).zip(&wrapped) {
                 push_padded(&mut text, lines.get(line).map_or("", String::as_str), width, cell.align);
             }
-            text.truncate(text.trim_end().len());
+            // A bar goes over the whole row.
+            if !style.reverse && !style.underline {
+                text.truncate(text.trim_end().len());
+            }
             self.push(Line::Text { text, style, align: Align::Left });
         }
     }
