@@ -152,8 +152,8 @@ fn what_a_unit_has_no_command_for_is_drawn_or_left_out() {
     }
     assert_eq!(printed(Block::Buzzer { times: 2 }, &nothing, &mut NoGlyphs).bytes, b"");
 
-    let latin = printed(text("No. 9"), &nothing, &mut NoGlyphs);
-    assert_eq!(latin.bytes, b"No. 9\n");
+    let latin = printed(text("No.\u{3000}9"), &nothing, &mut NoGlyphs);
+    assert_eq!((latin.bytes.as_slice(), latin.missing), (b"No.  9\n".as_slice(), BTreeSet::new()));
     let chinese = printed(text("盐x"), &nothing, &mut NoGlyphs);
     assert_eq!((chinese.bytes.as_slice(), chinese.missing), (b"??x\n".as_slice(), BTreeSet::from(['盐'])));
     let drawn = printed(text("盐x"), &nothing, &mut Solid("盐x".chars().collect()));
