@@ -116,6 +116,9 @@ impl Page<'_> {
         let width = self.columns / usize::from(style.width);
         for line in text.split('\n').flat_map(|paragraph| wrap(&clean(paragraph), width)) {
             self.push(Line::Text { text: line, style, align });
+            if self.dots > PAPER_DOTS_MAX {
+                break;
+            }
         }
     }
 
