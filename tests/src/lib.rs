@@ -3,6 +3,8 @@
 
 pub mod browser;
 pub mod chain;
+#[cfg(target_os = "linux")]
+pub mod lab;
 pub mod measure;
 pub mod platform;
 pub mod raw_link;

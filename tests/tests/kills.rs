@@ -80,7 +80,7 @@ async fn open() -> anyhow::Result<Chain> {
         PrinterAt::only(front.address()),
         PrinterAt {
             name: "kitchen".into(),
-            address: kitchen.address(),
+            address: kitchen.address().to_string(),
             stations: vec!["kitchen".into()],
             default: false,
         },

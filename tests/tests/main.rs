@@ -5,6 +5,7 @@ mod console;
 mod enrolment;
 mod full_disk;
 mod kills;
+mod lab;
 mod main_job;
 mod printer_faults;
 mod wine;

@@ -48,7 +48,12 @@ fn enrol(folder: &Path, hub: &Hub, store: &str) -> anyhow::Result<(Agent, Virtua
     let stations = vec!["kitchen".to_owned(), "bar".to_owned()];
     let printers = vec![
         PrinterAt::only(front.address()),
-        PrinterAt { name: "kitchen".into(), address: kitchen.address(), stations, default: false },
+        PrinterAt {
+            name: "kitchen".into(),
+            address: kitchen.address().to_string(),
+            stations,
+            default: false,
+        },
     ];
     let agent = Agent::enrol(folder, hub, store, AgentOptions { printers, ..AgentOptions::default() })?;
     Ok((agent, front, kitchen))

@@ -7,21 +7,16 @@ mod garbage;
 mod lost;
 mod silent;
 
-use anyhow::ensure;
-use docket_tests::chain::shop::PRINTED;
-use docket_tests::chain::slips::{Slip, are_marked_rightly, on_paper};
-use docket_tests::chain::{PATIENCE, Shop, TicketRow, wait_for};
-use docket_tests::platform::orders::PlacedOrder;
-use docket_tests::virtual_printer::{PrinterOptions, Status};
-use serde_json::Value;
-use std::time::Duration;
+pub use docket_tests::chain::counter::{
+    HELD, MOMENTS, SPOOLED, record, slips_of, until_cut, until_in_print, until_shown, until_shown_within,
+    until_state,
+};
 
-/// A fault is to be seen at headquarters so soon. A printer tells most of them by itself; that it is silent, or cannot
-/// be reached, takes a few seconds to know.
-const MOMENTS: Duration = Duration::from_secs(8);
-/// In the hub's record.
-const SPOOLED: i64 = 2;
-const HELD: i64 = 4;
+use docket_tests::chain::Shop;
+use docket_tests::chain::counter::{ensure_marked_rightly, ensure_printed_once};
+use docket_tests::platform::orders::PlacedOrder;
+use docket_tests::virtual_printer::PrinterOptions;
+
 /// A ticket takes more than half a second: long enough for anything to happen in its middle.
 const SLOW_MM_PER_S: u32 = 150;
 
@@ -30,91 +25,10 @@ fn slow() -> PrinterOptions {
     PrinterOptions { speed_mm_per_s: SLOW_MM_PER_S, ..PrinterOptions::default() }
 }
 
-/// Waits until headquarters sees exactly these conditions of the printer, each with what to do about it.
-async fn until_shown(shop: &Shop, codes: &[&str]) -> anyhow::Result<()> {
-    until_shown_within(shop, codes, MOMENTS).await
-}
-
-async fn until_shown_within(shop: &Shop, codes: &[&str], patience: Duration) -> anyhow::Result<()> {
-    let what = format!("the printer to show {codes:?}");
-    let conditions = |overview: &Value| {
-        let conditions = overview["stores"][0]["printers"][0]["conditions"].as_array()?.clone();
-        let shown: Vec<&str> = conditions.iter().filter_map(|one| one["code"].as_str()).collect();
-        (shown == codes).then_some(conditions)
-    };
-    for condition in shop.hub.until_overview(&what, patience, conditions).await? {
-        for language in ["zh", "en"] {
-            let remedy = condition[language].as_str().unwrap_or_default();
-            ensure!(!remedy.is_empty(), "no remedy in {language}: {condition}");
-        }
-        ensure!(condition["since"].as_i64().is_some_and(|since| since > 0), "no age: {condition}");
-    }
-    Ok(())
-}
-
-/// Waits until the order's ticket is in a state.
-async fn until_state(shop: &Shop, order: &PlacedOrder, state: i64) -> anyhow::Result<TicketRow> {
-    let ledger = shop.hub.ledger()?;
-    wait_for(&format!("state {state} of the ticket"), PATIENCE, || {
-        let tickets = ledger.tickets().map_err(|error| error.to_string())?;
-        let ticket = tickets.into_iter().find(|ticket| ticket.order == order.order_id);
-        match ticket {
-            Some(ticket) if ticket.state == state => Ok(ticket),
-            other => Err(format!("{other:?}")),
-        }
-    })
-    .await
-    .map_err(|error| error.context(shop.agent.log_text()))
-}
-
-/// What the hub's record says of the order's ticket.
-fn record(shop: &Shop, order: &PlacedOrder) -> anyhow::Result<TicketRow> {
-    let tickets = shop.hub.ledger()?.tickets()?;
-    let ticket = tickets.into_iter().find(|ticket| ticket.order == order.order_id);
-    ticket.ok_or_else(|| anyhow::anyhow!("no ticket of {}", order.order_id))
-}
-
-/// Waits until a ticket that had not begun when the printer was in the state `before` is partly on paper.
-async fn until_in_print(shop: &Shop, before: &Status) -> anyhow::Result<()> {
-    let resets = before.resets;
-    let in_print = |status: &Status| status.resets > resets && !status.paper_so_far.is_empty();
-    shop.printer.wait_until(PATIENCE, in_print).await.map_err(anyhow::Error::msg)
-}
-
-/// Waits until the last slip is cut: a ticket counts as printed when it is on paper.
-async fn until_cut(shop: &Shop) -> anyhow::Result<()> {
-    let cut = shop.printer.wait_until(MOMENTS, |status| status.paper_so_far.is_empty());
-    cut.await.map_err(anyhow::Error::msg)
-}
-
-/// The order's slips, in the order of printing.
-fn slips_of(shop: &Shop, order: &PlacedOrder) -> Vec<Slip> {
-    let mut slips = on_paper(&shop.printer);
-    slips.retain(|slip| slip.pickup == Some(order.day_seq));
-    slips
-}
-
-/// The order was printed once, without a mark, whole and cut.
 fn assert_printed_once(shop: &Shop, order: &PlacedOrder) -> anyhow::Result<()> {
-    let slips = slips_of(shop, order);
-    let last_line = format!("订单号 {}", order.order_id);
-    let [slip] = slips.as_slice() else { anyhow::bail!("not one slip: {slips:#?}") };
-    ensure!(slip.repeat.is_none() && slip.cut && slip.last_line == last_line, "{slip:?}");
-    let ticket = record(shop, order)?;
-    ensure!(ticket.evidence.as_deref() == Some("fence") && ticket.repeats == 0, "{ticket:?}");
-    Ok(())
+    ensure_printed_once(shop, order, "fence")
 }
 
-/// The order came out whole, at most its first slip is without a mark, and the record says what the paper says. How
-/// often it is marked, at last.
 fn assert_printed_and_marked_rightly(shop: &Shop, order: &PlacedOrder) -> anyhow::Result<u32> {
-    let slips = slips_of(shop, order);
-    let last_line = format!("订单号 {}", order.order_id);
-    let whole = slips.last().is_some_and(|slip| slip.cut && slip.last_line == last_line);
-    ensure!(whole && are_marked_rightly(&slips), "{slips:#?}");
-    let repeats = slips.last().and_then(|slip| slip.repeat).unwrap_or(0);
-    let ticket = record(shop, order)?;
-    ensure!(ticket.state == PRINTED && ticket.repeats == i64::from(repeats), "{ticket:?}: {slips:#?}");
-    ensure!(ticket.evidence.as_deref() == Some("fence"), "{ticket:?}");
-    Ok(repeats)
+    ensure_marked_rightly(shop, order, "fence")
 }

@@ -97,7 +97,7 @@ async fn open_shop(folder: &Path, speed_mm_per_s: u32) -> anyhow::Result<Shop> {
         PrinterAt::only(front.address()),
         PrinterAt {
             name: "kitchen".into(),
-            address: kitchen.address(),
+            address: kitchen.address().to_string(),
             stations: vec!["kitchen".into(), "bar".into()],
             default: false,
         },

@@ -14,8 +14,8 @@ use std::process::{Command, Output};
 pub struct PrinterAt {
     /// Its name.
     pub name: String,
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// How it is reached, as the agent's configuration says it.
+    pub address: String,
     /// Stations whose tickets it prints.
     pub stations: Vec<String>,
     /// Whether it prints what maps nowhere.
@@ -24,8 +24,13 @@ pub struct PrinterAt {
 
 impl PrinterAt {
     /// A store's only printer.
-    pub fn only(address: SocketAddr) -> Self {
-        PrinterAt { name: "front".into(), address, stations: vec!["front".into()], default: true }
+    pub fn only(address: impl ToString) -> Self {
+        PrinterAt {
+            name: "front".into(),
+            address: address.to_string(),
+            stations: vec!["front".into()],
+            default: true,
+        }
     }
 }
 
@@ -74,18 +79,31 @@ impl Agent {
     pub fn unenrolled(folder: &Path, options: AgentOptions) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let data = options.data.clone().unwrap_or_else(|| folder.join("agent-data"));
+        let mut agent = Agent { folder: folder.to_owned(), data, options, process: None };
+        agent.configure(agent.options.printers.clone())?;
+        Ok(agent)
+    }
+
+    /// Gives it these printers, when it is started the next time.
+    ///
+    /// # Errors
+    /// Where its configuration cannot be written.
+    pub fn configure(&mut self, printers: Vec<PrinterAt>) -> anyhow::Result<()> {
+        self.options.printers = printers;
         // Relative under a launcher, whose idea of paths may be another.
-        let shown = if options.launcher.is_some() { "agent-data".into() } else { data.display().to_string() };
-        let mut text = format!("data = {shown:?}\n{}\n", options.extra);
-        for printer in &options.printers {
+        let data = match self.options.launcher {
+            Some(_) => "agent-data".into(),
+            None => self.data.display().to_string(),
+        };
+        let mut text = format!("data = {data:?}\n{}\n", self.options.extra);
+        for printer in &self.options.printers {
             writeln!(
                 text,
-                "[[printer]]\nname = {:?}\naddress = \"{}\"\nstations = {:?}\ndefault = {}",
+                "[[printer]]\nname = {:?}\naddress = {:?}\nstations = {:?}\ndefault = {}",
                 printer.name, printer.address, printer.stations, printer.default
             )?;
         }
-        std::fs::write(folder.join("agent.toml"), text)?;
-        Ok(Agent { folder: folder.to_owned(), data, options, process: None })
+        Ok(std::fs::write(self.folder.join("agent.toml"), text)?)
     }
 
     /// Runs `docket-agent enrol`.

@@ -2,6 +2,7 @@
 //! gives them. Whatever is started here is ended when it is dropped.
 
 mod agent;
+pub mod counter;
 mod hub;
 mod ledger;
 mod process;

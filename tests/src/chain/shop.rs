@@ -4,6 +4,7 @@ use super::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, wait_for}
 use crate::platform::meituan::OK_REPLY;
 use crate::platform::orders::PlacedOrder;
 use crate::virtual_printer::{PrinterOptions, Receipt, VirtualPrinter};
+use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -58,12 +59,50 @@ impl Shop {
         Shop::build(hub, agent, PrinterOptions::default()).await
     }
 
+    /// With a printer that is reached in any way, `address` in the words of the agent's configuration, and a live
+    /// link.
+    ///
+    /// # Errors
+    /// Where a process does not come up; with its log.
+    pub async fn at(printer: VirtualPrinter, address: &str) -> anyhow::Result<Self> {
+        let mut shop = Shop::around(HubOptions::default(), AgentOptions::default(), printer, address).await?;
+        shop.agent.start_linked(&shop.hub).await?;
+        Ok(shop)
+    }
+
+    /// Puts another printer in the place of this one, which ends. The agent is started again with the new address.
+    ///
+    /// # Errors
+    /// Where there is no other, or the agent does not come up; with its log.
+    pub async fn replace_printer(
+        &mut self,
+        other: impl FnOnce() -> io::Result<(VirtualPrinter, String)>,
+    ) -> anyhow::Result<()> {
+        self.agent.process()?.end()?;
+        // First, since both may want the same plug.
+        self.printer.unplug_for_good().await;
+        let (printer, address) = other()?;
+        self.printer = printer;
+        self.agent.configure(vec![PrinterAt::only(address)])?;
+        self.agent.start_linked(&self.hub).await
+    }
+
     async fn build(hub: HubOptions, agent: AgentOptions, printer: PrinterOptions) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("docket-shop-").tempdir()?;
         let printer = VirtualPrinter::start(printer)?;
+        let address = printer.address().to_string();
+        Shop::around(hub, agent, printer, &address).await
+    }
+
+    async fn around(
+        hub: HubOptions,
+        agent: AgentOptions,
+        printer: VirtualPrinter,
+        address: &str,
+    ) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("docket-shop-").tempdir()?;
         let hub = Hub::start(&folder.path().join("hub"), hub).await?;
         hub.add_store(Shop::STORE, "测试面馆")?;
-        let options = AgentOptions { printers: vec![PrinterAt::only(printer.address())], ..agent };
+        let options = AgentOptions { printers: vec![PrinterAt::only(address)], ..agent };
         let agent = Agent::enrol(&folder.path().join("agent"), &hub, Shop::STORE, options)?;
         Ok(Shop { hub, agent, printer, folder })
     }

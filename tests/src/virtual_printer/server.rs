@@ -206,6 +206,11 @@ impl VirtualPrinter {
 
     /// Stops it and waits until its port is free. Dropping it stops it without waiting.
     pub async fn stop(mut self) {
+        self.unplug_for_good().await;
+    }
+
+    /// Stops it, and keeps what was printed.
+    pub async fn unplug_for_good(&mut self) {
         self.task.abort();
         // An aborted task ends with an error that says so.
         let _ = (&mut self.task).await;

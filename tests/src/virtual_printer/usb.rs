@@ -8,6 +8,9 @@
 //!
 //! Unplugging is taking the gadget from its controller, and switching off is the same. What the host had sent and the
 //! printer had not read is lost, as in a device's own buffer.
+//!
+//! A transfer is always read whole: one of which a part was left when the gadget was taken away is freed twice by
+//! `f_printer`, and that takes the kernel down some time later. So what does not fit the printer's buffer waits here.
 
 use super::device::Device;
 use super::status::{Conditions, Paper};
@@ -15,9 +18,10 @@ use super::wire::{Interests, Occurrence, Wire, watch};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::ioctl::{IntegerSetter, ioctl};
+use std::collections::VecDeque;
 use std::fs;
 use std::future::pending;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,6 +37,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Transfers of 8 KiB that the kernel takes before the printer reads: as few as there can be, so that a full printer
 /// is felt by the host.
 const TRANSFERS_MAX: u32 = 1;
+/// The largest of them.
+const TRANSFER_BYTES_MAX: usize = 8_192;
 /// `GADGET_SET_PRINTER_STATUS` of `linux/usb/g_printer.h`. The status is the argument itself, not a pointer to it.
 const SET_PORT_STATUS: u32 = 0xC001_6722;
 /// The port status of the USB printer class, after the wires of a parallel port.
@@ -71,6 +77,8 @@ pub(super) struct UsbWire {
     gadget: PathBuf,
     plugged: bool,
     node: Option<AsyncFd<OwnedFd>>,
+    /// Of the last transfer, what the printer had no room for.
+    rest: VecDeque<u8>,
     /// What the port status was last set to.
     shown: Option<u8>,
     /// What it should be.
@@ -81,7 +89,14 @@ impl UsbWire {
     /// Makes the gadget and plugs it in.
     pub fn make(options: UsbOptions) -> io::Result<Self> {
         let gadget = Path::new(GADGETS).join(format!("docket-{}", options.serial));
-        let wire = UsbWire { gadget, plugged: false, node: None, shown: None, port: NOT_ERROR | SELECTED };
+        let wire = UsbWire {
+            gadget,
+            plugged: false,
+            node: None,
+            rest: VecDeque::new(),
+            shown: None,
+            port: NOT_ERROR | SELECTED,
+        };
         wire.describe(&options)?;
         Ok(wire)
     }
@@ -121,12 +136,17 @@ impl UsbWire {
 
     fn unplug(&mut self) {
         // Closed first: the kernel takes the node away together with the device.
-        self.node = None;
-        self.shown = None;
+        self.let_go();
         self.plugged = false;
         if let Err(error) = fs::write(self.gadget.join("UDC"), "\n") {
             tracing::error!(%error, "virtual printer cannot be unplugged");
         }
+    }
+
+    fn let_go(&mut self) {
+        self.node = None;
+        self.rest.clear();
+        self.shown = None;
     }
 
     /// Opens the printer's side; `None` until the host has set the device up.
@@ -202,6 +222,9 @@ impl Wire for UsbWire {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
+        if interests.reading && !self.rest.is_empty() {
+            return Occurrence::Readable;
+        }
         tokio::select! {
             ready = node.readable(), if interests.reading => match ready {
                 Ok(_) => Occurrence::Readable,
@@ -217,7 +240,13 @@ impl Wire for UsbWire {
 
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let node = self.node.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
-        node.try_io(Interest::READABLE, |node| Ok(rustix::io::read(node, &mut *buffer)?))
+        if self.rest.is_empty() {
+            let mut transfer = [0; TRANSFER_BYTES_MAX];
+            let length =
+                node.try_io(Interest::READABLE, |node| Ok(rustix::io::read(node, &mut transfer[..])?))?;
+            self.rest.extend(&transfer[..length]);
+        }
+        self.rest.read(buffer)
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -227,8 +256,7 @@ impl Wire for UsbWire {
 
     /// The host has let go of the device: it is looked for again.
     fn lose(&mut self, device: &mut Device) {
-        self.node = None;
-        self.shown = None;
+        self.let_go();
         device.disconnect();
     }
 }

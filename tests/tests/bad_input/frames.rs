@@ -28,7 +28,7 @@ impl Attacked {
     async fn open() -> anyhow::Result<Self> {
         let mut shop = Shop::enrolled(HubOptions::default(), AgentOptions::default()).await?;
         shop.hub.add_store(Attacked::STORE, "别的面馆")?;
-        let nowhere = PrinterAt::only(([127, 0, 0, 1], 9).into());
+        let nowhere = PrinterAt::only("127.0.0.1:9");
         let options = AgentOptions { printers: vec![nowhere], ..AgentOptions::default() };
         let other = Agent::enrol(&shop.folder().join("other"), &shop.hub, Attacked::STORE, options)?;
         let credentials = Credentials::of_agent(other.data())?;

@@ -23,7 +23,7 @@ async fn hub_with_store(folder: &Path) -> anyhow::Result<Hub> {
 }
 
 fn pc(folder: &Path) -> anyhow::Result<Agent> {
-    let nowhere = ([127, 0, 0, 1], 9).into();
+    let nowhere = "127.0.0.1:9";
     let options = AgentOptions { printers: vec![PrinterAt::only(nowhere)], ..AgentOptions::default() };
     Agent::unenrolled(folder, options)
 }

@@ -122,7 +122,7 @@ async fn an_agent_speaks_for_its_own_store_only() -> anyhow::Result<()> {
 
     let mut shop = Shop::enrolled(HubOptions::default(), AgentOptions::default()).await?;
     shop.hub.add_store("S0099", "别的面馆")?;
-    let nowhere = PrinterAt::only(([127, 0, 0, 1], 9).into());
+    let nowhere = PrinterAt::only("127.0.0.1:9");
     let options = AgentOptions { printers: vec![nowhere], ..AgentOptions::default() };
     let other = Agent::enrol(&shop.folder().join("other"), &shop.hub, "S0099", options)?;
     let order = push(&shop.hub, Shop::STORE, 1).await?;

@@ -1,0 +1,22 @@
+//! `docket-lab`: what can happen to a printer, made to happen, over any way to one.
+//!
+//! USB takes root and a kernel with `dummy_hcd` and `usb_f_printer`: `tests/lab/run.sh` has them.
+
+use clap::Parser;
+use docket_tests::lab::suite;
+use docket_tests::lab::way::Way;
+
+/// Runs the suite of printer faults with a whole chain and a virtual printer.
+#[derive(Debug, Parser)]
+#[command(name = "docket-lab", version)]
+struct Arguments {
+    /// Ways to the printer, one after the other: tcp, serial, usb-class (/dev/usb/lp0), usb (past the kernel's driver).
+    #[arg(long, required = true, num_args = 1..)]
+    over: Vec<Way>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    suite::run(&Arguments::parse().over).await
+}
