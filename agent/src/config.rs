@@ -230,6 +230,12 @@ impl Config {
                     return refused(key, &format!("its backup {backup} is not among the printers"));
                 }
             }
+            // In the network a printer may take several connections; a port has one owner.
+            let may_share = matches!(printer.address, Address::Lan { .. } | Address::Spooler { .. });
+            let shares = |other: &&PrinterEntry| !may_share && other.address.is_same_place(&printer.address);
+            if let Some(other) = self.printers[..place].iter().find(shares) {
+                return refused(key, &format!("printer {} has this address (地址已被它使用)", other.name));
+            }
             if !matches!(printer.paper_mm, 58 | 80) {
                 return refused(key, "paper_mm is 58 or 80");
             }

@@ -7,13 +7,15 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # What the init loads, in this order; what these need comes before them.
 modules=(virtio_pci 9pnet_virtio 9p overlay dummy_hcd usblp configfs libcomposite usb_f_printer)
 
-for tool in qemu-system-x86_64 busybox cpio depmod; do
-    if ! PATH=$PATH:/sbin:/usr/sbin command -v "$tool" >/dev/null; then
-        echo "lab: $tool is missing; installer/setup/apt.sh qemu-system-x86 busybox-static cpio kmod xz-utils" >&2
+# shellcheck source=tests/lab/packages.sh
+source "$here/packages.sh"
+PATH=$PATH:/sbin:/usr/sbin
+for tool in qemu-system-x86_64 busybox cpio depmod unxz; do
+    if ! command -v "$tool" >/dev/null; then
+        echo "lab: $tool is missing; installer/setup/apt.sh ${lab_packages[*]}" >&2
         exit 1
     fi
 done
-PATH=$PATH:/sbin:/usr/sbin
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/docket
 # The version that Debian has now. A kernel that was made before does as well, so no network is needed after the first
@@ -26,17 +28,33 @@ for folder in "$cache"/lab-*-"$key"; do
     fi
 done
 
-package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-.*-amd64\)$/\1/p' | head -n 1)
-if [[ -z $package ]]; then
-    echo "lab: no kernel package to be found: run apt-get update, or use a machine with Debian's package lists" >&2
+current() {
+    package=$(apt-cache depends linux-image-amd64 2>/dev/null |
+        sed -n 's/^ *Depends: \(linux-image-.*-amd64\)$/\1/p' | head -n 1)
+    [[ -n $package ]]
+}
+
+# apt warns that it cannot change to its own user for a folder of ours; its errors are shown.
+download() {
+    (cd "$1" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$package") >&2
+}
+
+# The lists of a fresh machine are empty, and old ones name packages that are gone.
+update() {
+    local as_root=()
+    ((EUID == 0)) || as_root=(sudo -n)
+    "${as_root[@]}" apt-get -qq update >&2
+}
+
+if ! current && ! { update && current; }; then
+    echo "lab: Debian's linux-image-amd64 is not to be found; the lab needs an amd64 machine with Debian's packages" >&2
     exit 1
 fi
 folder=$cache/lab-${package#linux-image-}-$key
 echo "making the lab in $folder (once)" >&2
 rm -rf "$folder"
 mkdir -p "$folder/root"/{bin,dev,proc,sys,host,work,new,results,modules}
-# apt warns that it cannot change to its own user for a folder of ours; its errors are shown.
-(cd "$folder" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$package") >&2
+download "$folder" || { update && current && download "$folder"; }
 dpkg -x "$folder/$package"_*.deb "$folder/unpacked"
 mv "$folder/unpacked/boot"/vmlinuz-* "$folder/kernel"
 

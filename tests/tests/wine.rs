@@ -4,7 +4,7 @@
 
 mod spooler;
 
-use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, wait_for};
+use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, wait_for};
 use docket_tests::platform::meituan::OK_REPLY;
 use docket_tests::platform::orders::PlacedOrder;
 use docket_tests::virtual_printer::serial::SerialOptions;
@@ -40,7 +40,7 @@ impl Store {
         let options = AgentOptions {
             launcher: Some(vec!["wine".into(), program]),
             environment: wine.into_iter().chain(environment).collect(),
-            extra: format!("[[printer]]\nname = \"front\"\naddress = {address:?}\nstations = [\"front\"]\n"),
+            printers: vec![PrinterAt::only(address)],
             ..AgentOptions::default()
         };
         let mut agent = Agent::enrol(folder.path(), &hub, STORE, options)?;

@@ -276,3 +276,23 @@ fn idle_costs_little() {
     assert!(wakes <= 3_600_000 / IDLE_POLL_MS + 2, "{wakes} wakes in an hour");
     assert_eq!(play.machine.garbage(), 0);
 }
+
+#[test]
+fn where_nothing_comes_back_nothing_is_asked() {
+    let now = Instant::now();
+    let mut machine = Machine::write_only(now);
+    assert!(machine.to_send().is_empty() && machine.accepts());
+    machine.get_ready(now);
+    assert!(machine.is_ready(now));
+    machine.begin(b"content\n", 1, now);
+    let expected: [&[u8]; 3] = [&[0x1B, 0x40], b"content\n\n\n", b"\x1DVB\x00"];
+    assert_eq!(machine.to_send(), expected.concat());
+    assert_eq!(machine.lost(), Lost::NotBegun);
+    machine.sent(3, now);
+    assert_eq!(machine.lost(), Lost::Ended(Ending::Unknown(Doubt::ConnectionLost)));
+    machine.sent(machine.to_send().len(), now);
+    assert_eq!(machine.poll_event(), Some(Event::Ended(Ending::Printed(Evidence::Spooled))));
+    assert_eq!(machine.lost(), Lost::Idle);
+    machine.handle_timeout(now + Duration::from_secs(3_600));
+    assert!(machine.to_send().is_empty() && machine.poll_event().is_none() && !machine.is_owed());
+}

@@ -106,6 +106,8 @@ async fn the_agent_refuses_a_configuration_with_its_reason() -> anyhow::Result<(
     let undecided = "[[printer]]\nname = \"bar\"\naddress = \"h\"\n[[printer]]\n";
     let shared =
         "[[printer]]\nname = \"bar\"\naddress = \"h\"\ndefault = true\nstations = [\"front\"]\n[[printer]]\n";
+    let one_port = "address = \"serial:COM3\"\n\
+        [[printer]]\nname = \"bar\"\naddress = \"serial:COM3?baud=19200\"\n[[printer]]\nname = \"back\"\naddress = \"h\"";
     check(
         "docket-agent",
         AGENT,
@@ -145,6 +147,7 @@ async fn the_agent_refuses_a_configuration_with_its_reason() -> anyhow::Result<(
                 "config-value",
                 &["printer front", "spooler:Kitchen", "system"],
             ),
+            ("address = \"127.0.0.1:9\"", one_port, "config-value", &["printer bar", "printer front"]),
             ("stations", "paper_mm = 76\nstations", "config-value", &["printer front", "58", "80"]),
             ("[[printer]]\n", second, "config-value", &["printer front", "taken"]),
             ("[[printer]]\n", undecided, "config-value", &["default = true"]),

@@ -18,7 +18,7 @@ pub use shown::unknown_health;
 use super::PrinterConfig;
 use super::job::{Event, Machine};
 use super::journal::Journal;
-use super::transport::{Happened, Port};
+use super::transport::{self, Happened, Port};
 use crate::clock;
 use crate::spool::{Spool, SpoolError};
 use claims::Claims;
@@ -110,13 +110,15 @@ impl Task {
                         }
                     }
                     self.owed = machine.is_owed();
-                    if machine.has_been_heard() {
+                    // Some printers never answer: theirs is good when it has lasted.
+                    if machine.has_been_heard() || now.elapsed() > Duration::from_millis(RECONNECT_MS_MAX) {
                         pause_ms = RECONNECT_MS_MIN;
                     }
                 }
                 Err(error) => {
                     if !self.shown.shows(Condition::Unreachable) {
-                        tracing::warn!(%printer, %address, %error, "printer cannot be reached");
+                        let remedy = transport::remedy(&error);
+                        tracing::warn!(%printer, %address, %error, remedy, "printer cannot be reached");
                     }
                 }
             }

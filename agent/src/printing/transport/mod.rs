@@ -157,3 +157,18 @@ impl Port {
         self.reads_back
     }
 }
+
+/// What a person can do where a printer cannot be opened.
+pub fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "another program has it, or the agent's user lacks the group lp or dialout \
+             (被别的程序占用,或运行用户不在 lp、dialout 组)"
+        }
+        io::ErrorKind::ResourceBusy => {
+            "another program has it open, often CUPS (被别的程序占用,常见的是 CUPS)"
+        }
+        io::ErrorKind::NotFound => "plug it in and switch it on, or mend its address (插好并开机,或检查地址)",
+        _ => "check power, cable and address (检查电源、线缆和地址)",
+    }
+}

@@ -19,7 +19,7 @@ const PIECE_BYTES_MAX: usize = 4_096;
 /// Reports that nobody has read yet; with more of them the thread waits.
 const REPORTS_MAX: usize = 16;
 /// How often a quiet device is looked at.
-const IDLE_TURN_MS: u64 = 20;
+const IDLE_TURN_MS: u64 = 50;
 /// How often one is that has just said or taken something: its next answer is due.
 const BUSY_TURN_MS: u64 = 2;
 /// How long that lasts.
