@@ -97,6 +97,7 @@ mod browser {
 
         async fn picture(&self, name: &str) -> anyhow::Result<()> {
             if let Some(folder) = std::env::var_os("DOCKET_SCREENSHOTS") {
+                self.page.eval("document.getElementById('notice').hidden = true").await?;
                 std::fs::write(PathBuf::from(folder).join(name), self.page.screenshot().await?)?;
             }
             Ok(())
@@ -195,6 +196,10 @@ mod browser {
             shop::push(&store.hub, STORE, number).await?;
         }
         store.page.wait_for("#printers", |text| text.contains("待打\n5"), PATIENCE).await?;
+        // The worst stays first.
+        store.printers[1].set(Fault::PaperNearEnd);
+        let banner = store.banner("纸快用完").await?;
+        assert!(banner.find("缺纸") < banner.find("纸快用完"), "{banner}");
         store.picture("store-page.png").await?;
 
         // In English it says the same, and nothing comes from elsewhere.
@@ -204,9 +209,10 @@ mod browser {
         store.picture("store-page-en.png").await?;
         store.press_button("中文").await?;
 
-        store.printers[0].set(Fault::PaperIn);
+        store.printers.iter().for_each(|printer| printer.set(Fault::PaperIn));
         store.banner("一切正常").await?;
-        store.page.wait_for("#tickets", |text| !text.contains("待打"), PATIENCE).await?;
+        let all_out = |text: &str| !text.contains("待打") && !text.contains("正在打印");
+        store.page.wait_for("#tickets", all_out, PATIENCE).await?;
 
         // Again, marked, after a question.
         store.page.click("//ul[@class='tickets']/li[1]//button").await?;
