@@ -8,8 +8,9 @@ mod browser {
     use anyhow::Context;
     use docket_tests::browser::Browser;
     use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, shop, wait_for};
+    use docket_tests::platform::http::HttpClient;
     use docket_tests::virtual_printer::{Fault, PrinterOptions, Receipt, VirtualPrinter};
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use std::net::{Ipv4Addr, SocketAddr};
     use std::path::PathBuf;
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,6 +20,9 @@ mod browser {
     const SEEN_MS_MAX: i64 = 1_000;
     /// A page that has lost the agent shows it within this; 6 s are the page's own.
     const STALE_MAX: Duration = Duration::from_secs(15);
+    /// States of a ticket at the hub.
+    const HELD: i64 = 4;
+    const SETTLED: i64 = 6;
     const RAW_PORT: u16 = 9_100;
     const TAB: char = '\u{e004}';
     const ENTER: char = '\u{e007}';
@@ -35,18 +39,19 @@ mod browser {
         printers: [VirtualPrinter; 2],
         agent: Agent,
         hub: Hub,
+        address: SocketAddr,
         _folder: tempfile::TempDir,
     }
 
     impl Store {
         /// A hub, a browser, an agent that has no printer yet, and two printers in its network.
-        async fn open() -> anyhow::Result<Self> {
+        async fn open(more: &str) -> anyhow::Result<Self> {
             let folder = tempfile::tempdir()?;
             let (network, printers) = printers()?;
             let hub = Hub::start(folder.path(), HubOptions::default()).await?;
             hub.add_store(STORE, "人民路店")?;
-            let search = format!("search = [\"{network}\"]");
-            let options = AgentOptions { page: search, ..AgentOptions::default() };
+            let page = format!("search = [\"{network}\"]\n{more}");
+            let options = AgentOptions { page, ..AgentOptions::default() };
             let mut agent = Agent::enrol(folder.path(), &hub, STORE, options)?;
             agent.start_linked(&hub).await?;
             let address = wait_for("the page's address", PATIENCE, || {
@@ -57,7 +62,7 @@ mod browser {
             let page = Browser::start().await?;
             page.resize(1024, 768).await?;
             page.goto(&format!("http://{address}/")).await?;
-            Ok(Store { page, printers, agent, hub, _folder: folder })
+            Ok(Store { page, printers, agent, hub, address: address.parse()?, _folder: folder })
         }
 
         async fn banner(&self, text: &str) -> anyhow::Result<String> {
@@ -74,6 +79,14 @@ mod browser {
                 .click(&format!("//button[contains(., '{text}')]"))
                 .await
                 .with_context(|| text.to_owned())
+        }
+
+        async fn press_button_of(&self, printer: &str, text: &str) -> anyhow::Result<()> {
+            let button = format!(
+                "//li[contains(@class, 'card')][.//h3[contains(., '{printer}')]]//button[.='{text}']"
+            );
+            wait_for_xpath(&self.page, &button).await?;
+            self.page.click(&button).await
         }
 
         /// What axe finds that is serious or critical.
@@ -97,6 +110,7 @@ mod browser {
 
         async fn picture(&self, name: &str) -> anyhow::Result<()> {
             if let Some(folder) = std::env::var_os("DOCKET_SCREENSHOTS") {
+                self.page.eval("document.getElementById('notice').hidden = true").await?;
                 std::fs::write(PathBuf::from(folder).join(name), self.page.screenshot().await?)?;
             }
             Ok(())
@@ -139,7 +153,7 @@ mod browser {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_store_adds_its_printers_and_lives_with_them() -> anyhow::Result<()> {
-        let mut store = Store::open().await?;
+        let mut store = Store::open("").await?;
         let kitchen_address = store.printers[0].address().ip();
         store.banner("还没有打印机").await?;
         store.axe("without a printer").await?;
@@ -195,6 +209,10 @@ mod browser {
             shop::push(&store.hub, STORE, number).await?;
         }
         store.page.wait_for("#printers", |text| text.contains("待打\n5"), PATIENCE).await?;
+        // The worst stays first.
+        store.printers[1].set(Fault::PaperNearEnd);
+        let banner = store.banner("纸快用完").await?;
+        assert!(banner.find("缺纸") < banner.find("纸快用完"), "{banner}");
         store.picture("store-page.png").await?;
 
         // In English it says the same, and nothing comes from elsewhere.
@@ -204,9 +222,10 @@ mod browser {
         store.picture("store-page-en.png").await?;
         store.press_button("中文").await?;
 
-        store.printers[0].set(Fault::PaperIn);
+        store.printers.iter().for_each(|printer| printer.set(Fault::PaperIn));
         store.banner("一切正常").await?;
-        store.page.wait_for("#tickets", |text| !text.contains("待打"), PATIENCE).await?;
+        let all_out = |text: &str| !text.contains("待打") && !text.contains("正在打印");
+        store.page.wait_for("#tickets", all_out, PATIENCE).await?;
 
         // Again, marked, after a question.
         store.page.click("//ul[@class='tickets']/li[1]//button").await?;
@@ -240,6 +259,92 @@ mod browser {
         assert_eq!(store.count(".banner.well").await?, 0);
         store.axe("out of date").await?;
         store.agent.start()?;
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn staff_pause_rename_and_remove_printers_and_settle_what_is_held() -> anyhow::Result<()> {
+        let store = Store::open("[printing]\non_unknown = \"hold\"").await?;
+        let page = &store.page;
+        let client = HttpClient::new(store.address);
+        for (printer, name, station) in [(0, "前台", "front"), (1, "后厨", "kitchen")] {
+            let address = store.printers[printer].address().ip();
+            let wanted = json!({ "name": name, "address": address, "paper_mm": 80, "stations": [station] });
+            let added = client.post_json("/api/printers/add", &wanted.to_string()).await?;
+            assert_eq!(added.status, 200, "{}", added.body);
+        }
+        store.banner("一切正常").await?;
+
+        // Paused: nothing comes out, and that is said. Resumed: it does.
+        store.press_button_of("前台", "暂停").await?;
+        store.banner("已暂停").await?;
+        shop::push(&store.hub, STORE, 1).await?;
+        page.wait_for("#tickets", |text| text.contains("待打"), PATIENCE).await?;
+        assert_eq!(store.printers[0].receipt_count(), 0);
+        store.press_button_of("前台", "继续").await?;
+        page.wait_for("#tickets", |text| text.contains("打印机已确认"), PATIENCE).await?;
+
+        // Another name: the form stays open while things happen, and the printer goes on under it.
+        store.press_button_of("前台", "修改").await?;
+        page.click("//form//input[@maxlength='32']").await?;
+        page.eval("document.activeElement.value = ''").await?;
+        page.press("收银台").await?;
+        store.printers[1].set(Fault::PaperNearEnd);
+        store.banner("纸快用完").await?;
+        assert_eq!(page.eval("return document.activeElement.value").await?, "收银台");
+        store.axe("changing a printer").await?;
+        store.picture("store-page-change.png").await?;
+        store.press_button("保存").await?;
+        page.wait_for("#printers", |text| text.contains("收银台") && !text.contains("前台\n"), PATIENCE)
+            .await?;
+        store.printers[1].set(Fault::PaperIn);
+        store.banner("一切正常").await?;
+
+        // Two tickets break off in the middle. One came out, the other did not.
+        for number in [2, 3] {
+            store.printers[0].set(Fault::DropAfterBytes(200));
+            shop::push(&store.hub, STORE, number).await?;
+            page.wait_for("#held", |text| text.contains(&format!("#{number}")), PATIENCE).await?;
+        }
+        store.banner("等人确认").await?;
+        store.axe("held tickets").await?;
+        store.picture("store-page-held.png").await?;
+        let before = store.printers[0].receipt_count();
+        store.press_button("已出纸,不用打").await?;
+        page.wait_for("#tickets", |text| text.contains("已处理"), PATIENCE).await?;
+        store.press_button("没出纸,重打").await?;
+        wait_for("the released ticket on paper", PATIENCE, || {
+            let last = store.printers[0].receipts().last().and_then(Receipt::is_repeat);
+            let count = store.printers[0].receipt_count();
+            if count > before && last == Some(1) { Ok(()) } else { Err((count, last)) }
+        })
+        .await?;
+        store.banner("一切正常").await?;
+        let ledger = store.hub.ledger()?;
+        wait_for("the hub to know", PATIENCE, || {
+            let states: Vec<i64> =
+                ledger.tickets().map_err(|error| error.to_string())?.iter().map(|t| t.state).collect();
+            if states.contains(&SETTLED) && !states.contains(&HELD) {
+                Ok(())
+            } else {
+                Err(format!("{states:?}"))
+            }
+        })
+        .await?;
+
+        // Away with it: what is for its station comes out of the one that is left.
+        store.press_button_of("收银台", "修改").await?;
+        page.click("//li[contains(@class, 'open')]//button[.='删除']").await?;
+        store.press_button("删除这台打印机").await?;
+        page.wait_for("#printers", |text| !text.contains("收银台"), PATIENCE).await?;
+        let order = shop::push(&store.hub, STORE, 4).await?;
+        wait_for("the order on the other printer", PATIENCE, || {
+            let slips = shop::slips(&store.printers[1], &order);
+            if slips.is_empty() { Err(slips) } else { Ok(()) }
+        })
+        .await?;
+        let errors = page.console_errors().await?;
+        assert!(errors.is_empty(), "{errors:?}");
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The PIN for devices in the store's network, and what they hold once they have given it.
 //!
 //! Whoever sits at this PC needs none. The PIN is six digits, made at first use and kept with a key in
-//! `page.json`, for this user only; `docket-agent status` shows it. A device that gives it gets a cookie: the time
+//! `page.json`, for this user only; the page shows it at its foot on this PC, and `docket-agent status` does. A device that gives it gets a cookie: the time
 //! at which it ends, signed with the key. Nothing is kept of it here, so it outlives a restart, and no number of
 //! devices fills anything. Deleting the file makes a new PIN and ends all of them.
 //!
@@ -75,6 +75,11 @@ impl Door {
         };
         let key = hmac::Key::new(hmac::HMAC_SHA256, &kept.key);
         Ok(Door { kept, key, guesses: Guesses::default() })
+    }
+
+    /// The PIN.
+    pub fn pin(&self) -> &str {
+        &self.kept.pin
     }
 
     /// Looks at a guess.

@@ -8,8 +8,8 @@ use crate::clock;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use hyper::{Method, Request, StatusCode, Uri};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -27,7 +27,9 @@ impl Answers for App {
         let (head, body) = request.into_parts();
         let answered = match guard::refused(&head.method, &head.uri, &head.headers, self.lan) {
             Some(refused) => Err(refused),
-            None if self.admits(peer, &head.headers) => self.inside(&head.method, &head.uri, body).await,
+            None if self.admits(peer, &head.headers) => {
+                self.inside(peer, &head.method, &head.uri, body).await
+            }
             None => self.outside(&head.method, &head.uri, body).await,
         };
         let mut reply = answered.unwrap_or_else(Refused::reply);
@@ -63,6 +65,12 @@ impl App {
         }
     }
 
+    /// What people at this PC tell others, where the page is for other devices too.
+    fn pin(&self) -> PinView {
+        let door = self.door.as_ref().map(|door| door.lock().unwrap_or_else(PoisonError::into_inner));
+        PinView { pin: door.map(|door| door.pin().to_owned()) }
+    }
+
     async fn sign_in(&self, body: Incoming) -> Result<Reply, Refused> {
         let SignIn { pin } = read(body).await?;
         let Some(door) = &self.door else { return Err(not_found()) };
@@ -80,8 +88,8 @@ impl App {
             Guess::Wrong => Err(Refused::new(
                 StatusCode::FORBIDDEN,
                 "pin-wrong",
-                "PIN 不对:在收银电脑上运行 docket-agent status 查看",
-                "this is not the PIN: `docket-agent status` on the cashier PC shows it",
+                "PIN 不对:收银电脑上的本页最下面有",
+                "this is not the PIN: it is at the foot of this page on the cashier PC",
             )),
             Guess::TooSoon(wait) => {
                 let seconds = wait.as_secs() + 1;
@@ -98,7 +106,13 @@ impl App {
         }
     }
 
-    async fn inside(self: &Arc<Self>, method: &Method, uri: &Uri, body: Incoming) -> Result<Reply, Refused> {
+    async fn inside(
+        self: &Arc<Self>,
+        peer: IpAddr,
+        method: &Method,
+        uri: &Uri,
+        body: Incoming,
+    ) -> Result<Reply, Refused> {
         match (method, uri.path()) {
             (&Method::GET, "/") => Ok(assets::page()),
             (&Method::GET, path) if path.starts_with("/assets/") => assets::asset(path).ok_or_else(not_found),
@@ -132,6 +146,7 @@ impl App {
             (&Method::POST, "/api/printers/test") => {
                 printers::test(self, read(body).await?).await.map(|()| done())
             }
+            (&Method::GET, "/api/pin") if peer.is_loopback() => Ok(json(&self.pin())),
             (&Method::POST, "/api/search") => {
                 search::start(self);
                 Ok(done())
@@ -150,6 +165,11 @@ impl App {
 #[serde(deny_unknown_fields)]
 struct SignIn {
     pin: String,
+}
+
+#[derive(Serialize)]
+struct PinView {
+    pin: Option<String>,
 }
 
 fn done() -> Reply {

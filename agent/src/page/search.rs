@@ -15,6 +15,7 @@ use crate::printing::{Address, Paper};
 use docket_paper::escpos::{self, Dialect};
 use docket_paper::font::Fonts;
 use docket_paper::layout::{Marks, lay_out};
+use docket_paper::line::Line;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -185,9 +186,11 @@ pub async fn number(app: &App, which: Which) -> Result<(), Refused> {
     }
     // The narrower paper fits both.
     let paper = Paper::Mm58;
-    let lines = lay_out(&slip::number(number, &address), paper, &Marks::default());
-    let slip = escpos::encode(&lines, paper, &Dialect::default(), &mut Fonts::installed());
-    let sent = timeout(NUMBER_MAX, send(&address, &slip.bytes)).await;
+    let mut lines = lay_out(&slip::number(number, &address), paper, &Marks::default());
+    lines.push(Line::Cut);
+    let mut bytes = escpos::init().to_vec();
+    bytes.extend(escpos::encode(&lines, paper, &Dialect::default(), &mut Fonts::installed()).bytes);
+    let sent = timeout(NUMBER_MAX, send(&address, &bytes)).await;
     sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|cause| {
         Refused::new(
             StatusCode::BAD_GATEWAY,

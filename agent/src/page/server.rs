@@ -1,6 +1,7 @@
 //! The HTTP server: HTTP/1.1 by hyper, and the bounds that make it harmless.
 //!
-//! At most [`CONNECTIONS_MAX`] connections are open; who comes then waits in the system's queue. Each has
+//! At most [`CONNECTIONS_MAX`] connections are open; who comes then waits in the system's queue. Other devices have at most
+//! [`LAN_CONNECTIONS_MAX`] of them, so that none can keep out the people at this PC. Each connection has
 //! [`HEADER_MAX`] for the head of a request, also while it is idle, and [`CONNECTION_MAX`] for its whole life: a
 //! browser connects again by itself, and a peer that does not read does not stay for ever.
 
@@ -22,6 +23,8 @@ use tracing::{debug, info, warn};
 
 /// Connections at the same time.
 pub const CONNECTIONS_MAX: usize = 32;
+/// Of these, for other devices in the store's network; more of theirs are closed at once.
+pub const LAN_CONNECTIONS_MAX: usize = 20;
 /// How long the head of a request may take, and how long a connection may be idle.
 pub const HEADER_MAX: Duration = Duration::from_secs(15);
 /// How long a connection lives; what it is doing then may end within [`LAST_MAX`].
@@ -80,6 +83,7 @@ pub async fn serve(
         Err(cause) => warn!(code = "page-listen", %cause, "the local page's address is not known"),
     }
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let lan_places = Arc::new(Semaphore::new(LAN_CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -93,10 +97,16 @@ pub async fn serve(
         };
         match accepted {
             (Ok(place), Ok((stream, peer))) => {
-                let serving = connection(stream, peer.ip().to_canonical(), Arc::clone(&app), stop.clone());
+                let peer = peer.ip().to_canonical();
+                let lan_place = (!peer.is_loopback()).then(|| Arc::clone(&lan_places).try_acquire_owned());
+                if let Some(Err(_)) = lan_place {
+                    debug!(%peer, "too many connections of other devices");
+                    continue;
+                }
+                let serving = connection(stream, peer, Arc::clone(&app), stop.clone());
                 connections.spawn(async move {
                     serving.await;
-                    drop(place);
+                    drop((place, lan_place));
                 });
             }
             (_, accepted) => {

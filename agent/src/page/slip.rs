@@ -20,7 +20,6 @@ pub fn number(number: usize, address: &Address) -> Document {
             Block::Feed { lines: 1 },
             centered(address.to_string(), Style::NORMAL),
             centered("请在页面上选这个编号".to_owned(), Style::NORMAL),
-            Block::Cut,
         ],
     }
 }

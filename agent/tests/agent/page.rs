@@ -1,11 +1,13 @@
 //! The local page over real sockets: who is let in, what is refused, and what survives.
 
-use crate::samples::{PATIENCE, item, ticket, within};
+use crate::samples::{PATIENCE, item, reports, ticket, within};
 use docket_agent::config::Config;
 use docket_agent::page::{self, Page, Shown};
 use docket_agent::printers::Added;
-use docket_agent::spool::{Spool, SpoolOptions};
-use docket_protocol::ids::{PrinterName, Seq};
+use docket_agent::spool::{Claim, Ending, Finish, OnUnknown, Spool, SpoolOptions, TicketState};
+use docket_protocol::ids::{PrinterName, Seq, UnixMs};
+use docket_protocol::message::Report;
+use docket_protocol::outcome::{Doubt, Outcome};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -232,6 +234,7 @@ async fn other_devices_need_the_pin_and_guessing_is_slow() {
         )
     };
     assert!(exchange(address, &ask("GET", "/", "", "")).await.body.contains("id=\"pin\""));
+    assert_eq!(exchange(address, &ask("GET", "/api/pin", "", "")).await.code(), "pin-needed");
     for path in ["/api/state", "/api/events", "/api/tickets", "/nothing"] {
         assert_eq!(exchange(address, &ask("GET", path, "", "")).await.code(), "pin-needed", "{path}");
     }
@@ -245,6 +248,13 @@ async fn other_devices_need_the_pin_and_guessing_is_slow() {
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
     let cookie = format!("Cookie: {}\r\n", cookie.split(';').next().unwrap());
     assert_eq!(exchange(address, &ask("GET", "/api/state", &cookie, "")).await.status, 200);
+    assert_eq!(
+        exchange(address, &ask("GET", "/api/pin", &cookie, "")).await.status,
+        404,
+        "only this PC is told"
+    );
+    let told: Value = serde_json::from_str(&desk.get("/api/pin").await.body).unwrap();
+    assert_eq!(told["pin"], pin);
 
     for _ in 0..page::pin::GUESSES_FREE {
         assert_eq!(exchange(address, &sign_in("x")).await.code(), "pin-wrong");
@@ -362,6 +372,65 @@ async fn tickets_are_shown_drawn_and_printed_again() {
     assert_eq!(desk.post("/api/tickets/settle", &again).await.code(), "not-held");
     let elsewhere = json!({ "ticket": ticket.id.to_string(), "printer": "none" });
     assert_eq!(desk.post("/api/tickets/reprint", &elsewhere).await.code(), "unknown-printer");
+}
+
+#[tokio::test]
+async fn a_held_ticket_is_settled_by_a_person_and_the_hub_is_told() {
+    let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
+    desk.shown.spool.send_replace(None).unwrap().close().await;
+    let mut options = SpoolOptions::new(desk.config.printer_routes(), Some("boot".into()));
+    options.on_unknown = OnUnknown::Hold;
+    let spool = Spool::open(&desk.config.data, options).unwrap();
+    desk.shown.spool.send_replace(Some(spool.clone()));
+    let mut port = spool.port(&PrinterName::new("front")).unwrap();
+    port.want(1).unwrap();
+    for number in [7, 8] {
+        spool.receive(vec![(Seq(u64::from(number)), item(&ticket(number, "front")))]).await.unwrap();
+        let claim = within("a claim", port.next()).await.unwrap();
+        let ending = Ending::Unknown(Doubt::ConnectionLost);
+        let (began_at, ended_at) = (UnixMs(1), UnixMs(2));
+        let Claim { ticket, attempt, repeat, .. } = claim;
+        port.finish(Finish { ticket: ticket.id, attempt, repeat, ending, began_at, ended_at }).await.unwrap();
+        spool.flush().await.unwrap();
+    }
+    assert_eq!(spool.counts().borrow().held, 2);
+
+    let (one, other) = (ticket(7, "front").id.to_string(), ticket(8, "front").id.to_string());
+    port.want(0).unwrap();
+    assert_eq!(desk.post("/api/tickets/settle", &json!({ "ticket": one })).await.status, 200);
+    assert_eq!(desk.post("/api/tickets/settle", &json!({ "ticket": one })).await.code(), "not-held");
+    assert_eq!(desk.post("/api/tickets/release", &json!({ "ticket": one })).await.code(), "not-held");
+    assert_eq!(desk.post("/api/tickets/release", &json!({ "ticket": other })).await.status, 200);
+    assert_eq!((spool.counts().borrow().held, spool.counts().borrow().waiting), (0, 1));
+    let settled = reports(&spool).await.into_iter().any(|report| {
+        matches!(report, Report::Ticket(report) if report.outcome == Outcome::Settled && report.ticket == ticket(7, "front").id)
+    });
+    assert!(settled, "{:?}", reports(&spool).await);
+    let listed: Value = serde_json::from_str(&desk.get("/api/tickets").await.body).unwrap();
+    assert_eq!((&listed[1]["state"], &listed[0]["state"]), (&json!("settled"), &json!("waiting")));
+
+    // Settled is not for ever: who was wrong has it printed, marked.
+    assert_eq!(desk.post("/api/tickets/reprint", &json!({ "ticket": one })).await.status, 200);
+    let recent = spool.recent(2).await.unwrap();
+    assert_eq!((recent[1].repeat, recent[1].state), (1, TicketState::Waiting));
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_keeps_nobody_from_printing_and_is_tried_again() {
+    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = taken.local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.toml");
+    std::fs::write(&path, format!("data = \"data\"\n[page]\nlisten = \"{address}\"\n")).unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    let (mut shown, _page) = page::start(&Config::read(&path).unwrap(), stopped);
+    assert_eq!(*shown.address.borrow(), None);
+    // The first try is made by now, in vain.
+    tokio::task::yield_now().await;
+    drop(taken);
+    within("the page to listen", shown.address.wait_for(Option::is_some)).await.unwrap();
+    let asked = format!("GET /api/state HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    assert_eq!(exchange(address, &asked).await.status, 200);
 }
 
 #[tokio::test]

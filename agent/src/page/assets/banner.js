@@ -1,7 +1,7 @@
 // The head of the page: the store, its link, and what is wrong, the worst first.
 "use strict";
 (() => {
-  const { draw } = docket;
+  const { draw, say } = docket;
   const banner = document.getElementById("banner");
   let shown = "";
 
@@ -69,5 +69,22 @@
     docket.refill(banner, children);
   }
 
-  docket.onChange(show);
+  // The PIN for other devices; nobody else than this PC is told, and most stores have none.
+  let pin = null;
+  fetch("/api/pin", { credentials: "same-origin" }).then((reply) => (reply.ok ? reply.json() : {})).then((told) => {
+    pin = told.pin || null;
+    foot();
+  }).catch(() => {});
+
+  function foot() {
+    const about = document.getElementById("about");
+    const version = docket.state ? ` ${docket.state.version} · ${docket.state.agent}` : "";
+    docket.refill(about, [`Docket ${say("about")}${version}`,
+      pin && draw("span", {}, ` · ${say("others", location.port || "80")}`, draw("strong", {}, pin))]);
+  }
+
+  docket.onChange(() => {
+    show();
+    foot();
+  });
 })();

@@ -83,7 +83,7 @@
     } else {
       actions.append(draw("p", { class: "hint" }, say("notYet")));
     }
-    return draw("div", { class: "details", id }, draw("div", { class: "paper" }, image), actions);
+    return draw("div", { class: "details", id }, draw("div", { class: "paper", tabindex: "0", role: "group", "aria-label": say("preview") }, image), actions);
 
     function ask() {
       docket.refill(actions, [docket.button(`reprint-${ticket.id}`, say("reprint"), sure, { class: "primary" })]);

@@ -115,6 +115,8 @@ var docket = {};
     removed: ["已删除:{0}", "Removed: {0}"],
     paused: ["已暂停:{0}", "Paused: {0}"],
     resumed: ["继续打印:{0}", "Prints again: {0}"],
+    about: ["打印程序", "Printing program"],
+    others: ["其他设备:用本机 IP 地址和端口 {0} 打开本页,PIN ", "Other devices: open this PC's IP address with port {0}; PIN "],
     unreachable: ["打印程序没有回应,请再试一次", "The printing program does not answer; try again"],
 
   };
