@@ -1,6 +1,8 @@
 //! What leaves the layout as bytes, read by an interpreter that shares nothing with it: text and columns are the same,
 //! and so are the places of the dots.
 
+#![allow(clippy::unwrap_used, reason = "clippy takes only functions marked #[test] for tests")]
+
 mod any_document;
 mod decoded;
 mod picture;

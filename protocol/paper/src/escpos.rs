@@ -54,6 +54,8 @@ const BARCODE: [u8; 2] = [0x1D, 0x6B];
 const BARCODE_EAN_13: u8 = 67;
 const BARCODE_CODE_128: u8 = 73;
 const LINE_FEED: u8 = 0x0A;
+/// What fills the columns of a character that a unit without a Chinese font lacks.
+const LATIN_PLACEHOLDER: u8 = b'?';
 /// Sizes of GS !: 1 to 8 in both directions.
 const SCALES: u8 = 8;
 /// What a ticket of 30 lines takes.
@@ -64,7 +66,7 @@ const BYTES_USUAL: usize = 2_048;
 pub struct Dialect {
     /// It has a Chinese font, and FS & turns it on. Without it everything but ASCII is drawn.
     pub chinese: bool,
-    /// FS !: it sizes Chinese characters. Without it GS ! alone does.
+    /// FS ! and FS -: it sizes and underlines Chinese characters. Without it GS ! and ESC - alone do.
     pub kanji_size: bool,
     /// GS ( k: it makes QR codes. Without it they are drawn.
     pub qr: bool,
@@ -222,7 +224,7 @@ impl Encoder<'_> {
     }
 
     fn has(&self, character: char) -> bool {
-        character.is_ascii() || (self.dialect.chinese && is_printable(character))
+        character.is_ascii() || character.is_whitespace() || (self.dialect.chinese && is_printable(character))
     }
 
     fn text(&mut self, text: &str) {
@@ -232,7 +234,10 @@ impl Encoder<'_> {
         for character in text.chars() {
             match u8::try_from(character) {
                 Ok(byte) if character.is_ascii() => self.out.push(byte),
-                _ => self.out.extend(std::iter::repeat_n(b'?', columns_of(character))),
+                _ => {
+                    let shown = if character.is_whitespace() { b' ' } else { LATIN_PLACEHOLDER };
+                    self.out.extend(std::iter::repeat_n(shown, columns_of(character)));
+                }
             }
         }
     }
@@ -252,9 +257,10 @@ impl Encoder<'_> {
                 Align::Right => &commands.right,
             });
         }
+        let has_kanji_style = self.dialect.chinese && self.dialect.kanji_size;
         let is_resized = (style.width, style.height) != (was.width, was.height);
         if is_resized {
-            if self.dialect.chinese && self.dialect.kanji_size {
+            if has_kanji_style {
                 let wide = if style.width > 1 { KANJI_WIDE } else { 0 };
                 let tall = if style.height > 1 { KANJI_TALL } else { 0 };
                 let underlined = if style.underline { KANJI_UNDERLINED } else { 0 };
@@ -273,7 +279,7 @@ impl Encoder<'_> {
             out.extend_from_slice(if style.underline { &commands.underline } else { &commands.no_underline });
         }
         // FS ! has set it to one dot or none.
-        if self.dialect.chinese && (style.underline != was.underline || (style.underline && is_resized)) {
+        if has_kanji_style && (style.underline != was.underline || (style.underline && is_resized)) {
             out.extend_from_slice(&KANJI_UNDERLINE);
             out.push(if style.underline { UNDERLINE_DOTS } else { 0 });
         }

@@ -13,7 +13,6 @@ use crate::{CHARACTER_DOTS, COLUMN_DOTS};
 use ab_glyph::{Font, FontRef, Glyph, OutlinedGlyph, PxScale, point};
 use docket_protocol::document::Image;
 use memmap2::Mmap;
-use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -83,9 +82,17 @@ pub struct Fonts {
 
 #[derive(Debug)]
 struct Face {
-    path: PathBuf,
+    place: Place,
+    /// In the file.
     number: u32,
     file: Opened,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// In the system's folder of fonts.
+    Installed(&'static str),
+    File(PathBuf),
 }
 
 #[derive(Debug)]
@@ -99,15 +106,17 @@ enum Opened {
 impl Fonts {
     /// Those that systems usually have.
     pub fn installed() -> Self {
-        let folder = fonts_folder();
-        let face =
-            |&(name, number): &(&str, u32)| Face { path: folder.join(name), number, file: Opened::NotYet };
+        let face = |&(name, number): &(&'static str, u32)| Face {
+            place: Place::Installed(name),
+            number,
+            file: Opened::NotYet,
+        };
         Fonts { faces: INSTALLED.iter().map(face).collect() }
     }
 
     /// The given files, the first font of each.
     pub fn from_files(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        let face = |path| Face { path, number: 0, file: Opened::NotYet };
+        let face = |path| Face { place: Place::File(path), number: 0, file: Opened::NotYet };
         Fonts { faces: paths.into_iter().map(face).collect() }
     }
 
@@ -139,7 +148,11 @@ impl Glyphs for Fonts {
 impl Face {
     fn open(&mut self) -> Option<FontRef<'_>> {
         if matches!(self.file, Opened::NotYet) {
-            self.file = match File::open(&self.path).and_then(|file| map(&file)) {
+            let path = match &self.place {
+                Place::Installed(name) => fonts_folder().join(name),
+                Place::File(path) => path.clone(),
+            };
+            self.file = match File::open(path).and_then(|file| map(&file)) {
                 Ok(map) if FontRef::try_from_slice_and_index(&map, self.number).is_ok() => Opened::Yes(map),
                 _ => Opened::No,
             };
@@ -191,11 +204,11 @@ impl Cell {
 
 #[cfg(windows)]
 fn fonts_folder() -> PathBuf {
-    let windows = std::env::var_os("WINDIR").unwrap_or_else(|| OsString::from("C:\\Windows"));
+    let windows = std::env::var_os("WINDIR").unwrap_or_else(|| "C:\\Windows".into());
     PathBuf::from(windows).join("Fonts")
 }
 
 #[cfg(not(windows))]
 fn fonts_folder() -> PathBuf {
-    PathBuf::from(OsString::new())
+    PathBuf::new()
 }

@@ -196,6 +196,24 @@ mod tests {
     }
 
     #[test]
+    fn digits_in_pairs_are_narrower() {
+        // Start, symbols, check and stop: 11 modules each, and two more for the stop.
+        for (command, symbols) in [
+            (b"\x1dk\x49\x06{BNo.9".as_slice(), 7),
+            (b"\x1dk\x49\x05{C\x0c\x22\x05", 6),
+            (b"\x1dk\x49\x08{BA{C\x0c\x22", 7),
+            (b"\x1dk\x49\x06{B{{a1", 6),
+        ] {
+            match barcode(command, BarcodeLook { height: 50, module_dots: 2 }) {
+                Some(Content::Barcode { width, .. }) => {
+                    assert_eq!(width, (symbols * 11 + 2) * 2, "{command:02x?}")
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn a_qr_code_is_set_up_stored_and_printed() {
         let mut setup = QrSetup::default();
         assert_eq!(setup.step(&[0x31, 0x51, 48]), QrStep::Ignored, "nothing is stored");

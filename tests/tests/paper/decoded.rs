@@ -37,7 +37,7 @@ fn printed(line: &Line) -> Vec<Printed> {
             let shown = |character| if is_printable(character) { character } else { PLACEHOLDER };
             let dots = picture::text_dots(text, *style);
             vec![Printed {
-                text: text.chars().map(shown).collect(),
+                text: text.trim_end().chars().map(shown).collect(),
                 size: (style.width, style.height),
                 bold: style.bold,
                 align: *align,
