@@ -107,6 +107,70 @@ async fn a_person_pauses_a_printer_and_has_a_ticket_printed_again() -> anyhow::R
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_survives_a_kill() -> anyhow::Result<()> {
+    const REPRINTS: usize = 6;
+    let mut shop = Shop::open().await?;
+    let order = shop.push(1).await?;
+    shop.until_printed(std::slice::from_ref(&order)).await?;
+    let id = tickets(&shop.agent)?[0]["ticket"].as_str().unwrap_or_default().to_owned();
+    for asked in 1..=REPRINTS {
+        must_say(&shop.agent, &["reprint", &id], 0, &["marked"])?;
+        // It is most likely printing, or about to be.
+        shop.agent.process()?.kill();
+        shop.agent.start()?;
+        let printed = |tickets: &[serde_json::Value]| tickets[0]["state"] == "printed";
+        wait_for("the reprint", PATIENCE, || {
+            // After three attempts in doubt a person decides.
+            let _ = shop.agent.command(&["release"]);
+            match tickets(&shop.agent) {
+                Ok(seen) if printed(&seen) && slips(&shop.printer, &order).len() > asked => Ok(()),
+                seen => Err(format!("{seen:#?}")),
+            }
+        })
+        .await?;
+    }
+    let marks = slips(&shop.printer, &order);
+    assert_eq!(marks[0], None);
+    let marks: Vec<u32> = marks[1..].iter().copied().map(Option::unwrap_or_default).collect();
+    assert!(marks.len() >= REPRINTS && marks[0] >= 1 && marks.is_sorted_by(|a, b| a < b), "{marks:?}");
+    let ledger = shop.hub.ledger()?;
+    let last = i64::from(marks.last().copied().unwrap_or_default());
+    wait_for("the hub to count them", PATIENCE, || match ledger.tickets() {
+        Ok(tickets) if tickets[0].repeats == last && tickets[0].state == PRINTED => Ok(()),
+        seen => Err(format!("{last}: {seen:#?}")),
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_says_what_expired_and_what_is_in_doubt() -> anyhow::Result<()> {
+    let mut shop = Shop::open().await?;
+    wait_for("a status", PATIENCE, || match shop.agent.status() {
+        Ok(status) if status["file"]["link"] == "live" => Ok(()),
+        seen => Err(format!("{seen:?}")),
+    })
+    .await?;
+    shop.agent.process()?.end()?;
+    // As the agent would write it.
+    let file = shop.agent.data().join("status.json");
+    let mut status: serde_json::Value = serde_json::from_slice(&std::fs::read(&file)?)?;
+    let held = |title: &str, doubt: &str| {
+        serde_json::json!({
+            "ticket": "8bf94dec-31fc-5d2d-a43d-aaf7027d78c8", "title": title, "printer": "front", "attempts": 0,
+            "since": status["at"], "doubt": doubt,
+        })
+    };
+    status["held"] = serde_json::json!([held("美团外卖 #1", "expired"), held("美团外卖 #2", "power-lost")]);
+    status["status"]["held"] = 2.into();
+    std::fs::write(&file, status.to_string())?;
+    let text = must_say(&shop.agent, &["status"], 1, &[])?;
+    let line = |title: &str| text.lines().find(|line| line.contains(title)).unwrap_or_default().to_owned();
+    assert!(line("#1").contains("已过期") && line("#1").contains("docket-agent release 8bf94dec"), "{text}");
+    assert!(line("#2").contains("若没出纸") && !line("#2").contains("已过期"), "{text}");
+    Ok(())
+}
+
 /// A store whose kitchen has the counter's printer as its backup.
 struct Restaurant {
     hub: Hub,
