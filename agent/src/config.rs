@@ -1,5 +1,6 @@
 //! The agent's configuration: one TOML file, unknown keys refused.
 
+use crate::printing::profile::Pins;
 use crate::printing::{Paper, PrinterConfig};
 use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
 use docket_protocol::ids::PrinterName;
@@ -132,6 +133,9 @@ pub struct PrinterEntry {
     /// The printer that takes its tickets while it cannot print.
     #[serde(default)]
     pub backup: Option<String>,
+    /// What is known of the unit better than it shows by itself.
+    #[serde(default)]
+    pub profile: Pins,
 }
 
 fn mm80() -> u8 {
@@ -180,6 +184,9 @@ impl Config {
                     return refused(key, &format!("its backup {backup} is not among the printers"));
                 }
             }
+            if let Some(refusal) = printer.profile.refusal() {
+                return refused(format!("{key} profile"), &refusal);
+            }
             if !matches!(printer.paper_mm, 58 | 80) {
                 return refused(key, "paper_mm is 58 or 80");
             }
@@ -207,6 +214,7 @@ impl Config {
                 paper: if entry.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 },
                 stations: entry.stations.clone(),
                 default: entry.default,
+                profile: entry.profile.clone(),
             })
             .collect()
     }

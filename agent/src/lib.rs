@@ -68,7 +68,8 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), Agen
 
     let mut printers = JoinSet::new();
     let mut healths = Vec::new();
-    for printer in config.printer_configs() {
+    let configs = config.printer_configs();
+    for printer in configs.clone() {
         let journal = spool.journal(&printer.name)?;
         let (health, seen) = watch::channel(unknown_health(&printer.name));
         healths.push(seen);
@@ -84,6 +85,7 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), Agen
         identity,
         data: config.data.clone(),
         spool: spool.clone(),
+        configs,
         printers: healths,
         link,
         publish,

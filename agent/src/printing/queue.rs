@@ -10,13 +10,15 @@
 
 use super::job::{Event, Lost, Machine};
 use super::journal::{Journal, JournalError, Record};
+use super::flapping::Flapping;
 use super::{PrinterConfig, health, lan};
 use crate::clock;
 use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Counts, Ending, Finish, Spool, SpoolError};
 use docket_paper::{escpos, layout};
-use docket_protocol::ids::{PrinterName, UnixMs};
+use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
 use docket_protocol::outcome::Evidence;
-use docket_protocol::printer::{Condition, PrinterHealth};
+use docket_protocol::outcome::Doubt;
+use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
@@ -43,7 +45,8 @@ const PACE_WEIGHT: u32 = 8;
 
 /// A health before anything is known: tell it so until the task has its first word.
 pub fn unknown_health(printer: &PrinterName) -> PrinterHealth {
-    PrinterHealth { printer: printer.clone(), conditions: Vec::new(), heard_at: None, waiting: 0 }
+    let conditions = vec![Since { condition: Condition::Unknown, since: clock::now() }];
+    PrinterHealth { printer: printer.clone(), conditions, heard_at: None, waiting: 0 }
 }
 
 /// Prints what the spool has for one printer until `shutdown` becomes true or its sender is gone, or the spool
@@ -61,7 +64,7 @@ pub async fn run_printer(
     };
     let name = config.name.clone();
     let task = Task {
-        unit: format!("{}@{}", config.name, config.address),
+        unit: config.unit(),
         counts: spool.counts(),
         config,
         port,
@@ -74,6 +77,7 @@ pub async fn run_printer(
         pace: None,
         journal_retry_at: None,
         waiting_told_at: None,
+        flapping: Flapping::default(),
     };
     match task.run().await {
         Ok(()) => tracing::debug!(printer = %name, "printer task ends"),
@@ -87,9 +91,11 @@ struct Prepared {
     content: Vec<u8>,
 }
 
-/// The ticket in flight.
+/// The ticket in flight, or one of an earlier life that the printer is asked about.
 struct Current {
-    claim: Claim,
+    ticket: TicketId,
+    attempt: u16,
+    repeat: u16,
     record: Record,
     began: Instant,
     on_paper: bool,
@@ -118,12 +124,21 @@ struct Task {
     pace: Option<Duration>,
     journal_retry_at: Option<Instant>,
     waiting_told_at: Option<Instant>,
+    flapping: Flapping,
 }
 
 impl Task {
     async fn run(mut self) -> Result<(), SpoolError> {
         let mut pause_ms = RECONNECT_MS_MIN;
-        let mut owed = self.journal.was_left_open();
+        let left_open = self.journal.left_open();
+        let mut owed = left_open.is_some();
+        if let Some(record) = left_open
+            && let Some(repeat) = self.port.in_question(record.ticket, record.attempt).await?
+        {
+            let Record { ticket, attempt, .. } = record;
+            let began = Instant::now();
+            self.current = Some(Current { ticket, attempt, repeat, record, began, on_paper: false });
+        }
         while !self.is_stopping() {
             let connected = tokio::select! {
                 connected = lan::connect(&self.config.address) => connected,
@@ -133,8 +148,11 @@ impl Task {
             match connected {
                 Ok(stream) => {
                     tracing::info!(%printer, address = %self.config.address, "printer connected");
-                    let profile = self.port.profile(&self.unit).await?;
+                    let profile = self.config.profile.profile(None, &self.port.profile(&self.unit).await?);
                     let mut machine = Machine::new(profile, owed, Instant::now());
+                    if let Some(current) = &self.current {
+                        machine.ask_about(current.record.serial, Doubt::AgentEnded);
+                    }
                     let left = self.serve(&stream, &mut machine).await?;
                     drop(stream);
                     self.leave(&machine).await?;
@@ -157,6 +175,8 @@ impl Task {
                     if !self.shows(Condition::Unreachable) {
                         tracing::warn!(%printer, address = %self.config.address, %error, "printer cannot be reached");
                     }
+                    // It cannot be asked: the ticket waits no longer for its word.
+                    self.end(Ending::Unknown(Doubt::AgentEnded)).await?;
                 }
             }
             self.publish(Some(health::Conditions::default().with(Condition::Unreachable)), None);
@@ -177,7 +197,7 @@ impl Task {
                 match event {
                     Event::OnPaper(evidence) => self.note_on_paper(evidence),
                     Event::Ended(ending) => self.end(ending).await?,
-                    Event::Learned(profile) => self.port.learn(&self.unit, profile).await?,
+                    Event::Learned(profile) => self.port.learn(&self.unit, profile.to_words()).await?,
                     Event::Close => return Ok(Left::Closed),
                 }
             }
@@ -199,14 +219,11 @@ impl Task {
                 }
             }
             let heard_at = machine.take_heard().then(clock::now);
-            // A unit that usually answers and has not yet on this connection is not known to be any better than before.
-            let is_known = machine.has_been_heard() || !machine.profile().answered;
-            let conditions = Some(machine.conditions())
-                .filter(|conditions| is_known || conditions.iter().next().is_some());
-            self.publish(conditions, heard_at);
+            self.publish(Some(machine.conditions()), heard_at);
 
             let mut due = machine.timeout();
-            for at in [stop_at, self.journal_retry_at, self.tell_waiting_at()].into_iter().flatten() {
+            let others = [stop_at, self.journal_retry_at, self.tell_waiting_at(), self.flapping.timeout()];
+            for at in others.into_iter().flatten() {
                 due = due.min(at);
             }
             if timer.deadline() != due.into() {
@@ -267,7 +284,9 @@ impl Task {
             Ok(record) => {
                 self.journal_retry_at = None;
                 machine.begin(&next.content, record.serial, now);
-                self.current = Some(Current { claim: next.claim, record, began: now, on_paper: false });
+                let Claim { ticket, attempt, repeat, .. } = next.claim;
+                self.current =
+                    Some(Current { ticket: ticket.id, attempt, repeat, record, began: now, on_paper: false });
             }
             Err(error) => {
                 if self.journal_retry_at.is_none() {
@@ -302,12 +321,14 @@ impl Task {
         if let Ending::Printed(evidence) = ending {
             self.note_on_paper(evidence);
         }
-        let Some(Current { claim, record, began, .. }) = self.current.take() else { return Ok(()) };
+        let Some(Current { ticket, attempt, repeat, record, began, .. }) = self.current.take() else {
+            return Ok(());
+        };
         self.port
             .finish(Finish {
-                ticket: claim.ticket.id,
-                attempt: claim.attempt,
-                repeat: claim.repeat,
+                ticket,
+                attempt,
+                repeat,
                 ending,
                 began_at: record.began_at,
                 ended_at: clock::now(),
@@ -321,8 +342,7 @@ impl Task {
             }
             Ending::Unknown(doubt) => {
                 tracing::warn!(
-                    code = "ticket-unknown", printer = %self.config.name, ticket = %claim.ticket.id,
-                    attempt = claim.attempt, doubt = doubt.as_str(), "a ticket may have come out"
+                    code = "ticket-unknown", printer = %self.config.name, %ticket, attempt, doubt = doubt.as_str(), "a ticket may have come out"
                 );
                 // It is printed again before what comes after it.
                 self.give_back_queue().await?;
@@ -343,11 +363,11 @@ impl Task {
             Lost::Ended(Ending::Unknown(_)) if self.is_stopping() => {}
             Lost::Ended(ending) => self.end(ending).await?,
             Lost::NotBegun => {
-                if let Some(Current { claim, record, .. }) = self.current.take() {
+                if let Some(Current { ticket, record, .. }) = self.current.take() {
                     if let Err(error) = self.journal.withdrawn(&record) {
                         log_journal(&self.config.name, &error, "a crash now would make a ticket unknown");
                     }
-                    self.port.hand_back(vec![claim.ticket.id]).await?;
+                    self.port.hand_back(vec![ticket]).await?;
                 }
             }
         }
@@ -384,6 +404,7 @@ impl Task {
     /// that are shown stay.
     fn publish(&mut self, conditions: Option<health::Conditions>, heard_at: Option<UnixMs>) {
         let waiting = self.waiting();
+        let conditions = conditions.map(|conditions| self.flapping.observe(conditions, Instant::now()));
         let may_tell =
             self.waiting_told_at.is_none_or(|at| at.elapsed() >= Duration::from_millis(WAITING_EVERY_MS));
         let mut told_waiting = false;

@@ -89,12 +89,9 @@ impl<'s> Work<'s> {
             Write::SetPaused { printer, paused, .. } => {
                 self.set_paused(*printer, *paused).map(|()| Reply::Done)
             }
-            Write::Learn { unit, profile } => {
-                self.prepare("INSERT OR REPLACE INTO profiles VALUES (?1, ?2, ?3)")?.execute(params![
-                    unit,
-                    profile.answered,
-                    profile.fenced
-                ])?;
+            Write::Learn { unit, facts } => {
+                self.prepare("INSERT OR REPLACE INTO profiles VALUES (?1, ?2, ?3)")?
+                    .execute(params![unit, facts, self.now.0])?;
                 Ok(Reply::Done)
             }
             Write::Retain => self.retain().map(|()| Reply::Done),

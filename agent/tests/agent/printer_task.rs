@@ -1,6 +1,7 @@
 //! A printer's task against a printer that the test plays itself, byte by byte.
 
 use crate::samples::{PATIENCE, front, items, open, reports, within};
+use docket_agent::printing::profile::Pins;
 use docket_agent::printing::{Paper, PrinterConfig, run_printer, unknown_health};
 use docket_agent::spool::Spool;
 use docket_protocol::ids::Seq;
@@ -14,6 +15,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 const CUT: [u8; 4] = [0x1D, 0x56, 0x42, 0x00];
+/// Content begins with it.
+const KANJI_ON: [u8; 2] = [0x1C, 0x26];
+const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30];
 const CLEAN: [u8; 4] = [0x12; 4];
 const PAPER_OUT: [u8; 4] = [0x1A, 0x32, 0x12, 0x72];
 
@@ -37,6 +41,7 @@ impl Stage {
             paper: Paper::Mm80,
             stations: Vec::new(),
             default: true,
+            profile: Pins::default(),
         };
         let (told, health) = watch::channel(unknown_health(&front()));
         let (stop, stopping) = watch::channel(false);
@@ -86,11 +91,33 @@ impl Unit {
             let count = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
             assert!(count > 0, "closed; seen {:x?}", self.seen);
             self.seen.extend_from_slice(&buffer[..count]);
+            self.answer_probe().await;
+        }
+    }
+
+    /// At first contact it is asked which fences it knows: GS ( H.
+    async fn answer_probe(&mut self) {
+        const PROBE: &[u8] = b"\x1Dr\x01\x1D(H\x06\x0000[__]\x1Dr\x01";
+        if let Some(at) = self.seen.windows(PROBE.len()).position(|window| window == PROBE) {
+            self.seen.drain(at..at + PROBE.len());
+            self.say(b"\x37\x22[__]\x00").await;
         }
     }
 
     async fn say(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// So many bytes.
+    async fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.seen.len() < count {
+            let mut buffer = [0; 64];
+            let count = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
+            assert!(count > 0, "closed; seen {:x?}", self.seen);
+            self.seen.extend_from_slice(&buffer[..count]);
+        }
+        let rest = self.seen.split_off(count);
+        std::mem::replace(&mut self.seen, rest)
     }
 
     /// Answers the next round of queries.
@@ -102,14 +129,14 @@ impl Unit {
     /// Takes a ticket whole; its bytes up to the cut, and its two fences.
     async fn ticket(&mut self) -> (Vec<u8>, [Vec<u8>; 2]) {
         let body = self.until(&CUT).await;
-        let tail = self.until(&[0x1D, 0x72, 0x01]).await;
+        let tail = self.until(&PROCESS).await;
+        let tail = [tail, self.take(4).await].concat();
         (body.clone(), [fence(&body), fence(&tail)])
     }
 }
 
 /// The answer to the last GS ( H in some bytes.
 fn fence(bytes: &[u8]) -> Vec<u8> {
-    const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30];
     let at = bytes.windows(PROCESS.len()).rposition(|window| window == PROCESS).unwrap() + PROCESS.len();
     [&[0x37, 0x22], &bytes[at..at + 4], &[0]].concat()
 }
@@ -139,7 +166,7 @@ impl Unit {
     /// A ticket, with as many rounds of queries before it as are asked.
     async fn ticket_or_answer(&mut self) -> (Vec<u8>, [Vec<u8>; 2]) {
         loop {
-            let began = self.until_any(&[0x1B, 0x40], &[0x10, 0x04, 0x04]).await;
+            let began = self.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await;
             if began {
                 return self.ticket().await;
             }
@@ -166,6 +193,7 @@ impl Unit {
             let count = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
             assert!(count > 0, "closed; seen {:x?}", self.seen);
             self.seen.extend_from_slice(&buffer[..count]);
+            self.answer_probe().await;
         }
     }
 }
@@ -229,8 +257,14 @@ async fn a_printer_that_is_not_there_is_shown_and_holds_nothing() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = nobody.local_addr().unwrap().to_string();
     drop(nobody);
-    let config =
-        PrinterConfig { name: front(), address, paper: Paper::Mm58, stations: Vec::new(), default: true };
+    let config = PrinterConfig {
+        name: front(),
+        address,
+        paper: Paper::Mm58,
+        stations: Vec::new(),
+        default: true,
+        profile: Pins::default(),
+    };
     let (told, mut health) = watch::channel(unknown_health(&front()));
     let (stop, stopping) = watch::channel(false);
     let journal = spool.journal(&front()).unwrap();
