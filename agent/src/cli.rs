@@ -3,8 +3,8 @@
 use crate::config::{self, Config};
 use crate::enrol::enrol;
 use crate::identity::Identity;
-use crate::requests::ask_release;
 use crate::printing::profile::Source;
+use crate::requests::ask_release;
 use crate::status::{ProfileView, STATUS_AGE_MAX_MS, StatusFile, read_file};
 use crate::{clock, run};
 use anyhow::Context;

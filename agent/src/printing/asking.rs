@@ -37,7 +37,9 @@ enum Pace {
     /// The round that is under way, if one is.
     Single(Option<Step>),
     /// A late unit gets a question whose answer it will hold back.
-    Aligning { asked_at: Instant },
+    Aligning {
+        asked_at: Instant,
+    },
 }
 
 /// A question of its own.
@@ -178,7 +180,8 @@ impl Asker {
             Pace::Aligning { asked_at } => Some(asked_at + patience),
             Pace::Burst | Pace::Late => {
                 // The last answer came after the questions, so it was one of theirs.
-                let heard_at = self.heard_at.filter(|&at| self.last_asked_at.is_some_and(|asked| at >= asked));
+                let heard_at =
+                    self.heard_at.filter(|&at| self.last_asked_at.is_some_and(|asked| at >= asked));
                 heard_at.filter(|_| self.is_in_part(reader)).map(|at| at + patience)
             }
         }
@@ -186,9 +189,15 @@ impl Asker {
 
     /// Forgets questions that will not be answered any more. Only where no ticket is in flight.
     pub fn begin_anew(&mut self, reader: &mut Reader) {
-        let answered_since = self.heard_at.zip(self.last_asked_at).is_some_and(|(heard, asked)| heard >= asked);
-        if answered_since && self.timeout(reader).is_none() && !self.is_settled(reader) && matches!(self.pace, Pace::Burst | Pace::Late) {
-            reader.keep_newest(usize::from(self.pace == Pace::Late));
+        let answered_since =
+            self.heard_at.zip(self.last_asked_at).is_some_and(|(heard, asked)| heard >= asked);
+        let held_back = usize::from(self.pace == Pace::Late);
+        if answered_since
+            && self.timeout(reader).is_none()
+            && reader.open() > held_back
+            && matches!(self.pace, Pace::Burst | Pace::Late)
+        {
+            reader.keep_newest(held_back);
         }
     }
 
@@ -387,7 +396,8 @@ mod tests {
                     let said = if self.late { self.held.replace(answer) } else { Some(answer) };
                     let said = if self.lose > 0 { None } else { said };
                     self.lose = self.lose.saturating_sub(1);
-                    if let Some(Answer::RealTime(query, byte)) = said.and_then(|byte| self.reader.take(byte)) {
+                    if let Some(Answer::RealTime(query, byte)) = said.and_then(|byte| self.reader.take(byte))
+                    {
                         self.told.push((query, byte));
                         self.asker.heard(&mut self.reader, &mut self.out, self.now);
                     }

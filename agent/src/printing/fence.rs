@@ -210,7 +210,10 @@ mod tests {
         let mut fences = Fences::new(true);
         fences.expect_earlier(7);
         fences.probe(&mut Vec::new());
-        assert_eq!(fences.process(*b"111w").map(|passed| (passed.serial, passed.place)), Some((7, Place::Content)));
+        assert_eq!(
+            fences.process(*b"111w").map(|passed| (passed.serial, passed.place)),
+            Some((7, Place::Content))
+        );
         assert_eq!(fences.process(*b"111w"), None);
     }
 

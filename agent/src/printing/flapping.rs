@@ -90,9 +90,8 @@ impl Flapping {
             flaps.changed_at = now;
             return;
         }
-        let often = |condition| {
-            self.onsets.iter().filter(|(_, other)| *other == condition).count() >= ONSETS_MIN
-        };
+        let often =
+            |condition| self.onsets.iter().filter(|(_, other)| *other == condition).count() >= ONSETS_MIN;
         if self.onsets.iter().any(|&(_, condition)| often(condition)) {
             self.flaps = Some(Flaps { changed_at: now, told_at: now });
             self.told = conditions.with(Condition::Flapping);

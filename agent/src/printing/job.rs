@@ -26,7 +26,8 @@
 //! # The probe
 //! A unit that does not know GS ( H may print its parameters. So it is asked outside of any ticket, when it
 //! is known to be without fault, and ESC @ follows and clears them from its line buffer: nothing comes out. A unit
-//! whose best fence was seen is not probed again, until a fence does not come.
+//! whose best fence was seen is not probed again, until a fence does not come, or to see that it has done what an
+//! earlier connection has left in it.
 //!
 //! # What GS r proves
 //! Some clones answer GS r when they receive it. Both fences of a ticket arrive together, but between them lies a
@@ -110,6 +111,8 @@ const FEED_AND_CUT: [u8; 4] = [0x1D, 0x56, 0x42, 0x00];
 const FEED_TO_EDGE: [u8; 3] = [0x1B, 0x64, 0x04];
 /// Room below the last line.
 const FEED: [u8; 2] = [0x0A, 0x0A];
+/// The answers of one round, in [`Machine::lately_alarming`].
+const ROUND_BITS: u8 = 0x0F;
 const LINE_FEED: u8 = 0x0A;
 /// Zeros that end any command: one with the data of the largest QR code is the longest.
 const ENDING_ZEROS: usize = QR_BYTES_MAX + 16;
@@ -146,6 +149,8 @@ pub struct Machine {
     reader: Reader,
     asker: Asker,
     signs: Signs,
+    /// A bit for each of the last answers to DLE EOT: [`is_alarming`].
+    lately_alarming: u8,
     profile: Profile,
     fences: Fences,
     probe: Probe,
@@ -191,9 +196,7 @@ enum Probe {
         unasked: u64,
     },
     /// `mute`: nothing had ever been heard of it by then.
-    Over {
-        mute: bool,
-    },
+    Over { mute: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,11 +248,13 @@ impl Machine {
             Source::Pinned => profile.status.value,
             _ => Queries::ALL,
         };
-        let probe = if profile.wants_fence_probe() { Probe::Due } else { Probe::Over { mute: false } };
+        let probe =
+            if profile.wants_fence_probe() || owed { Probe::Due } else { Probe::Over { mute: false } };
         let mut machine = Self {
             reader: Reader::default(),
             asker: Asker::new(asked, profile.late.value),
             signs: Signs::default(),
+            lately_alarming: 0,
             profile,
             fences: Fences::new(owed),
             probe,
@@ -472,10 +477,7 @@ impl Machine {
     /// that never says anything stays unknown, and prints.
     pub fn conditions(&self) -> Conditions {
         let is_unknown = self.heard_at.is_none() && !self.is_silent();
-        self.signs
-            .conditions()
-            .with_if(self.is_silent(), Condition::Silent)
-            .with_if(is_unknown, Condition::Unknown)
+        self.told().with_if(self.is_silent(), Condition::Silent).with_if(is_unknown, Condition::Unknown)
     }
 
     /// What is known of the unit so far.
@@ -504,8 +506,14 @@ impl Machine {
         self.profile.fence().filter(|&kind| kind == FenceKind::Process || is_clean)
     }
 
+    /// What the unit has said, and that it may have said it in answer to another question than it seems.
+    fn told(&self) -> Conditions {
+        let told = self.signs.conditions();
+        told.with_if(self.lately_alarming & ROUND_BITS != 0 && !told.stop_printing(), Condition::Offline)
+    }
+
     fn stops(&self) -> bool {
-        self.signs.conditions().stop_printing() || self.is_silent()
+        self.told().stop_printing() || self.is_silent()
     }
 
     fn is_silent(&self) -> bool {
@@ -593,7 +601,7 @@ impl Machine {
     fn ask_by_automatic(&mut self) {
         let last = self.automatic_at;
         let is_due = last.is_some_and(|at| self.now >= at + ms(SILENT_MS_MAX));
-        if is_due && !self.profile.answers_status() && self.signs.conditions().stop_printing() {
+        if is_due && !self.profile.answers_status() && self.told().stop_printing() {
             self.automatic_at = Some(self.now);
             self.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
         }
@@ -618,7 +626,11 @@ impl Machine {
         self.unheard_since = None;
         self.fence_asked_at = None;
         self.signs.take(answer);
-        if matches!(answer, Answer::RealTime(Query::Printer, _)) && self.profile.status.value != Queries::ALL {
+        if let Answer::RealTime(_, byte) = answer {
+            self.lately_alarming = self.lately_alarming << 1 | u8::from(is_alarming(byte));
+        }
+        if matches!(answer, Answer::RealTime(Query::Printer, _)) && self.profile.status.value != Queries::ALL
+        {
             self.signs.trust_online();
         }
         let passed = match answer {
@@ -689,7 +701,7 @@ impl Machine {
         if passed.place == Place::Probe {
             self.awaits_word &= !self.is_taken_for_mute(self.now);
             if passed.kind == FenceKind::Process && matches!(self.probe, Probe::Asked { .. }) {
-                self.end_probe();
+                self.end_probe(true);
             }
             return;
         }
@@ -729,7 +741,7 @@ impl Machine {
                 return;
             }
         }
-        if self.signs.conditions().stop_printing() && job.on_paper_at.is_none() {
+        if self.told().stop_printing() && job.on_paper_at.is_none() {
             // A person may have mended it since it was asked last; or it answers what it has not printed.
             job.to_confirm = Some((passed.place, self.asker.rounds()));
             self.phase = Phase::Printing(job);
@@ -797,7 +809,7 @@ impl Machine {
                         Probe::Asked { at: self.now, transmit: false, unasked: self.reader.unasked() };
                 }
             }
-            Probe::Asked { .. } if self.now >= self.probe_ends_at() => self.end_probe(),
+            Probe::Asked { .. } if self.now >= self.probe_ends_at() => self.end_probe(false),
             // It was too busy to say anything, or has been switched on since.
             Probe::Over { mute: true } if self.heard_at.is_some() && self.profile.wants_fence_probe() => {
                 self.probe = Probe::Due;
@@ -810,12 +822,13 @@ impl Machine {
     fn probe_ends_at(&self) -> Instant {
         let Probe::Asked { at, .. } = self.probe else { return self.now };
         let may_be_busy = self.fences.is_owed() || matches!(self.phase, Phase::Asking { .. });
-        at.max(self.clear_since.unwrap_or(self.now)) + ms(if may_be_busy { SETTLE_MS_MAX } else { ANSWER_MS_MAX })
+        at.max(self.clear_since.unwrap_or(self.now))
+            + ms(if may_be_busy { SETTLE_MS_MAX } else { ANSWER_MS_MAX })
     }
 
-    fn end_probe(&mut self) {
+    /// `process`: GS ( H was answered.
+    fn end_probe(&mut self, process: bool) {
         let Probe::Asked { at, transmit, unasked } = self.probe else { return };
-        let process = self.profile.process.value && self.profile.process.is_settled();
         let answered = transmit || process || self.reader.has_part();
         // No query was asked in between.
         if answered && self.last_poll_at == at && self.asker.has_heard() {
@@ -823,16 +836,15 @@ impl Machine {
         }
         let is_mute = self.heard_at.is_none();
         if !is_mute {
-            // The probe's own answer has set it, if there was one.
-            let lacks = !(self.profile.process.value && self.profile.process.is_settled());
-            let process = lacks && self.profile.process.observe(false);
             let known = self.profile.transmit.value;
             let transmit = match (transmit, known) {
                 (true, Transmit::No) => self.profile.transmit.observe(Transmit::Answers),
                 (true, known) => self.profile.transmit.observe(known),
-                (false, _) if lacks => self.profile.transmit.observe(Transmit::No),
+                // In garbage it may have been there.
+                (false, _) if !process => self.profile.transmit.observe(Transmit::No),
                 (false, _) => false,
             };
+            let process = self.profile.process.observe(process);
             self.learn_if(process || transmit);
         }
         // It has had the time to answer what was owed, too.
@@ -869,7 +881,7 @@ impl Machine {
             self.phase = Phase::Printing(job);
         }
         if let Some((place, rounds)) = job.to_confirm {
-            if !self.signs.conditions().stop_printing() {
+            if !self.told().stop_printing() {
                 self.proven(place);
                 return;
             }
@@ -909,7 +921,7 @@ impl Machine {
             }
         }
         // What stops the unit other than silence: it has said so, and goes on by itself once it is mended.
-        let stopped = self.signs.conditions().stop_printing();
+        let stopped = self.told().stop_printing();
         if stopped && self.silence() >= ms(SILENT_MS_MAX) {
             // It may have been switched off and on: then it has forgotten what it was asked.
             self.asker.give_up(&mut self.reader);
@@ -957,6 +969,12 @@ impl Machine {
         self.events.push_back(Event::Close);
         self.phase = Phase::Closed;
     }
+}
+
+/// Whether an answer to DLE EOT is bad news, to whichever question: 08 without 04 (both are "near end", 04 alone is the
+/// drawer or the cover), 20 or 40.
+fn is_alarming(byte: u8) -> bool {
+    byte & 0x0C == 0x08 || byte & 0x60 != 0
 }
 
 /// In the data of an image there may be what looks like one: then there seem to be more, which does no harm.

@@ -8,16 +8,16 @@
 //! Nothing here. Between "began" and "fenced" the journal says so; between "fenced" and the spool's commit the
 //! journal says that too.
 
+use super::flapping::Flapping;
 use super::job::{Event, Lost, Machine};
 use super::journal::{Journal, JournalError, Record};
-use super::flapping::Flapping;
 use super::{PrinterConfig, health, lan};
 use crate::clock;
 use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Counts, Ending, Finish, Spool, SpoolError};
 use docket_paper::{escpos, layout};
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
-use docket_protocol::outcome::Evidence;
 use docket_protocol::outcome::Doubt;
+use docket_protocol::outcome::Evidence;
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use std::collections::VecDeque;
 use std::io;

@@ -3,8 +3,8 @@
 use super::command::{Command, Read, Write};
 use super::writer::{self, Shared};
 use super::{
-    CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, RecentTicket, Reprint,
-    SpoolError, SpoolOptions,
+    CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, RecentTicket, Reprint, SpoolError,
+    SpoolOptions,
 };
 use crate::printing::journal::{Journal, JournalError};
 use docket_protocol::ids::{PrinterName, Seq, TicketId};

@@ -2,8 +2,9 @@
 
 use docket_agent::printing::asking::ANSWER_MS_MAX;
 use docket_agent::printing::job::{
-    AT_ONCE_TICKETS, CUT_MS_MIN, CUT_WAIT_MS_MAX, Event, IDLE_POLL_MS, LINE_MS_MAX, Lost, Machine, NO_FENCE_WAIT_MS,
-    POLL_MS, PREFLIGHT_FRESH_MS, PREFLIGHT_MS_MAX, SENT_WAIT_MS, SETTLE_MS_MAX, SILENT_IDLE_MS_MAX, SILENT_MS_MAX,
+    AT_ONCE_TICKETS, CUT_MS_MIN, CUT_WAIT_MS_MAX, Event, IDLE_POLL_MS, LINE_MS_MAX, Lost, Machine,
+    NO_FENCE_WAIT_MS, POLL_MS, PREFLIGHT_FRESH_MS, PREFLIGHT_MS_MAX, SENT_WAIT_MS, SETTLE_MS_MAX,
+    SILENT_IDLE_MS_MAX, SILENT_MS_MAX,
 };
 use docket_agent::printing::profile::{FenceKind, Pins, Profile, Transmit};
 use docket_agent::spool::Ending;
@@ -144,13 +145,8 @@ fn one_write_holds_all_of_a_ticket_and_nothing_that_could_lose_it() {
     play.machine.get_ready(play.now);
     assert!(play.machine.is_ready(play.now), "the answers to the first questions are fresh");
     play.machine.begin(b"content\n", 0, play.now);
-    let expected: [&[u8]; 5] = [
-        b"\x1D\x61\xFF",
-        b"content\n\n\n",
-        b"\x1D(H\x06\x00001111",
-        b"\x1DVB\x00",
-        b"\x1D(H\x06\x00001113",
-    ];
+    let expected: [&[u8]; 5] =
+        [b"\x1D\x61\xFF", b"content\n\n\n", b"\x1D(H\x06\x00001111", b"\x1DVB\x00", b"\x1D(H\x06\x00001113"];
     assert_eq!(play.machine.to_send(), expected.concat());
 }
 
@@ -162,7 +158,11 @@ fn a_new_unit_is_asked_what_it_knows_before_its_first_ticket() {
     assert_eq!(machine.to_send(), [&[0; 16][..], &INIT, &queries].concat());
     machine.sent(machine.to_send().len(), now);
     machine.received(&CLEAN, now);
-    assert_eq!(machine.to_send(), b"\x1Dr\x01\x1D(H\x06\x0000[__]\x1Dr\x01", "only once it is known to be well");
+    assert_eq!(
+        machine.to_send(),
+        b"\x1Dr\x01\x1D(H\x06\x0000[__]\x1Dr\x01",
+        "only once it is known to be well"
+    );
     machine.sent(machine.to_send().len(), now);
     machine.get_ready(now);
     assert!(!machine.is_ready(now));
@@ -232,7 +232,11 @@ fn gs_r_counts_when_the_cut_lies_between_its_answers() {
     play.say(&[0]);
     play.pass(CUT_MS_MIN);
     play.say(&[0]);
-    assert_eq!((play.profile.transmit.value, play.events.len()), (Transmit::InOrder, 0), "that may be chance");
+    assert_eq!(
+        (play.profile.transmit.value, play.events.len()),
+        (Transmit::InOrder, 0),
+        "that may be chance"
+    );
     play.pass(NO_FENCE_WAIT_MS + POLL_MS);
     assert_eq!(play.ended(), [BY_STATUS]);
     play.begin();

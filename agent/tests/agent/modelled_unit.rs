@@ -202,7 +202,8 @@ impl Unit {
             && let Some(byte) = self.line.pop_front()
         {
             self.input.push_back(byte);
-            let tail = |back: usize| self.input.len().checked_sub(back).and_then(|at| self.input.get(at)).copied();
+            let tail =
+                |back: usize| self.input.len().checked_sub(back).and_then(|at| self.input.get(at)).copied();
             match (tail(3), tail(2)) {
                 (Some(0x10), Some(0x04)) if self.abilities.real_time == RealTime::AtOnce => self.answer(byte),
                 (Some(0x1D), Some(0x72)) if self.abilities.transmit == Transmit::AtOnce => self.say(&[0]),
@@ -314,9 +315,10 @@ impl Unit {
                 Process::Ignored => {}
                 Process::Printed => self.junk_in_line = true,
             },
-            [b'T', ticket, repeat] => {
+            // Cut off where the line was lost, it is followed by zeros.
+            [b'T', ticket @ b'!'..=b'~', repeat @ b'!'..=b'~'] => {
                 self.print_junk();
-                let slip = Slip { ticket, repeat };
+                let slip = Slip { ticket: ticket - b'!', repeat: repeat - b'!' };
                 self.begun.push(slip);
                 self.current = Some(slip);
             }

@@ -254,7 +254,8 @@ impl Profile {
             };
             match name {
                 "status" => {
-                    let queries = if value == "none" { Some(Queries::NONE) } else { Queries::from_digits(value) };
+                    let queries =
+                        if value == "none" { Some(Queries::NONE) } else { Queries::from_digits(value) };
                     queries.map(|queries| self.status.observe(queries));
                 }
                 "late" => drop(flag().map(|is_so| self.late.observe(is_so))),
@@ -282,7 +283,11 @@ impl Profile {
             flag("late", self.late),
             flag("asb", self.automatic),
             flag("gs-h", self.process),
-            NamedFact { name: "gs-r", value: self.transmit.value.word().into(), source: self.transmit.source },
+            NamedFact {
+                name: "gs-r",
+                value: self.transmit.value.word().into(),
+                source: self.transmit.source,
+            },
             flag("cutter", self.cutter),
             flag("qr", self.qr),
             flag("kanji", self.kanji),
