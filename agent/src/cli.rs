@@ -3,18 +3,22 @@
 use crate::config::{self, Config};
 use crate::enrol::enrol;
 use crate::identity::Identity;
+use crate::printing::Address;
 use crate::printing::profile::Source;
 use crate::requests::ask_release;
 use crate::status::{ProfileView, STATUS_AGE_MAX_MS, StatusFile, read_file};
-use crate::{clock, run};
+use crate::{clock, discovery, run};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::Refusal;
 use docket_protocol::printer::PrinterHealth;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+
+/// Printers found that were not shown yet.
+const FOUND_MAX: usize = 16;
 
 /// Docket 门店程序 / the Docket agent: gets a store's orders out of its printers.
 #[derive(Debug, Parser)]
@@ -46,6 +50,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// 查找打印机:本机所在网段、USB、串口 / find printers: in the network, at USB and serial ports
+    Printers,
     /// 检查并显示生效的配置 / check the configuration and show what is in force
     CheckConfig,
     /// 重打等待人工确认的小票(带补打标记)/ print held tickets again, marked
@@ -60,6 +66,10 @@ enum Command {
 /// # Errors
 /// With code, cause and remedy for people.
 pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    // Before there is a configuration, too.
+    if let Command::Printers = cli.command {
+        return Ok(printers(&cli.config).await);
+    }
     let config = Config::read(&cli.config)?;
     match cli.command {
         Command::Enrol { hub, code } => {
@@ -77,6 +87,7 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Status { json } => status(&config, json),
+        Command::Printers => Ok(printers(&cli.config).await),
         Command::CheckConfig => {
             let shown = serde_json::to_string_pretty(&config).context("config-show")?;
             println!("配置有效 / configuration in order:\n{shown}");
@@ -93,6 +104,41 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Exit code 0: something was found.
+async fn printers(config: &Path) -> ExitCode {
+    let known: Vec<Address> = match Config::read(config) {
+        Ok(config) => config.printers.into_iter().map(|printer| printer.address).collect(),
+        // It is often written only after this.
+        Err(_) => Vec::new(),
+    };
+    for address in &known {
+        println!("{address}  已在配置里,不去打扰 / configured already, left alone");
+    }
+    let (tell, mut found) = mpsc::channel(FOUND_MAX);
+    let options = discovery::Options { known, ..Default::default() };
+    let searching = tokio::spawn(discovery::search(options, tell));
+    let mut any = false;
+    while let Some(printer) = found.recv().await {
+        any = true;
+        let answered = if printer.answered { "已应答 answered" } else { "" };
+        let line = [printer.address.to_string(), printer.label, printer.detail, answered.to_owned()];
+        println!("{}", line.join("  ").trim_end());
+        for condition in printer.conditions {
+            let (zh, en) = condition.remedy();
+            println!("    !! {zh} / {en}");
+        }
+    }
+    // It has ended: its sender is gone.
+    let _ = searching.await;
+    if any {
+        return ExitCode::SUCCESS;
+    }
+    println!(
+        "没有找到打印机:检查电源、网线,是否与电脑在同一网段 / none found: check power, cable and network"
+    );
+    ExitCode::FAILURE
 }
 
 async fn wait_for_signal() {

@@ -5,13 +5,14 @@
 //!
 //! * [`link`] holds the session with the hub; [`enrol`] and [`identity`] are how the two know each other.
 //! * [`spool`] keeps tickets and reports; nothing is acknowledged before it is there.
-//! * [`printing`] gets tickets onto paper and knows how it is known.
+//! * [`printing`] gets tickets onto paper and knows how it is known; [`discovery`] finds the printers.
 //! * [`status`] tells the hub and the people on this PC how things are.
 
 mod boot;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod discovery;
 pub mod enrol;
 pub mod identity;
 pub mod link;

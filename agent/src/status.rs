@@ -86,9 +86,9 @@ pub struct FactView {
 
 impl ProfileView {
     fn new(printer: &PrinterConfig, kept: &[(String, String)]) -> Self {
-        let unit = printer.unit();
-        let probed = kept.iter().find(|(kept, _)| *kept == unit).map_or("", |(_, facts)| facts);
-        let profile = printer.profile.profile(None, probed);
+        let stands_there = |(name, _): &&(String, String)| name == printer.name.as_str();
+        let probed = kept.iter().find(stands_there).map_or("", |(_, facts)| facts);
+        let profile = printer.profile.profile(printer.address.usb_ids(), probed);
         let fact = |fact: NamedFact| {
             let (source_zh, source) = fact.source.words();
             FactView {

@@ -45,8 +45,12 @@
 //! answer this one, ends a begun ticket in doubt. After "on paper" nothing is in doubt any more.
 //!
 //! # Units that know less
-//! Fences, but no real-time status: one more fence, outside of any ticket, is the preflight. No fence, but real-time status: without fault for as long as a slow unit needs to print the ticket, with every
-//! question answered, is evidence of grade *status*. No answer ever, to anything: grade *sent*.
+//! Fences, but no real-time status: one more fence, outside of any ticket, is the preflight. No fence, but real-time
+//! status: without fault for as long as a slow unit needs to print the ticket, with every question answered, is
+//! evidence of grade *status*. No answer ever, to anything: grade *sent*.
+//!
+//! A way that nothing comes back on, a spooler's queue, has a machine that neither asks nor fences
+//! ([`Machine::write_only`]): grade *spooled*, once the bytes are taken.
 //!
 //! # After a lost line, and after a crash
 //! A unit may still print what an earlier connection sent, and answer its fences: see [`super::fence`]. It may
@@ -61,7 +65,7 @@
 use super::asking::{ANSWER_MS_MAX, Asker};
 use super::fence::{Fences, Passed, Place};
 use super::health::{Conditions, Signs};
-use super::profile::{FenceKind, Profile, Queries, Source, Transmit};
+use super::profile::{FenceKind, FencePin, Pins, Profile, Queries, Source, StatusPin, Transmit};
 use super::status::{Answer, Query, Reader};
 use crate::spool::Ending;
 use docket_paper::escpos;
@@ -146,6 +150,8 @@ pub enum Lost {
 /// One connection to one printer.
 #[derive(Debug)]
 pub struct Machine {
+    /// Nothing comes back: neither questions nor fences.
+    write_only: bool,
     reader: Reader,
     asker: Asker,
     signs: Signs,
@@ -251,6 +257,7 @@ impl Machine {
         let probe =
             if profile.wants_fence_probe() || owed { Probe::Due } else { Probe::Over { mute: false } };
         let mut machine = Self {
+            write_only: false,
             reader: Reader::default(),
             asker: Asker::new(asked, profile.late.value),
             signs: Signs::default(),
@@ -279,6 +286,15 @@ impl Machine {
             now,
         };
         machine.initialize();
+        machine
+    }
+
+    /// A fresh connection on which nothing comes back.
+    pub fn write_only(now: Instant) -> Self {
+        let nothing = Pins { fence: Some(FencePin::None), status: Some(StatusPin::None), ..Pins::default() };
+        let mut machine = Self::new(nothing.profile(None, ""), false, now);
+        machine.write_only = true;
+        machine.out.clear();
         machine
     }
 
@@ -311,6 +327,9 @@ impl Machine {
             }
             if job.left == 0 && job.taken_at.is_none() {
                 job.taken_at = Some(now);
+                if self.write_only {
+                    self.end(Ending::Printed(Evidence::Spooled));
+                }
             }
         }
     }
@@ -356,6 +375,9 @@ impl Machine {
         if self.stops() || self.asker.is_probing() {
             return false;
         }
+        if self.write_only {
+            return true;
+        }
         if self.is_taken_for_mute(now) {
             return match self.fence() {
                 Some(_) => !self.awaits_word,
@@ -378,7 +400,9 @@ impl Machine {
         let before = self.out.len();
         let fence = self.fence();
         self.out.reserve(content.len() + 64);
-        self.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
+        // A spooler keeps jobs whole, and nobody answers.
+        let head: &[u8] = if self.write_only { escpos::init() } else { &AUTOMATIC_STATUS_ON };
+        self.out.extend_from_slice(head);
         self.out.extend_from_slice(content);
         self.out.extend_from_slice(&FEED);
         if let Some(kind) = fence {
@@ -556,6 +580,9 @@ impl Machine {
 
     /// As switched on. Nothing of a ticket may be in the unit.
     fn initialize(&mut self) {
+        if self.write_only {
+            return;
+        }
         self.out.extend_from_slice(escpos::init());
         self.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
         self.initialized_at = self.now;

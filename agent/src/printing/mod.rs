@@ -7,7 +7,8 @@
 //! * [`job`]: the machine that decides when a ticket may begin and when it is done; no I/O, no clock. [`fence`]: what
 //!   proves that it is.
 //! * [`journal`]: what of it survives a crash.
-//! * [`queue`], [`lan`]: the shell: one task for each printer, one connection, one job in flight.
+//! * [`queue`]: the shell: one task for each printer, one connection, one job in flight. [`transport`]: every way
+//!   to a printer behind one interface.
 //!
 //! The next ticket's first byte leaves only when the former's fence is in: were two in flight, a lost
 //! connection would leave both unknown.
@@ -18,13 +19,14 @@ pub mod flapping;
 pub mod health;
 pub mod job;
 pub mod journal;
-pub mod lan;
 pub mod profile;
 pub mod queue;
 pub mod status;
+pub mod transport;
 
 pub use docket_paper::Paper;
 pub use queue::{run_printer, unknown_health};
+pub use transport::Address;
 
 use docket_protocol::ids::PrinterName;
 
@@ -33,8 +35,8 @@ use docket_protocol::ids::PrinterName;
 pub struct PrinterConfig {
     /// Its name.
     pub name: PrinterName,
-    /// `host` or `host:port`; the port is 9100 where none is given.
-    pub address: String,
+    /// How it is reached.
+    pub address: Address,
     /// What is in it.
     pub paper: Paper,
     /// Stations whose tickets it prints.
@@ -43,11 +45,4 @@ pub struct PrinterConfig {
     pub default: bool,
     /// What a person has decided about the unit.
     pub profile: profile::Pins,
-}
-
-impl PrinterConfig {
-    /// What names the unit in the spool: another address may be another unit.
-    pub fn unit(&self) -> String {
-        format!("{}@{}", self.name, self.address)
-    }
 }

@@ -46,7 +46,7 @@ pub(super) enum Write {
     /// A printer waits, or goes on.
     SetPaused { printer: usize, paused: bool, answer: oneshot::Sender<()> },
     /// What a unit has shown. Lazy.
-    Learn { unit: String, facts: String },
+    Learn { printer: usize, unit: String, facts: String },
     /// Old rows go. Lazy.
     Retain,
     /// Nothing: answered when all before it is durable.
@@ -131,7 +131,7 @@ pub(super) enum Read {
     Ticket { id: TicketId, answer: oneshot::Sender<Option<Ticket>> },
     /// What is known of a unit.
     Profile { unit: String, answer: oneshot::Sender<String> },
-    /// What is known of all units.
+    /// What is known of each printer's unit.
     Profiles { answer: oneshot::Sender<Vec<(String, String)>> },
     /// How often a ticket bears 补打 that a printer has begun in an earlier life and that nothing is known of.
     InQuestion { printer: usize, ticket: TicketId, attempt: u16, answer: oneshot::Sender<Option<u16>> },

@@ -202,7 +202,7 @@ impl Spool {
         }
     }
 
-    /// What all units have shown, as (unit, words).
+    /// What the printers' units have shown, as (printer, words), the newest first.
     ///
     /// # Errors
     /// [`SpoolError::Closed`].
@@ -303,7 +303,7 @@ impl ClaimPort {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub async fn learn(&self, unit: &str, facts: String) -> Result<(), SpoolError> {
-        self.spool.write(Write::Learn { unit: unit.to_owned(), facts }).await
+        self.spool.write(Write::Learn { printer: self.printer, unit: unit.to_owned(), facts }).await
     }
 
     /// How often an attempt bears 补打 that an earlier life began on this printer, and of which nothing else is known:

@@ -295,7 +295,8 @@ impl Store {
     }
 
     fn profiles(&self) -> rusqlite::Result<Vec<(String, String)>> {
-        let mut statement = self.connection.prepare_cached("SELECT unit, facts FROM profiles")?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT printer, facts FROM profiles ORDER BY learned_at DESC")?;
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
 

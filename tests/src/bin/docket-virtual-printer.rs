@@ -1,4 +1,5 @@
-//! `docket-virtual-printer`: a receipt printer on a TCP port, for the demo and for trying things by hand.
+//! `docket-virtual-printer`: a receipt printer on a TCP port, a serial line or USB, for the demo and for trying things
+//! by hand.
 //!
 //! Receipts go to standard output and, with `--out`, into files. Fault commands are taken on standard input
 //! and on the control port; `help` lists them. The end of standard input does not end it: it may run as a
@@ -8,7 +9,7 @@ use anyhow::Context;
 use clap::Parser;
 use docket_tests::virtual_printer::options::BUFFER_BYTES_DEFAULT;
 use docket_tests::virtual_printer::{
-    Font, FontError, PaperWidth, PrinterOptions, Receipt, VirtualPrinter, control,
+    Font, FontError, PaperWidth, Plug, PrinterOptions, Receipt, VirtualPrinter, control,
 };
 use serde_json::json;
 use std::io::{BufRead, Read, Write};
@@ -27,13 +28,25 @@ const COMMAND_BYTES_MAX: u64 = 1_024;
 /// How long one wait for a receipt is; then it is begun anew.
 const WAIT: Duration = Duration::from_secs(3_600);
 
-/// A virtual receipt printer (ESC/POS, GB18030) on a TCP port.
+/// A virtual receipt printer (ESC/POS, GB18030) on a TCP port, a serial line or USB.
 #[derive(Debug, Parser)]
 #[command(name = "docket-virtual-printer", version, after_help = "Commands on standard input: try `help`.")]
 struct Arguments {
     /// Where it listens; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:9100")]
     listen: SocketAddr,
+    /// On a serial line instead: a link of this name leads to it while it is plugged in (Linux).
+    #[arg(long, conflicts_with = "listen")]
+    serial: Option<PathBuf>,
+    /// The serial line's speed; without it bytes take no time and every speed is understood.
+    #[arg(long, requires = "serial")]
+    baud: Option<u32>,
+    /// The printer stops the sender by XOFF, and loses what comes all the same.
+    #[arg(long, requires = "serial")]
+    xon_xoff: bool,
+    /// On USB instead, with this serial number (Linux, root, a kernel with dummy_hcd and usb_f_printer).
+    #[arg(long, conflicts_with_all = ["listen", "serial"])]
+    usb: Option<String>,
     /// Where fault commands are taken, one a line.
     #[arg(long)]
     control: Option<SocketAddr>,
@@ -80,11 +93,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         buffer_bytes: arguments.buffer_bytes,
         ..PrinterOptions::default()
     };
-    let printer = VirtualPrinter::start(options).with_context(|| {
-        let address = arguments.listen;
-        format!("listen-failed: cannot listen on {address}; stop what uses it or choose another --listen")
-    })?;
-    let printer = Arc::new(printer);
+    let printer = Arc::new(plug_in(&arguments, options)?);
     let control = match arguments.control {
         Some(address) => Some(TcpListener::bind(address).await.with_context(|| {
             format!(
@@ -93,7 +102,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         })?),
         None => None,
     };
-    output.started(printer.address(), control.as_ref().map(TcpListener::local_addr).transpose()?)?;
+    output.started(printer.plug(), control.as_ref().map(TcpListener::local_addr).transpose()?)?;
     if let Some(listener) = control {
         tokio::spawn(control::serve(Arc::clone(&printer), listener));
     }
@@ -117,6 +126,41 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[cfg(target_os = "linux")]
+fn plug_in(arguments: &Arguments, options: PrinterOptions) -> anyhow::Result<VirtualPrinter> {
+    use docket_tests::virtual_printer::{Handshake, SerialOptions, UsbOptions};
+    if let Some(link) = &arguments.serial {
+        let handshake = if arguments.xon_xoff { Handshake::XonXoff } else { Handshake::Hardware };
+        let line = SerialOptions { baud: arguments.baud, handshake, ..SerialOptions::at(link) };
+        return VirtualPrinter::start_serial(&options, line).with_context(|| {
+            format!("serial-failed: cannot make a line at {}; choose another --serial", link.display())
+        });
+    }
+    if let Some(serial) = &arguments.usb {
+        return VirtualPrinter::start_usb(&options, UsbOptions::new(serial)).context(
+            "usb-failed: this kernel makes no USB printer; run it in the lab: tests/lab/run.sh, see \
+             docs/virtual-printer.md",
+        );
+    }
+    listen(options)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn plug_in(arguments: &Arguments, options: PrinterOptions) -> anyhow::Result<VirtualPrinter> {
+    anyhow::ensure!(
+        arguments.serial.is_none() && arguments.usb.is_none(),
+        "not-here: serial lines and USB are made on Linux only; use --listen"
+    );
+    listen(options)
+}
+
+fn listen(options: PrinterOptions) -> anyhow::Result<VirtualPrinter> {
+    let address = options.listen;
+    VirtualPrinter::start(options).with_context(|| {
+        format!("listen-failed: cannot listen on {address}; stop what uses it or choose another --listen")
+    })
+}
+
 /// Where receipts go.
 struct Output {
     folder: Option<(PathBuf, Font)>,
@@ -136,9 +180,9 @@ impl Output {
         Ok(Output { folder, json })
     }
 
-    fn started(&self, printer: SocketAddr, control: Option<SocketAddr>) -> anyhow::Result<()> {
+    fn started(&self, printer: &Plug, control: Option<SocketAddr>) -> anyhow::Result<()> {
         if self.json {
-            return say(&json!({ "listening": printer, "control": control }).to_string());
+            return say(&json!({ "listening": printer.to_string(), "control": control }).to_string());
         }
         match control {
             Some(control) => say(&format!("printer listens on {printer}, control on {control}")),

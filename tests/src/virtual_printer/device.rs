@@ -54,6 +54,7 @@ pub(super) struct Device {
 
     conditions: Conditions,
     powered: bool,
+    plugged: bool,
     refusing: bool,
     silent: bool,
     hanging: bool,
@@ -97,6 +98,7 @@ impl Device {
             held: None,
             conditions: Conditions::default(),
             powered: true,
+            plugged: true,
             refusing: false,
             silent: false,
             hanging: false,
@@ -134,9 +136,34 @@ impl Device {
         self.replies.clear();
     }
 
+    /// Whether there is a client.
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// Clients since the start.
+    pub fn connections(&self) -> u64 {
+        self.connections
+    }
+
+    /// Whether it is switched on.
+    pub fn is_powered(&self) -> bool {
+        self.powered
+    }
+
+    /// Whether its cable is plugged in.
+    pub fn is_plugged(&self) -> bool {
+        self.plugged
+    }
+
+    /// What is wrong with its mechanism.
+    pub fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
     /// Whether it takes new connections.
     pub fn listens(&self) -> bool {
-        self.powered && !self.refusing
+        self.powered && self.plugged && !self.refusing
     }
 
     /// Whether it is able to take a connection that waits.
@@ -156,14 +183,24 @@ impl Device {
         }
     }
 
-    /// Whether the connection is to be closed: the power is off, or a drop was asked for and is due. Says so
+    /// Whether the connection is to be closed: power or cable are gone, or a drop was asked for and is due. Says so
     /// once.
     pub fn must_drop(&mut self) -> bool {
+        self.is_drop_due() || (self.connected && !(self.powered && self.plugged))
+    }
+
+    /// Whether a drop of the connection was asked for and is due. Says so once.
+    pub fn is_drop_due(&mut self) -> bool {
         let due = self.connected && self.drop_after == Some(0);
         if due {
             self.drop_after = None;
         }
-        due || (self.connected && !self.powered)
+        due
+    }
+
+    /// How many bytes wait in the buffer, and how many there may be.
+    pub fn filling(&self) -> (usize, usize) {
+        (self.buffer.len(), self.buffer_bytes)
     }
 
     /// Bytes of the client; at most [`Device::capacity`].
@@ -232,6 +269,7 @@ impl Device {
             Fault::Offline(on) => conditions.offline = on,
             Fault::DropAfterBytes(bytes) => self.drop_after = Some(bytes),
             Fault::Refuse(on) => self.refusing = on,
+            Fault::Unplugged(on) => self.plugged = !on,
             Fault::Power(false) => self.switch_off(now),
             Fault::Power(true) => self.powered = true,
             Fault::Silent(on) => self.silent = on,
@@ -277,6 +315,7 @@ impl Device {
         Status {
             conditions: self.conditions,
             powered: self.powered,
+            plugged: self.plugged,
             refusing: self.refusing,
             silent: self.silent,
             hanging: self.hanging,

@@ -34,6 +34,9 @@ pub enum Fault {
     DropAfterBytes(u64),
     /// New connections are refused; the one that stands goes on.
     Refuse(bool),
+    /// The cable is out. The printer goes on with what it has; its serial line or USB device is gone from the
+    /// computer, and its port refuses.
+    Unplugged(bool),
     /// `false` switches it off: the buffer is lost, a receipt that is partly printed ends uncut.
     Power(bool),
     /// Takes bytes and prints, but answers nothing.
@@ -52,6 +55,7 @@ fatal on | off
 offline | online
 drop after BYTES | drop      (drop: at once)
 refuse on | off
+unplug | plug
 power off | on
 silent on | off
 hang on | off
@@ -102,6 +106,8 @@ impl FromStr for Fault {
             ["drop"] => Fault::DropAfterBytes(0),
             ["drop", "after", bytes] => Fault::DropAfterBytes(number(bytes)?),
             ["refuse", state] => Fault::Refuse(switch(state)?),
+            ["unplug"] => Fault::Unplugged(true),
+            ["plug"] => Fault::Unplugged(false),
             ["power", state] => Fault::Power(switch(state)?),
             ["silent", state] => Fault::Silent(switch(state)?),
             ["hang", state] => Fault::Hang(switch(state)?),
@@ -146,6 +152,8 @@ mod tests {
             ("cutter ok", Fault::CutterOk),
             ("heat on", Fault::Heat(true)),
             ("fatal off", Fault::Fatal(false)),
+            ("unplug", Fault::Unplugged(true)),
+            ("plug", Fault::Unplugged(false)),
             ("offline", Fault::Offline(true)),
             ("online", Fault::Offline(false)),
             ("drop", Fault::DropAfterBytes(0)),
