@@ -6,9 +6,10 @@ use crate::identity::Identity;
 use crate::page::pin::read_pin;
 use crate::printers::PRINTERS_FILE;
 use crate::printing::Address;
+use crate::printing::profile::Source;
 use crate::requests::{Request, ask};
 use crate::spool::{RecentTicket, TicketState, recent_in};
-use crate::status::{STATUS_AGE_MAX_MS, StatusFile, read_file};
+use crate::status::{ProfileView, STATUS_AGE_MAX_MS, StatusFile, read_file};
 use crate::{clock, discovery, run};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -337,6 +338,9 @@ fn print_status(file: &StatusFile, age: u64) {
     println!("待打 waiting  {}", file.status.waiting);
     for printer in &file.status.printers {
         print_printer(printer, now);
+        if let Some(profile) = file.profiles.iter().find(|view| view.printer == printer.printer.as_str()) {
+            print_profile(profile);
+        }
     }
     if file.status.spool_full {
         println!("!! 磁盘已满,新小票存不下 / the disk is full: free some space");
@@ -366,6 +370,14 @@ fn print_printer(printer: &PrinterHealth, now: UnixMs) {
     for since in &printer.conditions {
         let (zh, en) = since.condition.remedy();
         println!("    !! {zh} / {en} ({})", span(now.since(since.since)));
+    }
+}
+
+fn print_profile(profile: &ProfileView) {
+    let model = profile.model.as_deref().unwrap_or("未知 unknown");
+    println!("    型号 model {model}  栅栏 fence {}", profile.fence);
+    for fact in profile.facts.iter().filter(|fact| fact.source != Source::Unverified.words().1) {
+        println!("    {} = {} ({} {})", fact.name, fact.value, fact.source_zh, fact.source);
     }
 }
 

@@ -6,6 +6,7 @@ mod places;
 pub use places::SearchPlaces;
 
 use crate::printers::{Added, Printers};
+use crate::printing::profile::Pins;
 use crate::printing::{Address, Paper, PrinterConfig};
 use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
 use docket_protocol::ids::PrinterName;
@@ -176,6 +177,9 @@ pub struct PrinterEntry {
     /// The printer that takes its tickets while it cannot print.
     #[serde(default)]
     pub backup: Option<String>,
+    /// What is known of the unit better than it shows by itself.
+    #[serde(default)]
+    pub profile: Pins,
 }
 
 fn mm80() -> u8 {
@@ -236,6 +240,9 @@ impl Config {
             if let Some(other) = self.printers[..place].iter().find(shares) {
                 return refused(key, &format!("printer {} has this address (地址已被它使用)", other.name));
             }
+            if let Some(refusal) = printer.profile.refusal() {
+                return refused(format!("{key} profile"), &refusal);
+            }
             if !matches!(printer.paper_mm, 58 | 80) {
                 return refused(key, "paper_mm is 58 or 80");
             }
@@ -270,6 +277,7 @@ impl Config {
                 paper: if entry.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 },
                 stations: entry.stations,
                 default: entry.default,
+                profile: entry.profile.clone(),
             })
             .collect()
     }

@@ -32,7 +32,8 @@ pub async fn run(
 
     let mut printers = JoinSet::new();
     let mut healths = Vec::new();
-    for printer in config.printer_configs() {
+    let configs = config.printer_configs();
+    for printer in configs.clone() {
         let journal = spool.journal(&printer.name)?;
         let (health, seen) = watch::channel(unknown_health(&printer.name));
         healths.push(seen);
@@ -53,6 +54,7 @@ pub async fn run(
         identity: identity.clone(),
         data: config.data.clone(),
         spool: spool.clone(),
+        configs,
         printers: healths,
         link,
         page: shown.address.clone(),

@@ -210,6 +210,7 @@ mod tests {
             stations: stations.iter().map(|&station| station.into()).collect(),
             default,
             backup: None,
+            profile: Default::default(),
         }
     }
 

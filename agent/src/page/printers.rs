@@ -9,6 +9,7 @@ use super::tickets::unknown_printer;
 use crate::clock;
 use crate::config::PrinterEntry;
 use crate::printers::{Added, Printers, entry_fault};
+use crate::printing::profile::Pins;
 use crate::printing::transport::{Address, AddressError};
 use crate::spool::Spool;
 use docket_protocol::ids::PrinterName;
@@ -73,9 +74,11 @@ pub async fn add(app: &App, wanted: Wanted) -> Result<(), Refused> {
 
 /// Changes a printer that staff have added.
 pub async fn change(app: &App, change: Change) -> Result<(), Refused> {
-    let entry = change.to.entry()?;
+    let mut entry = change.to.entry()?;
     let mut added = app.added.borrow().clone();
     let place = place(app, &added, &change.printer)?;
+    // What a technician has pinned in the file is not the page's to change.
+    entry.profile = added.printers[place].profile.clone();
     check(&entry, &app.printers(), Some(&change.printer))?;
     added.printers[place] = entry.clone();
     put_default(&mut added, &entry);
@@ -133,6 +136,7 @@ impl Wanted {
             stations,
             default: self.default,
             backup: self.backup.filter(|backup| !backup.is_empty()),
+            profile: Pins::default(),
         };
         match entry_fault(&entry) {
             None => Ok(entry),

@@ -156,6 +156,7 @@ mod tests {
                 stations: Vec::new(),
                 default: false,
                 backup: None,
+                profile: Default::default(),
             },
             fixed: false,
         };
@@ -181,6 +182,7 @@ mod tests {
             link: link.into(),
             link_since: UnixMs(50),
             page: None,
+            profiles: Default::default(),
             status: AgentStatus { printers: printers.iter().map(health).collect(), ..AgentStatus::default() },
             held: Vec::new(),
         }

@@ -201,6 +201,7 @@ mod tests {
             stations: Vec::new(),
             default: true,
             backup: None,
+            profile: Default::default(),
         };
         let printers = Printers { list: vec![Printer { entry, fixed: false }], notes: Vec::new() };
         let light = |now| State::new(Some(&status), printers.clone(), UnixMs(now)).printers[0].light;

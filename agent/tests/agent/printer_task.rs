@@ -3,6 +3,7 @@
 use crate::far_end::FarEnd;
 use crate::samples::{PATIENCE, front, item, items, open, reports, ticket, within};
 use docket_agent::printing::job::PREFLIGHT_FRESH_MS;
+use docket_agent::printing::profile::Pins;
 use docket_agent::printing::{Address, Paper, PrinterConfig, run_printer, unknown_health};
 use docket_agent::spool::Spool;
 use docket_protocol::ids::Seq;
@@ -18,6 +19,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 const CUT: [u8; 4] = [0x1D, 0x56, 0x42, 0x00];
+/// Content begins with it.
+const KANJI_ON: [u8; 2] = [0x1C, 0x26];
+const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30];
 pub const CLEAN: [u8; 4] = [0x12; 4];
 const PAPER_OUT: [u8; 4] = [0x1A, 0x32, 0x12, 0x72];
 
@@ -47,8 +51,14 @@ impl Stage {
 impl<P> Stage<P> {
     pub fn at(place: P, address: Address, folder: TempDir) -> Self {
         let spool = open(folder.path());
-        let config =
-            PrinterConfig { name: front(), address, paper: Paper::Mm80, stations: Vec::new(), default: true };
+        let config = PrinterConfig {
+            name: front(),
+            address,
+            paper: Paper::Mm80,
+            stations: Vec::new(),
+            default: true,
+            profile: Pins::default(),
+        };
         let (told, health) = watch::channel(unknown_health(&front()));
         let (stop, stopping) = watch::channel(false);
         let journal = spool.journal(&front()).unwrap();
@@ -96,11 +106,33 @@ impl Unit {
             let count = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
             assert!(count > 0, "closed; seen {:x?}", self.seen);
             self.seen.extend_from_slice(&buffer[..count]);
+            self.answer_probe().await;
+        }
+    }
+
+    /// At first contact, and after a lost line, it is asked which fences it knows: GS ( H.
+    async fn answer_probe(&mut self) {
+        const PROBE: &[u8] = b"\x1Dr\x01\x1D(H\x06\x0000[__]\x1Dr\x01";
+        if let Some(at) = self.seen.windows(PROBE.len()).position(|window| window == PROBE) {
+            self.seen.drain(at..at + PROBE.len());
+            self.say(b"\x37\x22[__]\x00").await;
         }
     }
 
     pub async fn say(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// So many bytes.
+    async fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.seen.len() < count {
+            let mut buffer = [0; 64];
+            let read = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
+            assert!(read > 0, "closed; seen {:x?}", self.seen);
+            self.seen.extend_from_slice(&buffer[..read]);
+        }
+        let rest = self.seen.split_off(count);
+        std::mem::replace(&mut self.seen, rest)
     }
 
     /// Answers the next round of queries.
@@ -112,14 +144,14 @@ impl Unit {
     /// Takes a ticket whole; its bytes up to the cut, and its two fences.
     pub async fn ticket(&mut self) -> (Vec<u8>, [Vec<u8>; 2]) {
         let body = self.until(&CUT).await;
-        let tail = self.until(&[0x1D, 0x72, 0x01]).await;
+        let tail = self.until(&PROCESS).await;
+        let tail = [tail, self.take(4).await].concat();
         (body.clone(), [fence(&body), fence(&tail)])
     }
 }
 
 /// The answer to the last GS ( H in some bytes.
 fn fence(bytes: &[u8]) -> Vec<u8> {
-    const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30];
     let at = bytes.windows(PROCESS.len()).rposition(|window| window == PROCESS).unwrap() + PROCESS.len();
     [&[0x37, 0x22], &bytes[at..at + 4], &[0]].concat()
 }
@@ -149,7 +181,7 @@ impl Unit {
     /// A ticket, with as many rounds of queries before it as are asked.
     pub async fn ticket_or_answer(&mut self) -> (Vec<u8>, [Vec<u8>; 2]) {
         loop {
-            let began = self.until_any(&[0x1B, 0x40], &[0x10, 0x04, 0x04]).await;
+            let began = self.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await;
             if began {
                 return self.ticket().await;
             }
@@ -159,7 +191,7 @@ impl Unit {
 
     /// Until the first bytes of a ticket.
     pub async fn begin(&mut self) {
-        while !self.until_any(&[0x1B, 0x40], &[0x10, 0x04, 0x04]).await {
+        while !self.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await {
             self.say(&CLEAN).await;
         }
     }
@@ -183,6 +215,7 @@ impl Unit {
             let count = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
             assert!(count > 0, "closed; seen {:x?}", self.seen);
             self.seen.extend_from_slice(&buffer[..count]);
+            self.answer_probe().await;
         }
     }
 }
@@ -246,8 +279,14 @@ async fn a_printer_that_is_not_there_is_shown_and_holds_nothing() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = nobody.local_addr().unwrap().into();
     drop(nobody);
-    let config =
-        PrinterConfig { name: front(), address, paper: Paper::Mm58, stations: Vec::new(), default: true };
+    let config = PrinterConfig {
+        name: front(),
+        address,
+        paper: Paper::Mm58,
+        stations: Vec::new(),
+        default: true,
+        profile: Pins::default(),
+    };
     let (told, mut health) = watch::channel(unknown_health(&front()));
     let (stop, stopping) = watch::channel(false);
     let journal = spool.journal(&front()).unwrap();

@@ -106,9 +106,13 @@ impl Agent {
             )?;
         }
         // Many agents on one machine: none has the usual port.
-        writeln!(text, "[page]
+        writeln!(
+            text,
+            "[page]
 listen = \"127.0.0.1:0\"
-{}", self.options.page)?;
+{}",
+            self.options.page
+        )?;
         Ok(std::fs::write(self.folder.join("agent.toml"), text)?)
     }
 

@@ -3,11 +3,12 @@
 use crate::clock;
 use crate::printing::job::{Lost, Machine};
 use crate::printing::journal::{Journal, JournalError, Record};
+use crate::printing::profile::Profile;
 use crate::printing::{Paper, slip};
-use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, Profile, SpoolError};
-use docket_paper::escpos::{self, Dialect};
+use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, SpoolError};
+use docket_paper::escpos;
 use docket_paper::font::Fonts;
-use docket_protocol::ids::PrinterName;
+use docket_protocol::ids::{PrinterName, TicketId};
 use docket_protocol::outcome::Evidence;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -25,9 +26,11 @@ struct Prepared {
     content: Vec<u8>,
 }
 
-/// The ticket in flight.
+/// The ticket in flight, or one of an earlier life that the printer is asked about.
 struct Current {
-    claim: Claim,
+    ticket: TicketId,
+    attempt: u16,
+    repeat: u16,
     record: Record,
     began: Instant,
     on_paper: bool,
@@ -63,14 +66,30 @@ impl Claims {
         }
     }
 
-    /// What is known of a unit.
-    pub(super) async fn profile(&self, unit: &str) -> Result<Profile, SpoolError> {
+    /// What a unit has shown, in words.
+    pub(super) async fn facts(&self, unit: &str) -> Result<String, SpoolError> {
         self.port.profile(unit).await
     }
 
     /// Remembers what a unit has shown.
     pub(super) async fn learn(&self, unit: &str, profile: Profile) -> Result<(), SpoolError> {
-        self.port.learn(unit, profile).await
+        self.port.learn(unit, profile.to_words()).await
+    }
+
+    /// The ticket in whose middle an earlier life ended: it is in flight until its printer was asked about it.
+    pub(super) async fn find_left_open(&mut self) -> Result<(), SpoolError> {
+        let Some(record) = self.journal.left_open() else { return Ok(()) };
+        let Record { ticket, attempt, .. } = record;
+        if let Some(repeat) = self.port.in_question(ticket, attempt).await? {
+            let began = Instant::now();
+            self.current = Some(Current { ticket, attempt, repeat, record, began, on_paper: false });
+        }
+        Ok(())
+    }
+
+    /// The serial of the ticket that the printer is to be asked about, on a fresh connection.
+    pub(super) fn in_question(&self) -> Option<u64> {
+        self.current.as_ref().map(|current| current.record.serial)
     }
 
     /// Whether no ticket is in flight.
@@ -94,10 +113,10 @@ impl Claims {
     }
 
     /// A claim comes: its bytes are made while another ticket is in flight.
-    pub(super) fn take(&mut self, claim: Claim) {
+    pub(super) fn take(&mut self, claim: Claim, profile: &Profile) {
         let lines = slip::lines(&claim, self.paper);
         // No font is opened before a character needs one, and none is kept.
-        let encoded = escpos::encode(&lines, self.paper, &Dialect::default(), &mut Fonts::installed());
+        let encoded = escpos::encode(&lines, self.paper, &profile.dialect(), &mut Fonts::installed());
         if !encoded.missing.is_empty() {
             // How many, not which: they may be part of a name.
             tracing::warn!(
@@ -126,7 +145,7 @@ impl Claims {
             self.want = want;
         }
         while let Some(claim) = self.port.try_next() {
-            self.take(claim);
+            self.take(claim, &machine.profile());
         }
         if (want == 0 || is_paused) && !self.queue.is_empty() {
             machine.stand_down();
@@ -150,7 +169,9 @@ impl Claims {
             Ok(record) => {
                 self.retry_at = None;
                 machine.begin(&next.content, record.serial, now);
-                self.current = Some(Current { claim: next.claim, record, began: now, on_paper: false });
+                let Claim { ticket, attempt, repeat, .. } = next.claim;
+                self.current =
+                    Some(Current { ticket: ticket.id, attempt, repeat, record, began: now, on_paper: false });
             }
             Err(error) => {
                 if self.retry_at.is_none() {
@@ -179,12 +200,14 @@ impl Claims {
         if let Ending::Printed(evidence) = ending {
             self.note_on_paper(evidence);
         }
-        let Some(Current { claim, record, began, .. }) = self.current.take() else { return Ok(()) };
+        let Some(Current { ticket, attempt, repeat, record, began, .. }) = self.current.take() else {
+            return Ok(());
+        };
         self.port
             .finish(Finish {
-                ticket: claim.ticket.id,
-                attempt: claim.attempt,
-                repeat: claim.repeat,
+                ticket,
+                attempt,
+                repeat,
                 ending,
                 began_at: record.began_at,
                 ended_at: clock::now(),
@@ -198,8 +221,8 @@ impl Claims {
             }
             Ending::Unknown(doubt) => {
                 tracing::warn!(
-                    code = "ticket-unknown", printer = %self.printer, ticket = %claim.ticket.id,
-                    attempt = claim.attempt, doubt = doubt.as_str(), "a ticket may have come out"
+                    code = "ticket-unknown", printer = %self.printer, %ticket, attempt,
+                    doubt = doubt.as_str(), "a ticket may have come out"
                 );
                 // It is printed again before what comes after it.
                 self.give_back_queue().await?;
@@ -220,11 +243,11 @@ impl Claims {
             Lost::Ended(Ending::Unknown(_)) if is_stopping => {}
             Lost::Ended(ending) => self.end(ending).await?,
             Lost::NotBegun => {
-                if let Some(Current { claim, record, .. }) = self.current.take() {
+                if let Some(Current { ticket, record, .. }) = self.current.take() {
                     if let Err(error) = self.journal.withdrawn(&record) {
                         self.log_journal(&error, "a crash now would make a ticket unknown");
                     }
-                    self.refuse(claim).await?;
+                    self.port.hand_back(vec![ticket]).await?;
                 }
             }
         }

@@ -18,10 +18,12 @@ pub use shown::unknown_health;
 use super::PrinterConfig;
 use super::job::{Event, Machine};
 use super::journal::Journal;
-use super::transport::{self, Happened, Port};
+use super::profile::Profile;
+use super::transport::{self, Happened, Port, UsbIdentity};
 use crate::clock;
-use crate::spool::{Spool, SpoolError};
+use crate::spool::{Ending, Spool, SpoolError};
 use claims::Claims;
+use docket_protocol::outcome::Doubt;
 use docket_protocol::printer::{Condition, PrinterHealth};
 use shown::Shown;
 use std::io;
@@ -53,7 +55,7 @@ pub async fn run_printer(
     };
     let name = config.name.clone();
     let task = Task {
-        owed: journal.was_left_open(),
+        owed: journal.left_open().is_some(),
         claims: Claims::new(name.clone(), config.paper, port, journal),
         shown: Shown::new(name.clone(), health, spool.counts()),
         config,
@@ -84,6 +86,7 @@ struct Task {
 impl Task {
     async fn run(mut self) -> Result<(), SpoolError> {
         let mut pause_ms = RECONNECT_MS_MIN;
+        self.claims.find_left_open().await?;
         while !self.is_stopping() {
             let Some(opened) = self.open().await else { return Ok(()) };
             let (printer, address) = (&self.config.name, &self.config.address);
@@ -93,10 +96,13 @@ impl Task {
                     let unit = port.unit().map_or_else(|| format!("{printer}@{address}"), str::to_owned);
                     let now = Instant::now();
                     let mut machine = if port.reads_back() {
-                        Machine::new(self.claims.profile(&unit).await?, self.owed, now)
+                        Machine::new(self.profile(&unit).await?, self.owed, now)
                     } else {
                         Machine::write_only(now)
                     };
+                    if let Some(serial) = self.claims.in_question() {
+                        machine.ask_about(serial, Doubt::AgentEnded);
+                    }
                     let left = self.serve(&mut port, &mut machine, &unit).await?;
                     self.leave(port, &mut machine, &unit).await?;
                     let printer = &self.config.name;
@@ -120,6 +126,8 @@ impl Task {
                         let remedy = transport::remedy(&error);
                         tracing::warn!(%printer, %address, %error, remedy, "printer cannot be reached");
                     }
+                    // It cannot be asked: a ticket of an earlier life waits no longer for its word.
+                    self.claims.end(Ending::Unknown(Doubt::AgentEnded)).await?;
                 }
             }
             self.shown.unreachable();
@@ -127,6 +135,15 @@ impl Task {
             pause_ms = (pause_ms * 2).min(RECONNECT_MS_MAX);
         }
         Ok(())
+    }
+
+    /// What is known of a unit before it is asked.
+    async fn profile(&self, unit: &str) -> Result<Profile, SpoolError> {
+        let usb = UsbIdentity::ids_of_unit(unit).or_else(|| self.config.address.usb_ids());
+        let profile = self.config.profile.profile(usb, &self.claims.facts(unit).await?);
+        // So that it is known which unit stands where.
+        self.claims.learn(unit, profile).await?;
+        Ok(profile)
     }
 
     /// `None` when the agent stops.
@@ -169,14 +186,10 @@ impl Task {
             self.claims.look_after(machine, stop_at.is_none(), self.shown.is_paused()).await?;
             self.claims.begin_next(machine);
             let heard_at = machine.take_heard().then(clock::now);
-            // A unit that usually answers and has not yet on this connection is not known to be any better than before.
-            let is_known = machine.has_been_heard() || !machine.profile().answered;
-            let conditions = Some(machine.conditions())
-                .filter(|conditions| is_known || conditions.iter().next().is_some());
-            self.shown.publish(conditions, heard_at);
+            self.shown.publish(Some(machine.conditions()), heard_at);
 
             let mut due = machine.timeout();
-            for at in [stop_at, self.claims.retry_at(), self.shown.tell_waiting_at()].into_iter().flatten() {
+            for at in [stop_at, self.claims.retry_at(), self.shown.tell_at()].into_iter().flatten() {
                 due = due.min(at);
             }
             if timer.deadline() != due.into() {
@@ -188,7 +201,7 @@ impl Task {
                 happened = port.next(machine.to_send()) => if let Some(lost) = tell(machine, happened) {
                     return Ok(lost);
                 },
-                claim = self.claims.next() => self.claims.take(claim?),
+                claim = self.claims.next() => self.claims.take(claim?, &machine.profile()),
                 () = &mut timer => machine.handle_timeout(Instant::now()),
                 () = until_stopping(&mut self.shutdown), if stop_at.is_none() => {}
                 // Only where nothing else would show that tickets pile up.

@@ -161,6 +161,20 @@ impl Address {
         }
     }
 
+    /// Vendor and product, where the address names them.
+    pub fn usb_ids(&self) -> Option<(u16, u16)> {
+        match self {
+            Address::Usb(UsbUnit::Model { vendor, product }) | Address::UsbPrint { vendor, product, .. } => {
+                Some((*vendor, *product))
+            }
+            Address::Usb(UsbUnit::Serial(_) | UsbUnit::Port(_))
+            | Address::Lan { .. }
+            | Address::Serial { .. }
+            | Address::UsbClass { .. }
+            | Address::Spooler { .. } => None,
+        }
+    }
+
     /// Whether both lead to the same place, however it is set up there.
     pub fn is_same_place(&self, other: &Address) -> bool {
         match (self, other) {

@@ -33,6 +33,12 @@ impl UsbIdentity {
         Some(format!("usb {:04x}:{:04x} {serial}", self.vendor, self.product))
     }
 
+    /// Vendor and product from what [`UsbIdentity::unit`] gives.
+    pub fn ids_of_unit(unit: &str) -> Option<(u16, u16)> {
+        let (vendor, product) = unit.strip_prefix("usb ")?.split(' ').next()?.split_once(':')?;
+        Some((u16::from_str_radix(vendor, 16).ok()?, u16::from_str_radix(product, 16).ok()?))
+    }
+
     /// From the path of a device interface of Windows, `\\\\?\\usb#vid_04b8&pid_0e15#J9XC123456#{28d78fad-…}`. What stands
     /// for the serial number is one only where the printer has any; else Windows has made it up from the socket.
     #[cfg(any(windows, test))]
