@@ -327,7 +327,7 @@ async fn copies_are_one_job_with_one_outcome() {
     unit.answer(CLEAN).await;
     let twice = Ticket { copies: 2, maybe_printed: true, ..ticket(1, "front") };
     stage.spool.receive(vec![(Seq(1), item(&twice)), (Seq(2), item(&ticket(2, "front")))]).await.unwrap();
-    while !unit.until_any(&[0x1B, 0x40], &[0x10, 0x04, 0x04]).await {
+    while !unit.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await {
         unit.say(&CLEAN).await;
     }
     // The first copy ends with a cut and without a fence.
@@ -355,7 +355,7 @@ async fn a_pause_takes_back_what_was_not_begun() {
     // Its answer is not fresh any more: it is asked before the ticket begins, and takes its time.
     tokio::time::sleep(Duration::from_millis(PREFLIGHT_FRESH_MS * 2)).await;
     stage.spool.receive(items(1)).await.unwrap();
-    assert!(!unit.until_any(&[0x1B, 0x40], &[0x10, 0x04, 0x04]).await, "it begins without asking");
+    assert!(!unit.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await, "it begins without asking");
     assert_eq!(states(&stage.folder), [1], "claimed");
     stage.spool.set_paused(front(), true).await.unwrap();
     unit.say(&CLEAN).await;

@@ -1,6 +1,6 @@
 //! Tickets, spools and waiting, for the tests.
 
-use docket_agent::spool::{PrinterRoute, Spool, SpoolOptions};
+use docket_agent::spool::{Claim, Ending, Finish, PrinterRoute, Spool, SpoolOptions};
 use docket_protocol::document::{Align, Block, Document, Style};
 use docket_protocol::frame::{payload, read_payload};
 use docket_protocol::ids::{OrderKey, Platform, PrinterName, Seq, Station, TicketId, UnixMs};
@@ -93,5 +93,17 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(value) => value,
         Err(_) => panic!("{what}: not within {PATIENCE:?}"),
+    }
+}
+
+/// What came of a claim.
+pub fn finish(claim: &Claim, ending: Ending) -> Finish {
+    Finish {
+        ticket: claim.ticket.id,
+        attempt: claim.attempt,
+        repeat: claim.repeat,
+        ending,
+        began_at: UnixMs(10),
+        ended_at: docket_agent::clock::now(),
     }
 }

@@ -1,9 +1,9 @@
 //! The queues of a store: urgent tickets, backups, expiry, pauses, and what people ask for.
 
-use crate::samples::{copy, front, item, items, open, options, reports, ticket, within};
+use crate::samples::{copy, finish, front, item, items, open, options, reports, ticket, within};
 use docket_agent::printing::journal::Journal;
 use docket_agent::spool::{
-    Claim, ClaimPort, Ending, Finish, Reprint, Spool, SpoolError, SpoolOptions, TicketState, recent_in,
+    Claim, ClaimPort, Ending, Reprint, Spool, SpoolError, SpoolOptions, TicketState, recent_in,
 };
 use docket_protocol::ids::{PrinterName, Seq, UnixMs};
 use docket_protocol::message::Report;
@@ -41,15 +41,7 @@ async fn no_claim(spool: &Spool, port: &mut ClaimPort, why: &str) {
 }
 
 async fn end(port: &ClaimPort, claim: &Claim, ending: Ending) {
-    let finish = Finish {
-        ticket: claim.ticket.id,
-        attempt: claim.attempt,
-        repeat: claim.repeat,
-        ending,
-        began_at: UnixMs(10),
-        ended_at: docket_agent::clock::now(),
-    };
-    port.finish(finish).await.unwrap();
+    port.finish(finish(claim, ending)).await.unwrap();
 }
 
 async fn print(port: &ClaimPort, claim: &Claim) {
@@ -193,10 +185,19 @@ async fn doubt_reaches_the_backup_only_marked_and_a_crash_asks_the_journal_of_wh
     let folder = copy(folder.path());
 
     let spool = Spool::open(folder.path(), with_backups(0)).unwrap();
+    let mut port = spool.port(&front()).unwrap();
+    assert_eq!(
+        port.in_question(taken.ticket.id, taken.attempt).await.unwrap(),
+        Some(0),
+        "who had it is asked"
+    );
+    let own = spool.port(&back()).unwrap();
+    assert_eq!(own.in_question(taken.ticket.id, taken.attempt).await.unwrap(), None, "and nobody else");
+    end(&port, &taken, Ending::Unknown(Doubt::AgentEnded)).await;
+    spool.flush().await.unwrap();
     let unknown = told(&spool).await.pop().unwrap();
     assert_eq!(unknown.outcome, Outcome::Unknown(Doubt::AgentEnded));
     assert_eq!((unknown.printer, unknown.meant_for), (front(), Some(back())));
-    let mut port = spool.port(&front()).unwrap();
     port.want(1).unwrap();
     let again = claim(&mut port).await;
     assert_eq!((again.attempt, again.repeat, again.backup_for.clone()), (2, 1, Some(back())));
