@@ -5,6 +5,7 @@
 
 mod any_document;
 mod decoded;
+mod order;
 mod picture;
 
 use docket_paper::Paper;

@@ -10,7 +10,8 @@ use docket_protocol::document::{Align, Image, Style};
 pub enum Line {
     /// One line of clean text that fits.
     Text {
-        /// Without trailing spaces, but in a row that is underlined or reversed. It may hold characters that units lack, see [`crate::text::is_printable`].
+        /// Without trailing spaces, but in a row that is underlined or reversed. It may hold characters that units
+        /// lack, see [`crate::text::is_printable`].
         text: String,
         /// Clamped to what printers have.
         style: Style,
