@@ -4,9 +4,8 @@
 //! and a piece follows only when the driver's own buffer is empty, since what is in there goes out whatever DSR says.
 //! A printer drops the line while it has room for that piece yet.
 //!
-//! A thread works with the port on every system alike. On Windows a blocked `ReadFile` would
-//! block `WriteFile` too, and under Wine a read returns only after its whole limit; so what has come is asked for first
-//! and never waited for.
+//! A thread works with the port on every system alike. On Windows a blocked `ReadFile` would block `WriteFile` too, and
+//! under Wine a read returns only after its whole limit; so what has come is asked for first and never waited for.
 
 use super::threaded::{Device, Moved, Threaded};
 use super::{Flow, READ_BYTES};
