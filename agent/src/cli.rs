@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::Refusal;
 use docket_protocol::printer::PrinterHealth;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::sync::{mpsc, watch};
 
@@ -96,13 +96,10 @@ enum Command {
 /// # Errors
 /// With code, cause and remedy for people.
 pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
-    // Before there is a configuration, too.
-    if let Command::Printers = cli.command {
-        return Ok(printers(&cli.config).await);
-    }
-    let config = Config::read(&cli.config)?;
+    let read = || Config::read(&cli.config);
     match cli.command {
         Command::Enrol { hub, code } => {
+            let config = read()?;
             let identity = enrol(&config.data, &hub, &code, config.link.socket).await?;
             println!("注册成功 / enrolled: {} {} ({})", identity.store, identity.store_name, identity.agent);
             Ok(ExitCode::SUCCESS)
@@ -113,12 +110,13 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
                 wait_for_signal().await;
                 let _ = stopping.send(true);
             });
-            run(config, stop).await?;
+            run(read()?, stop).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Status { json } => status(&config, json),
-        Command::Printers => Ok(printers(&cli.config).await),
+        Command::Status { json } => status(&read()?, json),
+        Command::Printers => Ok(printers(read().ok()).await),
         Command::CheckConfig => {
+            let config = read()?;
             let shown = serde_json::to_string_pretty(&config).context("config-show")?;
             println!("配置有效 / configuration in order:\n{shown}");
             print_printers_in_force(&config);
@@ -128,11 +126,11 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Tickets { last, json } => tickets(&config, last as usize, json),
-        Command::Release { ticket } => ask_for(&config, Request::Release { ticket }).await,
-        Command::Reprint { ticket, printer } => ask_for(&config, Request::Reprint { ticket, printer }).await,
-        Command::Pause { printer } => ask_for(&config, Request::Pause { printer }).await,
-        Command::Resume { printer } => ask_for(&config, Request::Resume { printer }).await,
+        Command::Tickets { last, json } => tickets(&read()?, last as usize, json),
+        Command::Release { ticket } => ask_for(&read()?, Request::Release { ticket }).await,
+        Command::Reprint { ticket, printer } => ask_for(&read()?, Request::Reprint { ticket, printer }).await,
+        Command::Pause { printer } => ask_for(&read()?, Request::Pause { printer }).await,
+        Command::Resume { printer } => ask_for(&read()?, Request::Resume { printer }).await,
     }
 }
 
@@ -209,13 +207,10 @@ fn print_ticket(ticket: &RecentTicket, now: UnixMs) {
     );
 }
 
-/// Exit code 0: something was found.
-async fn printers(config: &Path) -> ExitCode {
-    let known: Vec<Address> = match Config::read(config) {
-        Ok(config) => config.in_force().list.into_iter().map(|printer| printer.entry.address).collect(),
-        // It is often written only after this.
-        Err(_) => Vec::new(),
-    };
+/// Exit code 0: something was found. The configuration is often written only after this.
+async fn printers(config: Option<Config>) -> ExitCode {
+    let configured = config.into_iter().flat_map(|config| config.in_force().list);
+    let known: Vec<Address> = configured.map(|printer| printer.entry.address).collect();
     for address in &known {
         println!("{address}  已在配置里,不去打扰 / configured already, left alone");
     }

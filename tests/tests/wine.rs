@@ -8,7 +8,7 @@ use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, Printe
 use docket_tests::platform::meituan::OK_REPLY;
 use docket_tests::platform::orders::PlacedOrder;
 use docket_tests::virtual_printer::serial::SerialOptions;
-use docket_tests::virtual_printer::{PrinterOptions, VirtualPrinter};
+use docket_tests::virtual_printer::{Fault, PrinterOptions, VirtualPrinter};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -75,6 +75,20 @@ impl Store {
         Ok(ticket.evidence)
     }
 
+    /// What the agent says of its printer: its first condition, or `well`.
+    async fn until_printer_is(&self, wanted: &str) -> anyhow::Result<()> {
+        wait_for(&format!("the printer to be {wanted}"), PATIENCE, || {
+            let status = self.agent.status().map_err(|error| error.to_string())?;
+            let printer = &status["file"]["status"]["printers"][0];
+            let well = || (!printer["heard_at"].is_null()).then_some("well");
+            match printer["conditions"][0]["condition"].as_str().or_else(well) {
+                Some(shown) if shown.eq_ignore_ascii_case(wanted) => Ok(()),
+                _ => Err(format!("{status}\n{}", self.agent.log_text())),
+            }
+        })
+        .await
+    }
+
     fn assert_well(&self) -> anyhow::Result<()> {
         let status = self.agent.command(&["status"])?;
         let shown = String::from_utf8_lossy(&status.stdout).into_owned();
@@ -93,10 +107,15 @@ async fn the_windows_agent_enrols_receives_and_prints_with_a_fence() -> anyhow::
 
 /// Wine finds a serial port by a link among the drives of its prefix.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_windows_agent_prints_on_a_serial_port_with_a_fence() -> anyhow::Result<()> {
+async fn the_windows_agent_prints_on_a_serial_port_that_may_be_unplugged() -> anyhow::Result<()> {
     let line = SerialOptions::at(given("DOCKET_WINE_PREFIX").join("dosdevices/com7"));
     let printer = VirtualPrinter::start_serial(&PrinterOptions::default(), line)?;
     let store = Store::start("serial:COM7?baud=115200&flow=none", Vec::new()).await?;
+    store.until_printer_is("well").await?;
+    printer.set(Fault::Unplugged(true));
+    store.until_printer_is("unreachable").await?;
+    printer.set(Fault::Unplugged(false));
+    store.until_printer_is("well").await?;
     assert_eq!(store.print(&printer).await?.as_deref(), Some("fence"));
     store.assert_well()
 }

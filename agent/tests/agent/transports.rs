@@ -213,6 +213,40 @@ async fn a_printer_that_reads_nothing_gets_no_byte_that_is_not_told() {
 }
 
 #[tokio::test]
+async fn a_serial_printer_stops_the_line_with_xoff_and_starts_it_with_xon() {
+    const QUIET: Duration = Duration::from_millis(300);
+    let place = Place::new(Way::Serial).await;
+    let address = place.address().to_string().replace("flow=none", "flow=xon").parse().unwrap();
+    let (mut far, _device) = place.socket.plug_in().split();
+    let mut port = within("the port", Port::open(&address)).await.unwrap();
+    let sent = bytes(1_000_000);
+    let (mut told, mut seen) = (Told::default(), Vec::new());
+    let mut buffer = [0; 4_096];
+    far.write_all(&[0x13]).await.unwrap();
+    // The printer goes on reading, and yet nothing comes any more.
+    loop {
+        tokio::select! {
+            happened = port.next(&sent[told.took..]) => told.add(happened),
+            count = far.read(&mut buffer) => seen.extend_from_slice(&buffer[..count.unwrap()]),
+            () = tokio::time::sleep(QUIET) => break,
+        }
+    }
+    assert!(told.took < sent.len() && !told.is_lost, "stopped: {told:?}");
+    far.write_all(&[0x11]).await.unwrap();
+    within("the rest", async {
+        while seen.len() < sent.len() {
+            tokio::select! {
+                happened = port.next(&sent[told.took..]) => told.add(happened),
+                count = far.read(&mut buffer) => seen.extend_from_slice(&buffer[..count.unwrap()]),
+            }
+        }
+    })
+    .await;
+    assert!(seen == sent, "{} bytes", seen.len());
+    assert!(told.received.is_empty(), "the line's own bytes are no answers: {told:?}");
+}
+
+#[tokio::test]
 async fn bytes_that_are_not_taken_when_the_line_goes_did_not_leave() {
     let place = Place::new(Way::Serial).await;
     let (mut port, far) = place.open().await;

@@ -25,6 +25,7 @@
 
 mod address;
 pub mod lan;
+mod parse;
 pub mod serial;
 #[cfg(windows)]
 pub mod spooler;

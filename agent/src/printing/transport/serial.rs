@@ -4,9 +4,8 @@
 //! and a piece follows only when the driver's own buffer is empty, since what is in there goes out whatever DSR says.
 //! A printer drops the line while it has room for that piece yet.
 //!
-//! A thread works with the port on every system alike. On Windows a blocked `ReadFile` would
-//! block `WriteFile` too, and under Wine a read returns only after its whole limit; so what has come is asked for first
-//! and never waited for.
+//! A thread works with the port on every system alike. On Windows a blocked `ReadFile` would block `WriteFile` too, and
+//! under Wine a read returns only after its whole limit; so what has come is asked for first and never waited for.
 
 use super::threaded::{Device, Moved, Threaded};
 use super::{Flow, READ_BYTES};
@@ -28,12 +27,43 @@ pub(super) async fn open(path: String, baud: u32, flow: Flow) -> io::Result<Thre
     Threaded::open("serial", move || Serial::open(&path, baud, flow)).await
 }
 
-struct Serial {
-    port: Box<dyn SerialPort>,
+/// What is needed of a port: with DSR, what no pseudo-terminal has.
+trait Wires: Read + Write {
+    /// Bytes that have come.
+    fn come(&mut self) -> io::Result<usize>;
+    /// Whether the driver still has bytes that have not gone out.
+    fn is_busy(&mut self) -> io::Result<bool>;
+    /// Whether the printer holds DSR up.
+    fn is_ready(&mut self) -> io::Result<bool>;
+    /// Forgets what has not gone out, as far as that can be done.
+    fn forget(&mut self);
+}
+
+impl Wires for Box<dyn SerialPort> {
+    fn come(&mut self) -> io::Result<usize> {
+        Ok(usize::try_from(self.bytes_to_read()?).unwrap_or(READ_BYTES))
+    }
+
+    fn is_busy(&mut self) -> io::Result<bool> {
+        Ok(self.bytes_to_write()? > 0)
+    }
+
+    fn is_ready(&mut self) -> io::Result<bool> {
+        Ok(self.read_data_set_ready()?)
+    }
+
+    fn forget(&mut self) {
+        // Where it fails the port is gone, and they are with it.
+        let _ = self.clear(ClearBuffer::Output);
+    }
+}
+
+struct Serial<W> {
+    wires: W,
     flow: Flow,
 }
 
-impl Serial {
+impl Serial<Box<dyn SerialPort>> {
     fn open(path: &str, baud: u32, flow: Flow) -> io::Result<Self> {
         let control = match flow {
             Flow::Rts => FlowControl::Hardware,
@@ -55,15 +85,17 @@ impl Serial {
             })?;
         }
         port.clear(ClearBuffer::Input)?;
-        Ok(Self { port, flow })
+        Ok(Self { wires: port, flow })
     }
+}
 
+impl<W: Wires> Serial<W> {
     /// How much may be written now.
     fn room(&mut self) -> io::Result<usize> {
         if !matches!(self.flow, Flow::Dsr) {
             return Ok(WRITE_BYTES_MAX);
         }
-        if self.port.bytes_to_write()? == 0 && self.port.read_data_set_ready()? {
+        if !self.wires.is_busy()? && self.wires.is_ready()? {
             return Ok(DSR_BYTES_MAX);
         }
         std::thread::sleep(Duration::from_millis(DSR_POLL_MS));
@@ -71,20 +103,20 @@ impl Serial {
     }
 }
 
-impl Device for Serial {
+impl<W: Wires + 'static> Device for Serial<W> {
     fn turn(&mut self, piece: &[u8], moved: &mut Moved) -> io::Result<()> {
         // Also shows that the port is still there.
-        let waiting = usize::try_from(self.port.bytes_to_read()?).unwrap_or(READ_BYTES).min(READ_BYTES);
+        let waiting = self.wires.come()?.min(READ_BYTES);
         if waiting > 0 {
             moved.read.resize(waiting, 0);
-            let read = later(self.port.read(&mut moved.read));
+            let read = later(self.wires.read(&mut moved.read));
             moved.read.truncate(*read.as_ref().unwrap_or(&0));
             read?;
         }
         if !piece.is_empty() {
             let room = self.room()?.min(piece.len());
             if room > 0 {
-                moved.written = later(self.port.write(&piece[..room]))?;
+                moved.written = later(self.wires.write(&piece[..room]))?;
             }
         }
         Ok(())
@@ -93,7 +125,7 @@ impl Device for Serial {
     fn stop(&mut self, _: &mut Moved) {
         // What the driver still holds was taken, so its ticket will be told unknown and come again with its mark;
         // and closing would wait for a printer that does not take it.
-        let _ = self.port.clear(ClearBuffer::Output);
+        self.wires.forget();
     }
 }
 
@@ -127,4 +159,92 @@ fn open_port(builder: &serialport::SerialPortBuilder) -> io::Result<Box<dyn Seri
 #[cfg(not(unix))]
 fn open_port(builder: &serialport::SerialPortBuilder) -> io::Result<Box<dyn SerialPort>> {
     Ok(builder.clone().open()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line whose far end holds DSR up or down, with a driver's buffer that is emptied by hand.
+    #[derive(Default)]
+    struct Line {
+        is_ready: bool,
+        in_driver: usize,
+        gone: Vec<u8>,
+        come: Vec<u8>,
+    }
+
+    impl Read for Line {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = buffer.len().min(self.come.len());
+            buffer[..count].copy_from_slice(&self.come[..count]);
+            self.come.drain(..count);
+            Ok(count)
+        }
+    }
+
+    impl Write for Line {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.in_driver += bytes.len();
+            self.gone.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Wires for Line {
+        fn come(&mut self) -> io::Result<usize> {
+            Ok(self.come.len())
+        }
+
+        fn is_busy(&mut self) -> io::Result<bool> {
+            Ok(self.in_driver > 0)
+        }
+
+        fn is_ready(&mut self) -> io::Result<bool> {
+            Ok(self.is_ready)
+        }
+
+        fn forget(&mut self) {
+            self.in_driver = 0;
+        }
+    }
+
+    fn turn(serial: &mut Serial<Line>, piece: &[u8]) -> (usize, Vec<u8>) {
+        let mut moved = Moved::default();
+        serial.turn(piece, &mut moved).unwrap();
+        (moved.written, moved.read)
+    }
+
+    #[test]
+    fn with_dsr_small_pieces_go_while_the_line_is_up_and_the_driver_empty() {
+        let mut serial = Serial { wires: Line::default(), flow: Flow::Dsr };
+        let ticket: Vec<u8> = (0..100).collect();
+        assert_eq!(turn(&mut serial, &ticket).0, 0, "the printer is busy");
+        serial.wires.is_ready = true;
+        assert_eq!(turn(&mut serial, &ticket).0, DSR_BYTES_MAX);
+        assert_eq!(turn(&mut serial, &ticket[DSR_BYTES_MAX..]).0, 0, "the driver still has the first piece");
+        serial.wires.in_driver = 0;
+        serial.wires.is_ready = false;
+        serial.wires.come = vec![0x12];
+        assert_eq!(
+            turn(&mut serial, &ticket[DSR_BYTES_MAX..]),
+            (0, vec![0x12]),
+            "it answers while it is busy"
+        );
+        serial.wires.is_ready = true;
+        assert_eq!(turn(&mut serial, &ticket[DSR_BYTES_MAX..]).0, DSR_BYTES_MAX);
+        assert_eq!(serial.wires.gone, ticket[..2 * DSR_BYTES_MAX]);
+    }
+
+    #[test]
+    fn without_dsr_its_state_does_not_matter() {
+        for flow in [Flow::Rts, Flow::Xon, Flow::None] {
+            let mut serial = Serial { wires: Line { in_driver: 1, ..Line::default() }, flow };
+            assert_eq!(turn(&mut serial, &[0; 100]).0, WRITE_BYTES_MAX, "{flow}");
+        }
+    }
 }
