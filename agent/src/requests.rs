@@ -25,6 +25,8 @@ pub const LOOK_MS: u64 = 250;
 pub const ANSWER_MS_MAX: u64 = 5_000;
 /// How long an answer is waited for once the agent has taken the request.
 const TAKEN_MS_MAX: u64 = 10_000;
+/// How long the spool may take; on a full disk it takes until there is room.
+const STORE_MS_MAX: u64 = 3_000;
 /// How often whoever asked looks for the answer.
 const ANSWER_LOOK_MS: u64 = 20;
 /// Requests that are done in one look; more wait for the next one.
@@ -100,6 +102,8 @@ pub enum Answer {
     },
     /// The agent cannot read the request: it is of another version.
     Unreadable,
+    /// It cannot be stored now, and is done as soon as it can.
+    Delayed,
     /// The agent is stopping.
     Stopping,
 }
@@ -175,12 +179,15 @@ pub async fn serve(data: PathBuf, spool: Spool, mut stop: watch::Receiver<bool>)
     if let Err(error) = std::fs::create_dir_all(&folder) {
         warn!(code = "request-folder", %error, path = %folder.display(), "nothing can be asked of this agent");
     }
-    loop {
-        look(&folder, &spool).await;
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => {}
-            _ = stop.wait_for(|stopping| *stopping) => return,
+    let looking = async {
+        loop {
+            look(&folder, &spool).await;
+            tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
         }
+    };
+    tokio::select! {
+        () = looking => {}
+        _ = stop.wait_for(|stopping| *stopping) => {}
     }
 }
 
@@ -198,7 +205,12 @@ async fn look(folder: &Path, spool: &Spool) {
             continue;
         }
         let answer = match read(&taken) {
-            Some(request) => answer(spool, request).await,
+            // The spool has it by then, and stores it as soon as it can.
+            Some(request) => {
+                tokio::time::timeout(Duration::from_millis(STORE_MS_MAX), answer(spool, request))
+                    .await
+                    .unwrap_or(Answer::Delayed)
+            }
             None => Answer::Unreadable,
         };
         let written = serde_json::to_vec(&answer)
@@ -276,6 +288,7 @@ impl Answer {
             | Answer::UnknownTicket
             | Answer::UnknownPrinter { .. }
             | Answer::Unreadable
+            | Answer::Delayed
             | Answer::Stopping => false,
         }
     }
@@ -309,6 +322,10 @@ impl Answer {
             }
             Answer::Unreadable => {
                 "request-unreadable: 运行中的程序版本不同,请重启它 / another version runs: restart the agent".into()
+            }
+            Answer::Delayed => {
+                "spool-full: 现在存不下(磁盘满?),腾出空间后自动生效 / it cannot be stored now (disk full?): done once there is room"
+                    .into()
             }
             Answer::Stopping => "stopping: 程序正在退出 / the agent is stopping".into(),
         }

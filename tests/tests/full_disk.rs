@@ -262,6 +262,39 @@ async fn a_pc_is_started_again_without_room() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_without_room_is_told_and_can_stop_the_agent() -> anyhow::Result<()> {
+    let disk = SmallDisk::mount()?;
+    let options = AgentOptions { data: Some(disk.data()), ..AgentOptions::default() };
+    let mut shop = Shop::enrolled(HubOptions::default(), options).await?;
+    shop.agent.start_linked(&shop.hub).await?;
+    let first = shop.push(1).await?;
+    shop.until_printed(std::slice::from_ref(&first)).await?;
+    // Written before the room ends, asked after it.
+    let asked = shop.agent.data().join("requests").join("1.ask");
+    std::fs::write(asked.with_extension("part"), r#"{"pause":{"printer":"front"}}"#)?;
+    disk.fill()?;
+    let second = shop.push(2).await?;
+    until_status_full(&shop, true).await?;
+    let said = shop.agent.command(&["pause", "front"])?;
+    let words = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.status.code() == Some(1) && words.contains("request-folder: "), "{words}");
+    let listed = shop.agent.command(&["tickets"])?;
+    let words = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(listed.status.success() && words.contains("已打印"), "{words}");
+    std::fs::rename(asked.with_extension("part"), &asked)?;
+    wait_for("the agent to take the request", PATIENCE, || {
+        if asked.exists() { Err(shop.agent.log_text()) } else { Ok(()) }
+    })
+    .await?;
+    // It cannot be stored, and stopping does not wait for it.
+    shop.agent.process()?.end()?;
+
+    disk.free()?;
+    shop.agent.start_linked(&shop.hub).await?;
+    shop.until_printed(&[first, second]).await
+}
+
 #[test]
 fn the_disk_is_small_and_goes_away() -> anyhow::Result<()> {
     let mounted = |path: &Path| -> anyhow::Result<bool> {
