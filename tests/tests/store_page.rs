@@ -110,7 +110,9 @@ mod browser {
 
         async fn picture(&self, name: &str) -> anyhow::Result<()> {
             if let Some(folder) = std::env::var_os("DOCKET_SCREENSHOTS") {
-                self.page.eval("document.getElementById('notice').hidden = true").await?;
+                // What is seen a moment later.
+                let calm = "document.getElementById('notice').hidden = true; document.activeElement.blur()";
+                self.page.eval(calm).await?;
                 std::fs::write(PathBuf::from(folder).join(name), self.page.screenshot().await?)?;
             }
             Ok(())
@@ -307,7 +309,7 @@ mod browser {
             // Connected again, so that the next fault meets a ticket.
             page.wait_for("#printers .word", |word| word == "正常", PATIENCE).await?;
         }
-        store.banner("等人确认").await?;
+        store.banner("等人处理").await?;
         store.axe("held tickets").await?;
         store.picture("store-page-held.png").await?;
         let before = store.printers[0].receipt_count();
