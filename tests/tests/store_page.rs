@@ -110,7 +110,9 @@ mod browser {
 
         async fn picture(&self, name: &str) -> anyhow::Result<()> {
             if let Some(folder) = std::env::var_os("DOCKET_SCREENSHOTS") {
-                self.page.eval("document.getElementById('notice').hidden = true").await?;
+                // What is seen a moment later.
+                let calm = "document.getElementById('notice').hidden = true; document.activeElement.blur()";
+                self.page.eval(calm).await?;
                 std::fs::write(PathBuf::from(folder).join(name), self.page.screenshot().await?)?;
             }
             Ok(())
@@ -295,18 +297,19 @@ mod browser {
         store.axe("changing a printer").await?;
         store.picture("store-page-change.png").await?;
         store.press_button("保存").await?;
-        page.wait_for("#printers", |text| text.contains("收银台") && !text.contains("前台\n"), PATIENCE)
-            .await?;
+        page.wait_for("#printers .name", |name| name == "收银台", PATIENCE).await?;
         store.printers[1].set(Fault::PaperIn);
         store.banner("一切正常").await?;
 
         // Two tickets break off in the middle. One came out, the other did not.
         for number in [2, 3] {
             store.printers[0].set(Fault::DropAfterBytes(200));
-            shop::push(&store.hub, STORE, number).await?;
-            page.wait_for("#held", |text| text.contains(&format!("#{number}")), PATIENCE).await?;
+            let order = shop::push(&store.hub, STORE, number).await?;
+            page.wait_for("#held", |text| text.contains(&format!("#{}", order.day_seq)), PATIENCE).await?;
+            // Connected again, so that the next fault meets a ticket.
+            page.wait_for("#printers .word", |word| word == "正常", PATIENCE).await?;
         }
-        store.banner("等人确认").await?;
+        store.banner("等人处理").await?;
         store.axe("held tickets").await?;
         store.picture("store-page-held.png").await?;
         let before = store.printers[0].receipt_count();

@@ -104,8 +104,8 @@ fn of_status(status: &StatusFile, now: UnixMs, found: &mut Vec<Trouble>) {
         found.push(Trouble {
             since: Some(oldest.since),
             words: Words {
-                zh: format!("{held} 张小票等人确认:在下面看看出没出纸"),
-                en: format!("{held} tickets wait for you: look below whether they came out"),
+                zh: format!("{held} 张小票等人处理:在下面点一下"),
+                en: format!("{held} tickets wait for you: choose below"),
             },
             ..Trouble::new(Level::Stop, 4, "held", ("", ""))
         });

@@ -56,6 +56,8 @@ struct HeldTicket {
     title: String,
     printer: String,
     since: UnixMs,
+    /// Whether no byte of it has left: it came too late, and nobody has to look for it.
+    expired: bool,
     /// Why.
     doubt: Option<Words>,
 }
@@ -68,6 +70,7 @@ impl From<&HeldView> for HeldTicket {
             title: held.title.clone(),
             printer: held.printer.clone(),
             since: held.since,
+            expired: doubt == Some(Doubt::Expired),
             doubt: doubt.map(|doubt| words::doubt(doubt).into()),
         }
     }

@@ -65,7 +65,7 @@
 
     const isDefault = draw("input", { type: "checkbox" });
     isDefault.checked = given.default;
-    const backups = docket.state.printers.map((printer) => printer.name).filter((other) => other !== was);
+    const backups = (docket.state ? docket.state.printers : []).map((printer) => printer.name).filter((other) => other !== was);
     const backup = draw("select", { "aria-label": say("backup") },
       draw("option", { value: "" }, say("noBackup")),
       ...backups.map((other) => draw("option", { value: other }, other)));

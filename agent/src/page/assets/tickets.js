@@ -30,8 +30,9 @@
         draw("strong", {}, ticket.title), ` · ${ticket.printer} `, docket.age(ticket.since, "since"),
         ticket.doubt && draw("p", { class: "hint" }, docket.pick(ticket.doubt))),
       draw("div", { class: "buttons" },
-        choose(`release-${ticket.ticket}`, "/api/tickets/release", say("notOut"), "sentRelease", { class: "primary" }),
-        choose(`settle-${ticket.ticket}`, "/api/tickets/settle", say("isOut"), "settled", {})),
+        choose(`release-${ticket.ticket}`, "/api/tickets/release", say(ticket.expired ? "stillWanted" : "notOut"), "sentRelease",
+          { class: "primary" }),
+        choose(`settle-${ticket.ticket}`, "/api/tickets/settle", say(ticket.expired ? "notWanted" : "isOut"), "settled", {})),
     ]);
   }
 

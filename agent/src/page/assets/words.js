@@ -85,8 +85,10 @@ var docket = {};
     addAndTest: ["添加并打测试页", "Add and print a test page"],
 
     held: ["等人处理的小票", "Tickets that wait for you"],
-    heldHint: ["打到一半断了,不知道出没出纸。去打印机那里看一下,再点一个", "Printing broke off, so nobody knows. Look at the printer, then choose"],
+    heldHint: ["不知道出没出纸的,去打印机那里看一下,再点一个", "Where nobody knows whether it came out: look at the printer, then choose"],
     notOut: ["没出纸,重打", "Not on paper: print it"],
+    stillWanted: ["还要,打印", "Still wanted: print it"],
+    notWanted: ["不要了", "Not wanted"],
     isOut: ["已出纸,不用打", "It is on paper: done"],
 
     tickets: ["最近的小票", "Newest tickets"],
