@@ -1,14 +1,28 @@
-//! The agent's configuration: one TOML file, unknown keys refused.
+//! The agent's configuration: one TOML file, unknown keys refused. What staff add on the local page is beside it,
+//! see [`crate::printers`].
 
+mod places;
+
+pub use places::SearchPlaces;
+
+use crate::printers::{Added, Printers};
 use crate::printing::{Address, Paper, PrinterConfig};
-use crate::spool::{OnUnknown, PrinterRoute};
+use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
 use docket_protocol::ids::PrinterName;
 use serde::{Deserialize, Serialize};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Printers that one agent serves.
 pub const PRINTERS_MAX: usize = 32;
+/// Characters of a printer's or a station's name.
+pub const NAME_CHARS_MAX: usize = 32;
+/// The port of the local page.
+pub const PAGE_PORT: u16 = 9_180;
+/// The name under which tickets wait while there is no printer: no printer can bear it. Nobody takes tickets from
+/// that queue, and once there is a printer the spool maps them to it as it does after any change of the printers.
+const NO_PRINTER: &str = "";
 
 /// Why a configuration is refused.
 #[derive(Debug, Error)]
@@ -51,9 +65,15 @@ pub struct Config {
     /// How is printed.
     #[serde(default)]
     pub printing: PrintingConfig,
-    /// The store's printers.
+    /// The page for staff.
+    #[serde(default)]
+    pub page: PageConfig,
+    /// The store's printers that this file fixes.
     #[serde(default, rename = "printer")]
     pub printers: Vec<PrinterEntry>,
+    /// Those that staff have added.
+    #[serde(skip)]
+    pub added: Added,
 }
 
 /// `[link]`
@@ -80,12 +100,25 @@ pub enum SocketChoice {
 }
 
 /// `[printing]`
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrintingConfig {
     /// What is done with a ticket that may have come out.
     #[serde(default)]
     pub on_unknown: UnknownChoice,
+    /// For how many seconds a printer cannot print until its backup takes its tickets.
+    #[serde(default = "backup_after_s")]
+    pub backup_after_s: u32,
+}
+
+impl Default for PrintingConfig {
+    fn default() -> Self {
+        Self { on_unknown: UnknownChoice::default(), backup_after_s: backup_after_s() }
+    }
+}
+
+fn backup_after_s() -> u32 {
+    u32::try_from(BACKUP_AFTER_MS / 1_000).unwrap_or(u32::MAX)
 }
 
 /// What is done with a ticket that may have come out.
@@ -99,8 +132,32 @@ pub enum UnknownChoice {
     Hold,
 }
 
+/// `[page]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageConfig {
+    /// Where it listens, see [`PageConfig::address`].
+    #[serde(default)]
+    pub listen: Option<SocketAddr>,
+    /// Whether it is for other devices in the store's network too; they need its PIN.
+    #[serde(default)]
+    pub lan: bool,
+    /// Where printers are looked for, e.g. `["192.168.2.0/24", "192.168.3.50:9101"]`; without it, in the networks that
+    /// this PC is in.
+    #[serde(default)]
+    pub search: Option<SearchPlaces>,
+}
+
+impl PageConfig {
+    /// Where it listens: what is said, else port [`PAGE_PORT`] on the loopback, or on all addresses for the LAN.
+    pub fn address(&self) -> SocketAddr {
+        let ip = if self.lan { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+        self.listen.unwrap_or_else(|| SocketAddr::from((ip, PAGE_PORT)))
+    }
+}
+
 /// `[[printer]]`
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrinterEntry {
     /// Its name.
@@ -116,6 +173,9 @@ pub struct PrinterEntry {
     /// Whether it prints what maps nowhere. A single printer does anyway.
     #[serde(default)]
     pub default: bool,
+    /// The printer that takes its tickets while it cannot print.
+    #[serde(default)]
+    pub backup: Option<String>,
 }
 
 fn mm80() -> u8 {
@@ -133,22 +193,26 @@ impl Config {
         let mut config: Config = toml::from_str(&text)
             .map_err(|cause| ConfigError::Syntax { path: path.into(), cause: Box::new(cause) })?;
         config.data = path.parent().unwrap_or(Path::new(".")).join(&config.data);
-        if let [only] = config.printers.as_mut_slice() {
-            only.default = true;
-        }
         config.check()?;
+        config.added = Added::read(&config.data);
         Ok(config)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
         let refused = |key: String, cause: &str| Err(ConfigError::Value { key, cause: cause.to_owned() });
-        if self.printers.is_empty() || self.printers.len() > PRINTERS_MAX {
-            return refused("printer".into(), &format!("give 1 to {PRINTERS_MAX} [[printer]] sections"));
+        if self.printers.len() > PRINTERS_MAX {
+            return refused("printer".into(), &format!("give up to {PRINTERS_MAX} [[printer]] sections"));
+        }
+        if !self.page.lan && !self.page.address().ip().is_loopback() {
+            return refused(
+                "page.listen".into(),
+                "write `lan = true` too: other devices in the network then need the page's PIN",
+            );
         }
         for (place, printer) in self.printers.iter().enumerate() {
             let key = format!("printer {}", printer.name);
-            if printer.name.trim().is_empty() || printer.name.chars().any(char::is_control) {
-                return refused(format!("printer {}", place + 1), "give it a name");
+            if let Some((_, en)) = name_fault(&printer.name) {
+                return refused(format!("printer {}", place + 1), en);
             }
             if self.printers[..place].iter().any(|other| other.name == printer.name) {
                 return refused(key, "the name is taken by another printer");
@@ -157,6 +221,14 @@ impl Config {
                 let cause =
                     format!("{} is for another operating system (不能用于这个操作系统)", printer.address);
                 return refused(key, &cause);
+            }
+            if let Some(backup) = &printer.backup {
+                if *backup == printer.name {
+                    return refused(key, "a printer cannot be its own backup");
+                }
+                if !self.printers.iter().any(|other| other.name == *backup) {
+                    return refused(key, &format!("its backup {backup} is not among the printers"));
+                }
             }
             if !matches!(printer.paper_mm, 58 | 80) {
                 return refused(key, "paper_mm is 58 or 80");
@@ -168,6 +240,7 @@ impl Config {
         }
         match self.printers.iter().filter(|printer| printer.default).count() {
             1 => Ok(()),
+            0 if self.printers.len() < 2 => Ok(()),
             _ => refused(
                 "printer".into(),
                 "write `default = true` at exactly one printer: it prints what maps nowhere",
@@ -175,30 +248,61 @@ impl Config {
         }
     }
 
+    /// The printers in force.
+    pub fn in_force(&self) -> Printers {
+        Printers::merge(&self.printers, &self.added)
+    }
+
     /// The printers as printing knows them.
     pub fn printer_configs(&self) -> Vec<PrinterConfig> {
-        self.printers
-            .iter()
+        let printers = self.in_force().list.into_iter();
+        printers
+            .map(|printer| printer.entry)
             .map(|entry| PrinterConfig {
                 name: PrinterName::new(&entry.name),
-                address: entry.address.clone(),
+                address: entry.address,
                 paper: if entry.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 },
-                stations: entry.stations.clone(),
+                stations: entry.stations,
                 default: entry.default,
             })
             .collect()
     }
 
-    /// The printers as the spool knows them.
+    /// The printers as the spool knows them. Without any there is a queue that nobody empties.
     pub fn printer_routes(&self) -> Vec<PrinterRoute> {
-        self.printers
-            .iter()
+        let printers = self.in_force().list.into_iter();
+        let mut routes: Vec<PrinterRoute> = printers
+            .map(|printer| printer.entry)
             .map(|entry| PrinterRoute {
                 name: PrinterName::new(&entry.name),
                 stations: entry.stations.clone(),
                 default: entry.default,
+                backup: entry.backup.as_ref().map(PrinterName::new),
             })
-            .collect()
+            .collect();
+        if routes.is_empty() {
+            routes.push(PrinterRoute {
+                name: PrinterName::new(NO_PRINTER),
+                stations: Vec::new(),
+                default: true,
+                backup: None,
+            });
+        }
+        routes
+    }
+}
+
+/// What is wrong with a name of a printer or a station: (zh-CN, en).
+pub fn name_fault(name: &str) -> Option<(&'static str, &'static str)> {
+    match () {
+        () if name.trim().is_empty() => Some(("没有名称", "give it a name")),
+        () if name.chars().any(char::is_control) => {
+            Some(("名称里有控制字符", "its name has control characters"))
+        }
+        () if name.chars().count() > NAME_CHARS_MAX => {
+            Some(("名称太长,最多 32 个字", "its name has more than 32 characters"))
+        }
+        () => None,
     }
 }
 

@@ -5,35 +5,33 @@
 //!
 //! * [`link`] holds the session with the hub; [`enrol`] and [`identity`] are how the two know each other.
 //! * [`spool`] keeps tickets and reports; nothing is acknowledged before it is there.
-//! * [`printing`] gets tickets onto paper and knows how it is known.
+//! * [`printing`] gets tickets onto paper and knows how it is known; [`discovery`] finds the printers.
+//! * [`page`] is what staff see and do on this PC; [`printers`] is what they have added.
 //! * [`status`] tells the hub and the people on this PC how things are.
 
 mod boot;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod discovery;
 pub mod enrol;
 pub mod identity;
+mod inside;
 pub mod link;
+pub mod page;
+pub mod printers;
 pub mod printing;
 pub mod requests;
 pub mod spool;
 pub mod status;
 
 use config::Config;
-use docket_protocol::message::AgentStatus;
-use docket_protocol::session::LinkState;
 use identity::{Identity, IdentityError};
 use link::tls::TlsError;
-use link::{LinkOptions, run_link};
 use printing::journal::JournalError;
-use printing::queue::unknown_health;
-use printing::run_printer;
-use spool::{Spool, SpoolError, SpoolOptions};
-use status::Reporter;
+use spool::SpoolError;
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tracing::info;
 
 /// Why the agent does not run.
@@ -53,51 +51,37 @@ pub enum AgentError {
     Journal(#[from] JournalError),
 }
 
-/// Runs until `stop` becomes true: first the printers finish what they have begun, then the reports are sent.
+/// Runs until `stop` becomes true.
+///
+/// When staff change the printers on the local page, everything inside is closed and opened again with the new list:
+/// the way of a restart, which loses nothing at any step. The page stays. Rejected: exchanging printers in a running
+/// spool, which would be a second way with states of its own.
 ///
 /// # Errors
 /// Where it cannot begin.
-pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), AgentError> {
+pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<(), AgentError> {
     let identity = Identity::read(&config.data)?;
-    let tls = link::tls::link_config(&identity)?;
-    let mut options = SpoolOptions::new(config.printer_routes(), boot::id());
-    options.on_unknown = config.printing.on_unknown.into();
-    let spool = Spool::open(&config.data, options)?;
     info!(agent = %identity.agent, store = %identity.store, "running");
-
-    let mut printers = JoinSet::new();
-    let mut healths = Vec::new();
-    for printer in config.printer_configs() {
-        let journal = spool.journal(&printer.name)?;
-        let (health, seen) = watch::channel(unknown_health(&printer.name));
-        healths.push(seen);
-        printers.spawn(run_printer(printer, spool.clone(), journal, health, stop.clone()));
+    let (parts, mut page) = page::start(&config, stop.clone());
+    loop {
+        config.added = page.printers.borrow_and_update().clone();
+        let (end, ended) = watch::channel(false);
+        let inside = inside::run(&config, &identity, &parts, ended);
+        tokio::pin!(inside);
+        tokio::select! {
+            // By itself only where it cannot begin.
+            result = &mut inside => return result,
+            // An error is a sender that is gone, which says so too.
+            _ = stop.wait_for(|stopping| *stopping) => {}
+            Ok(()) = page.printers.changed() => info!("the printers have changed: opening everything anew"),
+        }
+        let _ = end.send(true);
+        inside.await?;
+        if *stop.borrow() || stop.has_changed().is_err() {
+            break;
+        }
     }
-
-    let (publish, status) = watch::channel(AgentStatus::default());
-    let (shown, link) = watch::channel(LinkState::Waiting);
-    let (end, ended) = watch::channel(false);
-    let hub = config.link.hub.clone().unwrap_or_else(|| identity.hub.clone());
-    let options = LinkOptions { hub, tls, socket: config.link.socket };
-    let reporter = Reporter {
-        identity,
-        data: config.data.clone(),
-        spool: spool.clone(),
-        printers: healths,
-        link,
-        publish,
-    };
-    let mut rest = JoinSet::new();
-    rest.spawn(run_link(options, spool.clone(), status, shown, ended.clone()));
-    rest.spawn(reporter.run(ended.clone()));
-    rest.spawn(requests::serve(config.data.clone(), spool.clone(), ended));
-
-    printers.join_all().await;
-    // An error means that the storage thread is gone, and then there is nothing to wait for.
-    let _ = spool.flush().await;
-    let _ = end.send(true);
-    rest.join_all().await;
-    spool.close().await;
+    page.ended().await;
     info!("stopped");
     Ok(())
 }

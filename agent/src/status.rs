@@ -1,4 +1,5 @@
-//! The state of things: put together for the hub, and written to `status.json` for people on this PC.
+//! The state of things: put together for the hub, written to `status.json` for people on this PC, and shown on the
+//! local page.
 //!
 //! The file is told apart from the truth by its age: whoever shows it shows that too.
 
@@ -7,10 +8,11 @@ use crate::identity::Identity;
 use crate::spool::{Counts, HeldTicket, Spool};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::AgentStatus;
-use docket_protocol::printer::{Condition, PrinterHealth};
+use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::session::LinkState;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,9 @@ pub struct StatusFile {
     pub link: String,
     /// Since when.
     pub link_since: UnixMs,
+    /// Where the local page is, once it listens.
+    #[serde(default)]
+    pub page: Option<SocketAddr>,
     /// Printers and counts.
     pub status: AgentStatus,
     /// Tickets that wait for a person.
@@ -66,6 +71,9 @@ pub struct HeldView {
     pub attempts: u16,
     /// Since when it waits.
     pub since: UnixMs,
+    /// Why: the name of a `Doubt`.
+    #[serde(default)]
+    pub doubt: Option<String>,
 }
 
 impl From<HeldTicket> for HeldView {
@@ -76,6 +84,7 @@ impl From<HeldTicket> for HeldView {
             printer: held.printer.to_string(),
             attempts: held.attempts,
             since: held.since,
+            doubt: held.doubt.map(|doubt| doubt.as_str().to_owned()),
         }
     }
 }
@@ -93,8 +102,12 @@ pub struct Reporter {
     pub printers: Vec<watch::Receiver<PrinterHealth>>,
     /// The link's state.
     pub link: watch::Receiver<LinkState>,
+    /// Where the local page listens.
+    pub page: watch::Receiver<Option<SocketAddr>>,
     /// To the link.
     pub publish: watch::Sender<AgentStatus>,
+    /// To the local page.
+    pub show: watch::Sender<Option<Arc<StatusFile>>>,
 }
 
 impl Reporter {
@@ -124,6 +137,7 @@ impl Reporter {
                     tokio::select! {
                         Ok(()) = counts.changed() => {}
                         Ok(()) = self.link.changed() => {}
+                        Ok(()) = self.page.changed() => {}
                         () = tokio::time::sleep(STATUS_EVERY) => {}
                     }
                 } => {}
@@ -136,11 +150,19 @@ impl Reporter {
     }
 
     fn compose(&self, counts: &Counts) -> AgentStatus {
-        let printers = self.printers.iter().map(|printer| printer.borrow().clone()).collect();
+        let printers = self.printers.iter().map(|printer| {
+            let mut health = printer.borrow().clone();
+            // That a person has it wait is the queue's business, and as much a reason why nothing comes out.
+            if let Some(since) = counts.paused_since(&health.printer) {
+                health.conditions.push(Since { condition: Condition::Paused, since });
+            }
+            health
+        });
+        let printers = printers.collect();
         AgentStatus { printers, waiting: counts.waiting, held: counts.held, spool_full: counts.full }
     }
 
-    async fn write(&self, status: AgentStatus, link: LinkState, link_since: UnixMs) {
+    async fn write(&mut self, status: AgentStatus, link: LinkState, link_since: UnixMs) {
         let held =
             if status.held == 0 { Vec::new() } else { self.spool.held(HELD_MAX).await.unwrap_or_default() };
         let file = StatusFile {
@@ -151,9 +173,13 @@ impl Reporter {
             store_name: self.identity.store_name.clone(),
             link: link_word(link).to_owned(),
             link_since,
+            page: *self.page.borrow_and_update(),
             status,
             held: held.into_iter().map(HeldView::from).collect(),
         };
+        let file = Arc::new(file);
+        // Before the disk, which may be slow: who looks at the page sees it at once.
+        self.show.send_replace(Some(Arc::clone(&file)));
         if let Err(error) = write_file(&self.data, &file) {
             warn!(code = "status-file", %error, "the status was not written");
         }

@@ -123,6 +123,30 @@ impl Browser {
         text.as_str().map(str::to_owned).with_context(|| format!("there is no `{css}`"))
     }
 
+    /// Clicks the first element that an XPath names, as a person does: it has to be visible, and nothing over it.
+    ///
+    /// # Errors
+    /// Where there is none, or it cannot be clicked.
+    pub async fn click(&self, xpath: &str) -> anyhow::Result<()> {
+        let found = self.post("element", &json!({ "using": "xpath", "value": xpath })).await?;
+        let id = found.as_object().and_then(|found| found.values().next()?.as_str()).context("no element")?;
+        self.post(&format!("element/{id}/click"), &json!({})).await.map(drop)
+    }
+
+    /// Presses and releases keys one after the other, whatever has the focus. `\u{e004}` is Tab, `\u{e007}` Enter.
+    ///
+    /// # Errors
+    /// Where the browser refuses.
+    pub async fn press(&self, keys: &str) -> anyhow::Result<()> {
+        let stroke = |key: char| {
+            let key = key.to_string();
+            [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
+        };
+        let actions: Vec<Value> = keys.chars().flat_map(stroke).collect();
+        let board = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }] });
+        self.post("actions", &board).await.map(drop)
+    }
+
     /// Waits until the text of the first element that matches is as wanted, and gives it.
     ///
     /// # Errors

@@ -7,5 +7,6 @@ pub mod chain;
 pub mod lab;
 pub mod measure;
 pub mod platform;
+pub mod queued;
 pub mod raw_link;
 pub mod virtual_printer;

@@ -9,4 +9,6 @@ mod kills;
 mod lab;
 mod main_job;
 mod printer_faults;
+mod queues;
+mod store_page;
 mod wine;

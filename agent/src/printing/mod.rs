@@ -1,6 +1,6 @@
 //! Printing: from a claimed ticket to paper, and how that is known.
 //!
-//! * [`docket_paper`] lays tickets out and makes their bytes.
+//! * [`docket_paper`] lays tickets out and makes their bytes; [`slip`]: with which marks, and how often.
 //! * [`status`]: what a printer's bytes mean. [`health`]: what is wrong with it, and since when.
 //! * [`job`]: the machine that decides when a ticket may begin and when it is done; no I/O, no clock. [`fence`]: what
 //!   proves that it is.
@@ -16,6 +16,7 @@ pub mod health;
 pub mod job;
 pub mod journal;
 pub mod queue;
+pub mod slip;
 pub mod status;
 pub mod transport;
 

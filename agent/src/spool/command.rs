@@ -1,7 +1,8 @@
 //! What the handle asks of the storage thread.
 
-use super::{Claim, Finish, HeldTicket, Profile};
+use super::{Claim, Finish, HeldTicket, Profile, RecentTicket, Reprint};
 use docket_protocol::ids::{Seq, TicketId};
+use docket_protocol::ticket::Ticket;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// One entry of the thread's channel.
@@ -38,6 +39,14 @@ pub(super) enum Write {
     HandBack { printer: usize, tickets: Vec<TicketId> },
     /// A held ticket goes on.
     Release { ticket: TicketId, answer: oneshot::Sender<bool> },
+    /// A held ticket is not printed any more.
+    Settle { ticket: TicketId, answer: oneshot::Sender<bool> },
+    /// A ticket is printed again, on a printer that a person chose.
+    Reprint { ticket: TicketId, printer: Option<usize>, answer: oneshot::Sender<Reprint> },
+    /// A ticket of this PC's own.
+    PrintHere { printer: usize, ticket: Box<Ticket>, answer: oneshot::Sender<()> },
+    /// A printer waits, or goes on.
+    SetPaused { printer: usize, paused: bool, answer: oneshot::Sender<()> },
     /// What a unit has shown. Lazy.
     Learn { unit: String, profile: Profile },
     /// Old rows go. Lazy.
@@ -58,6 +67,10 @@ impl Write {
             | Write::Finish { .. }
             | Write::HandBack { .. }
             | Write::Release { .. }
+            | Write::Settle { .. }
+            | Write::Reprint { .. }
+            | Write::PrintHere { .. }
+            | Write::SetPaused { .. }
             | Write::Flush { .. } => false,
         }
     }
@@ -77,6 +90,8 @@ pub(super) enum Reply {
     Seq(Seq),
     /// Whether there was something to do.
     Changed(bool),
+    /// What became of the wish.
+    Reprint(Reprint),
 }
 
 impl Write {
@@ -86,11 +101,20 @@ impl Write {
             (Write::Receive { answer, .. } | Write::Renumber { answer, .. }, Reply::Seq(seq)) => {
                 let _ = answer.send(seq);
             }
-            (Write::SkipTo { answer, .. } | Write::Flush { answer }, _) => {
+            (
+                Write::SkipTo { answer, .. }
+                | Write::Flush { answer }
+                | Write::PrintHere { answer, .. }
+                | Write::SetPaused { answer, .. },
+                _,
+            ) => {
                 let _ = answer.send(());
             }
-            (Write::Release { answer, .. }, Reply::Changed(changed)) => {
+            (Write::Release { answer, .. } | Write::Settle { answer, .. }, Reply::Changed(changed)) => {
                 let _ = answer.send(changed);
+            }
+            (Write::Reprint { answer, .. }, Reply::Reprint(reprint)) => {
+                let _ = answer.send(reprint);
             }
             _ => {}
         }
@@ -104,6 +128,10 @@ pub(super) enum Read {
     OutboxAfter { after: Seq, limit: usize, answer: oneshot::Sender<Vec<(Seq, Vec<u8>)>> },
     /// Tickets that wait for a person.
     Held { limit: usize, answer: oneshot::Sender<Vec<HeldTicket>> },
+    /// The newest tickets.
+    Recent { limit: usize, answer: oneshot::Sender<Vec<RecentTicket>> },
+    /// One ticket with its document.
+    Ticket { id: TicketId, answer: oneshot::Sender<Option<Ticket>> },
     /// What is known of a unit.
     Profile { unit: String, answer: oneshot::Sender<Profile> },
 }

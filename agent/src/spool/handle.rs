@@ -3,10 +3,12 @@
 use super::command::{Command, Read, Write};
 use super::writer::{self, Shared};
 use super::{
-    CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, Profile, SpoolError, SpoolOptions,
+    CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, Profile, RecentTicket, Reprint,
+    SpoolError, SpoolOptions,
 };
 use crate::printing::journal::{Journal, JournalError};
 use docket_protocol::ids::{PrinterName, Seq, TicketId};
+use docket_protocol::ticket::Ticket;
 use std::path::Path;
 use std::sync::{Arc, mpsc::Sender};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -97,13 +99,24 @@ impl Spool {
         self.shared.counts()
     }
 
-    /// Puts a held ticket back into its queue, marked. `false` where it is not held.
+    /// Puts a held ticket back into its queue: marked, unless no byte of it has left. `false` where it is not held.
     ///
     /// # Errors
     /// [`SpoolError::Closed`].
     pub async fn release(&self, ticket: TicketId) -> Result<bool, SpoolError> {
         let (answer, answered) = oneshot::channel();
         self.write(Write::Release { ticket, answer }).await?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// A person has looked at a held ticket: nothing more is printed of it, and the hub is told. `false` where it is not
+    /// held.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn settle(&self, ticket: TicketId) -> Result<bool, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.write(Write::Settle { ticket, answer }).await?;
         answered.await.map_err(|_| SpoolError::Closed)
     }
 
@@ -115,6 +128,70 @@ impl Spool {
         let (answer, answered) = oneshot::channel();
         self.send(Command::Read(Read::Held { limit, answer }))?;
         answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// The newest tickets first, whatever their state, for a person to look at.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn recent(&self, limit: usize) -> Result<Vec<RecentTicket>, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Read(Read::Recent { limit, answer }))?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// One ticket with its document; `None` where it is not known (any more).
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Read(Read::Ticket { id, answer }))?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Prints a ticket again, marked 补打 n, on its printer or on another one. One that was not begun yet is moved to
+    /// the other one instead, and one that expired is printed unmarked: no byte of either has left.
+    ///
+    /// # Errors
+    /// [`SpoolError::UnknownPrinter`], [`SpoolError::Closed`].
+    pub async fn reprint(
+        &self,
+        ticket: TicketId,
+        printer: Option<PrinterName>,
+    ) -> Result<Reprint, SpoolError> {
+        let printer = printer.map(|printer| self.index(printer)).transpose()?;
+        let (answer, answered) = oneshot::channel();
+        self.write(Write::Reprint { ticket, printer, answer }).await?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// A ticket of this PC's own (a test page), to one printer. It does nothing where the ticket is known already.
+    ///
+    /// # Errors
+    /// [`SpoolError::UnknownPrinter`], [`SpoolError::Closed`].
+    pub async fn print_here(&self, ticket: Ticket, printer: PrinterName) -> Result<(), SpoolError> {
+        let printer = self.index(printer)?;
+        let (answer, answered) = oneshot::channel();
+        self.write(Write::PrintHere { printer, ticket: Box::new(ticket), answer }).await?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Tells a printer to wait, or to go on. It is durable when this returns: no ticket is begun from then on, urgent
+    /// ones included; one in flight comes out.
+    ///
+    /// # Errors
+    /// [`SpoolError::UnknownPrinter`], [`SpoolError::Closed`].
+    pub async fn set_paused(&self, printer: PrinterName, paused: bool) -> Result<(), SpoolError> {
+        let printer = self.index(printer)?;
+        let (answer, answered) = oneshot::channel();
+        self.write(Write::SetPaused { printer, paused, answer }).await?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// The printers of the options.
+    pub fn printers(&self) -> &[PrinterName] {
+        self.shared.printers()
     }
 
     /// Returns once everything that was asked before is durable.
@@ -151,6 +228,10 @@ impl Spool {
     /// The file cannot be made or read.
     pub fn journal(&self, printer: &PrinterName) -> Result<Journal, JournalError> {
         Journal::open(self.shared.folder(), printer)
+    }
+
+    fn index(&self, printer: PrinterName) -> Result<usize, SpoolError> {
+        self.shared.printer_index(&printer).ok_or(SpoolError::UnknownPrinter { printer })
     }
 
     async fn write(&self, write: Write) -> Result<(), SpoolError> {

@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too, which clippy cannot know")]
 
+mod discovery;
 mod far_end;
 mod job;
 mod job_simulation;
 mod modelled_unit;
+mod page;
 mod printer_task;
 mod samples;
 mod serial_printer;
 mod spool;
+mod spool_model;
+mod spool_queues;
 mod spool_recovery;
 mod transports;

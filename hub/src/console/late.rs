@@ -30,7 +30,7 @@ pub fn of_order(order: &OrderView, at: UnixMs) -> Option<Late> {
 
 /// Of one ticket.
 pub fn of_ticket(ticket: &TicketView, at: UnixMs) -> Option<Late> {
-    if ticket.printed_at.is_some() || ticket.state == "printed" {
+    if ticket.printed_at.is_some() || matches!(ticket.state, "printed" | "settled") {
         return None;
     }
     let age_ms = at.since(ticket.made_at);

@@ -203,7 +203,7 @@ pub async fn take(storage: &Storage, fleet: &Fleet) -> Result<Snapshot, StorageE
         unstored: fleet.unstored_pushes.load(Ordering::Relaxed),
     };
     let listed = overview.orders.iter().flat_map(|order| &order.tickets);
-    let listed_open = listed.filter(|ticket| ticket.state != "printed").count();
+    let listed_open = listed.filter(|ticket| !matches!(ticket.state, "printed" | "settled")).count();
     let all_open: i64 = overview.open.iter().map(|open| open.tickets).sum();
     let open_elsewhere = all_open.saturating_sub(i64::try_from(listed_open).unwrap_or(i64::MAX)).max(0);
     let line = |order: OrderView| OrderLine { late: late::of_order(&order, at), order };

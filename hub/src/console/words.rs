@@ -116,6 +116,7 @@ pub fn state(name: &str, language: Language) -> &str {
         "unknown" => language.pick("是否打出不明,将补打", "unknown, prints again"),
         "held" => language.pick("等人处理", "waits for a person"),
         "printed" => language.pick("已打印", "printed"),
+        "settled" => language.pick("门店已处理,不再打印", "settled in the store"),
         other => other,
     }
 }
@@ -138,6 +139,7 @@ pub fn doubt(name: &str, language: Language) -> &str {
         "agent-ended" => language.pick("程序中断", "program ended"),
         "power-lost" => language.pick("断电", "power lost"),
         "printer-silent" => language.pick("打印机不应答", "printer silent"),
+        "expired" => language.pick("过期未打", "expired, not begun"),
         other => other,
     }
 }

@@ -30,13 +30,17 @@ pub enum TicketState {
     Held = 4,
     /// It came out.
     Printed = 5,
+    /// A person in the store has said that nothing more is to be printed.
+    Settled = 6,
 }
 
 impl TicketState {
     /// The state of that number.
     pub fn from_number(number: i64) -> Option<Self> {
-        use TicketState::{Held, NoAgent, Printed, Queued, Spooled, Unknown};
-        [NoAgent, Queued, Spooled, Unknown, Held, Printed].into_iter().find(|state| *state as i64 == number)
+        use TicketState::{Held, NoAgent, Printed, Queued, Settled, Spooled, Unknown};
+        [NoAgent, Queued, Spooled, Unknown, Held, Printed, Settled]
+            .into_iter()
+            .find(|state| *state as i64 == number)
     }
 
     /// The name in interfaces.
@@ -48,6 +52,7 @@ impl TicketState {
             TicketState::Unknown => "unknown",
             TicketState::Held => "held",
             TicketState::Printed => "printed",
+            TicketState::Settled => "settled",
         }
     }
 }

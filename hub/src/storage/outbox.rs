@@ -402,6 +402,7 @@ fn record(
         Outcome::Printed(evidence) => (TicketState::Printed, Some(evidence.as_str()), None),
         Outcome::Unknown(doubt) => (TicketState::Unknown, None, Some(doubt.as_str())),
         Outcome::Held(doubt) => (TicketState::Held, None, Some(doubt.as_str())),
+        Outcome::Settled => (TicketState::Settled, None, None),
     };
     let printed_at = (state == TicketState::Printed).then_some(now.0);
     connection
@@ -413,8 +414,9 @@ fn record(
                 evidence = coalesce(evidence, ?4),
                 doubt = coalesce(?5, doubt),
                 repeats = max(repeats, ?6),
-                printer = ?7
-             WHERE id = ?8 AND store = (SELECT store FROM agents WHERE id = ?9)",
+                printer = ?7,
+                meant_for = ?8
+             WHERE id = ?9 AND store = (SELECT store FROM agents WHERE id = ?10)",
         )?
         .execute(params![
             state as i64,
@@ -424,6 +426,7 @@ fn record(
             doubt,
             report.repeat,
             report.printer.as_str(),
+            report.meant_for.as_ref().map(|printer| printer.as_str()),
             report.ticket.as_bytes(),
             agent.as_str()
         ])?;

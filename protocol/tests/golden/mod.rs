@@ -103,6 +103,7 @@ fn lines() -> Vec<Line> {
         Printed: Outcome::Printed(Evidence::Fence),
         Unknown: Outcome::Unknown(Doubt::PowerLost),
         Held: Outcome::Held(Doubt::ConnectionLost),
+        Settled: Outcome::Settled,
     );
     variants!(lines, Evidence, value,
         Spooled: Evidence::Spooled,

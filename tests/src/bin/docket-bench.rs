@@ -6,6 +6,7 @@ use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, Printe
 use docket_tests::measure::{Durations, Usage, usage};
 use docket_tests::platform::meituan::OK_REPLY;
 use docket_tests::platform::orders::PlacedOrder;
+use docket_tests::queued::weigh;
 use docket_tests::virtual_printer::{PrinterOptions, VirtualPrinter};
 use serde_json::json;
 use std::collections::HashMap;
@@ -44,6 +45,12 @@ enum Benchmark {
         #[arg(long, default_value_t = 20_000)]
         pipelined: u64,
     },
+    /// Queues and paper.
+    Printing {
+        /// Tickets that wait.
+        #[arg(long, default_value_t = 100_000)]
+        queued: u64,
+    },
 }
 
 #[tokio::main]
@@ -51,6 +58,7 @@ async fn main() -> anyhow::Result<()> {
     let figures = match Options::parse().benchmark {
         Benchmark::AgentFootprint { seconds } => agent_footprint(Duration::from_secs(seconds)).await?,
         Benchmark::OrderPath { one_by_one, pipelined } => order_path(one_by_one, pipelined).await?,
+        Benchmark::Printing { queued } => printing(queued).await?,
     };
     println!("{figures}");
     Ok(())
@@ -119,6 +127,17 @@ async fn push(hub: &Hub, number: u64) -> anyhow::Result<()> {
     let reply = hub.client().post("/cb/meituan/order/paid", &hub.meituan().paid(&order, PLACED_AT_S)).await?;
     anyhow::ensure!(reply.body == OK_REPLY, "the hub answered {} {}", reply.status, reply.body);
     Ok(())
+}
+
+async fn printing(queued: u64) -> anyhow::Result<serde_json::Value> {
+    let folder = tempfile::Builder::new().prefix("docket-bench-").tempdir_in(bench_folder()?)?;
+    println!("{queued} tickets wait for a printer without paper");
+    let weight = weigh(folder.path(), queued).await?;
+    Ok(json!({
+        "queued": queued,
+        "queued_100k_rss_bytes": weight.rss_bytes,
+        "queued_100k_peak_rss_bytes": weight.peak_rss_bytes,
+    }))
 }
 
 async fn order_path(one_by_one: u64, pipelined: u64) -> anyhow::Result<serde_json::Value> {

@@ -49,6 +49,8 @@ pub struct AgentOptions {
     pub environment: Vec<(OsString, OsString)>,
     /// Further lines of the configuration, before the sections.
     pub extra: String,
+    /// Further lines of its `[page]`.
+    pub page: String,
 }
 
 /// An agent.
@@ -103,6 +105,8 @@ impl Agent {
                 printer.name, printer.address, printer.stations, printer.default
             )?;
         }
+        // Many agents on one machine: none has the usual port.
+        writeln!(text, "[page]\nlisten = \"127.0.0.1:0\"\n{}", self.options.page)?;
         Ok(std::fs::write(self.folder.join("agent.toml"), text)?)
     }
 

@@ -164,7 +164,7 @@ impl Task {
             {
                 return Ok(Left::Stopping);
             }
-            self.claims.look_after(machine, stop_at.is_none()).await?;
+            self.claims.look_after(machine, stop_at.is_none(), self.shown.is_paused()).await?;
             self.claims.begin_next(machine);
             let heard_at = machine.take_heard().then(clock::now);
             // A unit that usually answers and has not yet on this connection is not known to be any better than before.

@@ -81,6 +81,11 @@ impl Shown {
         self.health.borrow().conditions.iter().any(|since| since.condition == condition)
     }
 
+    /// The spool gives no more tickets then; this is about those that it has given.
+    pub(super) fn is_paused(&self) -> bool {
+        self.counts.borrow().paused_since(&self.printer).is_some()
+    }
+
     fn waiting(&self) -> u32 {
         let counts = self.counts.borrow();
         counts.printers.iter().find(|(name, _)| *name == self.printer).map_or(0, |&(_, waiting)| waiting)

@@ -37,7 +37,7 @@ pub use address::{
     ADDRESS_BYTES_MAX, Address, AddressError, BAUD_DEFAULT, BAUD_RANGE, Flow, LAN_PORT, UsbUnit,
 };
 
-pub use unit::UsbIdentity;
+pub use unit::{UsbIdentity, UsbPlugged};
 
 use lan::Lan;
 use std::io;

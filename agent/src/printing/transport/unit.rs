@@ -17,6 +17,15 @@ pub struct UsbIdentity {
     pub model: Option<String>,
 }
 
+/// A USB printer and where it is plugged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsbPlugged {
+    /// Who it is.
+    pub identity: UsbIdentity,
+    /// Its socket, as in [`UsbUnit::Port`].
+    pub port: String,
+}
+
 impl UsbIdentity {
     /// What one unit is remembered by, wherever it is plugged in; `None` without a serial number.
     pub fn unit(&self) -> Option<String> {

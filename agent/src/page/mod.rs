@@ -1,0 +1,140 @@
+//! The local page: what is wrong at this store's printers and what to do, for staff who are not technicians.
+//!
+//! * [`server`] is HTTP with bounds; [`guard`] and [`pin`] say who may talk to it; `routes` maps requests to what
+//!   is done, and does nothing itself.
+//! * `view` makes of the agent's state what is shown, `trouble` puts what is wrong in order; both are pure. `live`
+//!   pushes it: server-sent events, whenever something changes.
+//! * `printers` adds and changes printers, `tickets` prints again and settles, `search` finds printers.
+//! * `assets` are the page's own files. They draw what comes as JSON; nothing comes from elsewhere.
+//!
+//! # What survives a crash
+//! What was answered: a printer is in `printers.toml` before its answer, a ticket's change in the spool. A search and
+//! who looks at the page are forgotten.
+//!
+//! # Stale is never green
+//! The page hears the agent's clock every two seconds. When it does not, or when the state is older than the agent
+//! would let it become, it loses its colours and says so (`assets/live.js`).
+//!
+//! Rejected: axum, which the hub uses (hyper alone is a third of its weight); HTML made here, as the hub makes it (the
+//! API has to be there anyway, for the tills of a later issue, and a browser draws from it what costs the agent
+//! nothing).
+
+mod assets;
+pub mod guard;
+mod live;
+pub mod pin;
+mod printers;
+mod reply;
+mod routes;
+mod search;
+pub mod server;
+mod slip;
+mod tickets;
+mod trouble;
+mod view;
+mod words;
+
+use crate::config::{Config, PrinterEntry};
+use crate::printers::{Added, Printers};
+use crate::spool::Spool;
+use crate::status::StatusFile;
+use live::Live;
+use pin::Door;
+use reply::Refused;
+use search::Search;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::error;
+
+/// What the rest of the agent tells the page, and the page's address. It outlives what is opened anew when the
+/// printers change.
+#[derive(Debug)]
+pub struct Shown {
+    /// The spool; `None` while it is being opened.
+    pub spool: watch::Sender<Option<Spool>>,
+    /// How things are.
+    pub status: watch::Sender<Option<Arc<StatusFile>>>,
+    /// Where the page listens.
+    pub address: watch::Receiver<Option<SocketAddr>>,
+}
+
+/// The running page.
+#[derive(Debug)]
+pub struct Page {
+    /// The printers that staff have added; changes when they change them.
+    pub printers: watch::Receiver<Added>,
+    server: JoinHandle<()>,
+}
+
+impl Page {
+    /// Waits until the server has ended, which it does when the agent stops.
+    pub async fn ended(self) {
+        // A task that was cancelled has ended too.
+        let _ = self.server.await;
+    }
+}
+
+/// Starts the page. To be called within the runtime. What keeps the page from running does not keep the agent from
+/// printing: it is said in the log.
+pub fn start(config: &Config, stop: watch::Receiver<bool>) -> (Shown, Page) {
+    let (added, printers) = watch::channel(config.added.clone());
+    let (spool, see_spool) = watch::channel(None);
+    let (status, see_status) = watch::channel(None);
+    let (address, see_address) = watch::channel(None);
+    let app = Arc::new(App {
+        data: config.data.clone(),
+        lan: config.page.lan,
+        door: config.page.lan.then(|| open_door(config)).flatten().map(Mutex::new),
+        fixed: config.printers.clone(),
+        added,
+        spool: see_spool,
+        status: see_status,
+        search: Search::new(config.page.search.clone()),
+        live: Live::default(),
+        stop: stop.clone(),
+    });
+    tokio::spawn(live::render_always(Arc::clone(&app)));
+    let server = tokio::spawn(server::serve(config.page.address(), app, address, stop));
+    (Shown { spool, status, address: see_address }, Page { printers, server })
+}
+
+/// Without it only this PC comes in.
+fn open_door(config: &Config) -> Option<Door> {
+    match Door::open(&config.data) {
+        Ok(door) => Some(door),
+        Err(cause) => {
+            error!(code = "page-pin", %cause, "the PIN cannot be kept: the page is for this PC only; check who may write the data folder");
+            None
+        }
+    }
+}
+
+/// What the handlers share.
+#[derive(Debug)]
+struct App {
+    data: PathBuf,
+    lan: bool,
+    door: Option<Mutex<Door>>,
+    fixed: Vec<PrinterEntry>,
+    added: watch::Sender<Added>,
+    spool: watch::Receiver<Option<Spool>>,
+    status: watch::Receiver<Option<Arc<StatusFile>>>,
+    search: Search,
+    live: Live,
+    stop: watch::Receiver<bool>,
+}
+
+impl App {
+    /// The printers in force.
+    fn printers(&self) -> Printers {
+        Printers::merge(&self.fixed, &self.added.borrow())
+    }
+
+    /// The spool as it is now; while it is being opened there is none for a second or two.
+    fn spool(&self) -> Result<Spool, Refused> {
+        self.spool.borrow().clone().ok_or_else(Refused::busy)
+    }
+}

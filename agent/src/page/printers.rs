@@ -1,0 +1,228 @@
+//! What a person does with printers: add, change, remove, pause, test.
+//!
+//! Adding and changing is: check, write `printers.toml`, then tell the agent, which opens everything anew. Who is
+//! answered may rely on it. Nothing in between waits, and one thread runs it all, so no two changes can mix.
+
+use super::App;
+use super::reply::Refused;
+use super::tickets::unknown_printer;
+use crate::clock;
+use crate::config::PrinterEntry;
+use crate::printers::{Added, Printers, entry_fault};
+use crate::printing::transport::{Address, AddressError};
+use crate::spool::Spool;
+use docket_protocol::ids::PrinterName;
+use hyper::StatusCode;
+use serde::Deserialize;
+use std::time::Duration;
+use tokio::time::timeout;
+use tracing::info;
+
+/// How long a test page waits for the printer to be set up.
+const SET_UP_MAX: Duration = Duration::from_secs(10);
+
+/// A printer, and which one it takes the place of.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// Its name until now.
+    printer: String,
+    to: Wanted,
+}
+
+/// A printer as a person wants it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    name: String,
+    address: String,
+    paper_mm: u8,
+    #[serde(default)]
+    stations: Vec<String>,
+    #[serde(default)]
+    default: bool,
+    /// The printer that takes its tickets while it cannot print.
+    #[serde(default)]
+    backup: Option<String>,
+}
+
+/// Which printer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    printer: String,
+}
+
+/// Whether a printer waits.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    printer: String,
+    paused: bool,
+}
+
+/// Adds a printer.
+pub async fn add(app: &App, wanted: Wanted) -> Result<(), Refused> {
+    let entry = wanted.entry()?;
+    let mut added = app.added.borrow().clone();
+    check(&entry, &app.printers(), None)?;
+    added.printers.push(entry.clone());
+    put_default(&mut added, &entry);
+    store(app, added)
+}
+
+/// Changes a printer that staff have added.
+pub async fn change(app: &App, change: Change) -> Result<(), Refused> {
+    let entry = change.to.entry()?;
+    let mut added = app.added.borrow().clone();
+    let place = place(app, &added, &change.printer)?;
+    check(&entry, &app.printers(), Some(&change.printer))?;
+    added.printers[place] = entry.clone();
+    put_default(&mut added, &entry);
+    store(app, added)
+}
+
+/// Removes a printer that staff have added. Its tickets go where their stations are mapped then.
+pub async fn remove(app: &App, which: Which) -> Result<(), Refused> {
+    let mut added = app.added.borrow().clone();
+    let place = place(app, &added, &which.printer)?;
+    // A printer of that name that is added later does not wait.
+    app.spool()?.set_paused(PrinterName::new(which.printer), false).await?;
+    added.printers.remove(place);
+    store(app, added)
+}
+
+/// Tells a printer to wait, or to go on.
+pub async fn pause(app: &App, pause: Pause) -> Result<(), Refused> {
+    app.spool()?.set_paused(PrinterName::new(pause.printer), pause.paused).await?;
+    Ok(())
+}
+
+/// Prints a test page, also on a printer that has only just been added.
+pub async fn test(app: &App, which: Which) -> Result<(), Refused> {
+    let printers = app.printers();
+    let printer = printers.get(&which.printer).ok_or_else(|| unknown_printer(&which.printer))?;
+    let name = PrinterName::new(&which.printer);
+    let spool = timeout(SET_UP_MAX, spool_with(app, &name)).await.map_err(|_| Refused::busy())??;
+    let ticket = super::slip::test_page(printer, app.status.borrow().as_deref(), clock::now());
+    spool.print_here(ticket, name).await?;
+    Ok(())
+}
+
+/// Waits for the spool that has this printer.
+async fn spool_with(app: &App, name: &PrinterName) -> Result<Spool, Refused> {
+    let mut spools = app.spool.clone();
+    let known = |spool: &Option<Spool>| spool.as_ref().is_some_and(|spool| spool.printers().contains(name));
+    let found = spools.wait_for(known).await.map_err(|_| Refused::busy())?;
+    found.clone().ok_or_else(Refused::busy)
+}
+
+impl Wanted {
+    fn entry(self) -> Result<PrinterEntry, Refused> {
+        let mut stations: Vec<String> = Vec::new();
+        for station in self.stations {
+            let station = station.trim().to_owned();
+            if !station.is_empty() && !stations.contains(&station) {
+                stations.push(station);
+            }
+        }
+        let entry = PrinterEntry {
+            name: self.name.trim().to_owned(),
+            address: address(&self.address)?,
+            paper_mm: self.paper_mm,
+            stations,
+            default: self.default,
+            backup: self.backup.filter(|backup| !backup.is_empty()),
+        };
+        match entry_fault(&entry) {
+            None => Ok(entry),
+            Some((zh, en)) => Err(Refused::new(StatusCode::BAD_REQUEST, "printer-form", zh, en)),
+        }
+    }
+}
+
+/// The address that a person has written.
+pub fn address(text: &str) -> Result<Address, Refused> {
+    // What it says is in both languages.
+    text.parse().map_err(|error: AddressError| {
+        Refused::new(StatusCode::BAD_REQUEST, "address-form", error.to_string(), error.to_string())
+    })
+}
+
+/// Where a printer is among those that staff have added.
+fn place(app: &App, added: &Added, name: &str) -> Result<usize, Refused> {
+    if app.fixed.iter().any(|entry| entry.name == name) {
+        return Err(Refused::new(
+            StatusCode::CONFLICT,
+            "printer-fixed",
+            format!("「{name}」由 agent.toml 设定,请技术人员在那里改"),
+            format!("{name} is set in agent.toml and can be changed there only"),
+        ));
+    }
+    let place = added.printers.iter().position(|entry| entry.name == name);
+    place.ok_or_else(|| unknown_printer(name))
+}
+
+/// What would be in the way of another printer. `but` is the one whose place it takes.
+fn check(entry: &PrinterEntry, printers: &Printers, but: Option<&str>) -> Result<(), Refused> {
+    let conflict = |code, zh, en| Err(Refused::new(StatusCode::CONFLICT, code, zh, en));
+    let others = printers.list.iter().map(|printer| &printer.entry);
+    let others: Vec<&PrinterEntry> = others.filter(|other| Some(other.name.as_str()) != but).collect();
+    if others.len() >= crate::config::PRINTERS_MAX {
+        let most = crate::config::PRINTERS_MAX;
+        return conflict(
+            "printers-full",
+            format!("最多 {most} 台打印机"),
+            format!("{most} printers are the most"),
+        );
+    }
+    for other in others {
+        let name = &other.name;
+        if *name == entry.name {
+            return conflict(
+                "name-taken",
+                format!("已经有一台叫「{name}」,换个名称"),
+                format!("there is a printer named {name}; choose another name"),
+            );
+        }
+        if other.address == entry.address {
+            return conflict(
+                "address-taken",
+                format!("这台打印机已经添加过,叫「{name}」"),
+                format!("this printer was added already, as {name}"),
+            );
+        }
+        if let Some(station) = entry.stations.iter().find(|station| other.stations.contains(station)) {
+            return conflict(
+                "station-taken",
+                format!("档口「{station}」已由「{name}」出票"),
+                format!("station {station} is printed by {name} already"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// There is one default printer only.
+fn put_default(added: &mut Added, entry: &PrinterEntry) {
+    if entry.default {
+        for other in &mut added.printers {
+            other.default = other.name == entry.name;
+        }
+    }
+}
+
+fn store(app: &App, mut added: Added) -> Result<(), Refused> {
+    added.write(&app.data).map_err(|error| {
+        Refused::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "printers-file",
+            format!("没有存下来,打印机没有改动:{error};检查磁盘空间和数据目录权限"),
+            format!("it was not kept, nothing has changed: {error}; check the disk and who may write the data folder"),
+        )
+    })?;
+    added.fault = None;
+    info!(printers = added.printers.len(), "the printers were changed on the local page");
+    app.added.send_replace(added);
+    Ok(())
+}

@@ -1,0 +1,501 @@
+//! The local page over real sockets: who is let in, what is refused, and what survives.
+
+use crate::samples::{PATIENCE, item, reports, ticket, within};
+use docket_agent::config::Config;
+use docket_agent::page::{self, Page, Shown};
+use docket_agent::printers::Added;
+use docket_agent::spool::{Claim, Ending, Finish, OnUnknown, Spool, SpoolOptions, TicketState};
+use docket_protocol::ids::{PrinterName, Seq, UnixMs};
+use docket_protocol::message::Report;
+use docket_protocol::outcome::{Doubt, Outcome};
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+/// A page without a link and printers' tasks: the spool is the real one.
+struct Desk {
+    folder: TempDir,
+    config: Config,
+    shown: Shown,
+    page: Page,
+    address: SocketAddr,
+    _stop: watch::Sender<bool>,
+}
+
+impl Desk {
+    async fn open(page: &str, printers: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Desk::open_in(folder, page, printers).await
+    }
+
+    async fn open_in(folder: TempDir, page: &str, printers: &str) -> Self {
+        let path = folder.path().join("agent.toml");
+        std::fs::write(&path, format!("data = \"data\"\n[page]\n{page}\n{printers}")).unwrap();
+        let config = Config::read(&path).unwrap();
+        std::fs::create_dir_all(&config.data).unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let (mut shown, page) = page::start(&config, stopped);
+        let spool =
+            Spool::open(&config.data, SpoolOptions::new(config.printer_routes(), Some("boot".into())))
+                .unwrap();
+        shown.spool.send_replace(Some(spool));
+        let address =
+            within("the page to listen", shown.address.wait_for(Option::is_some)).await.unwrap().unwrap();
+        Desk { folder, config, shown, page, address, _stop: stop }
+    }
+
+    fn spool(&self) -> Spool {
+        self.shown.spool.borrow().clone().unwrap()
+    }
+
+    /// Does what the agent does when the printers have changed.
+    async fn reopen(&mut self) {
+        self.config.added = self.page.printers.borrow_and_update().clone();
+        let old = self.shown.spool.send_replace(None).unwrap();
+        old.close().await;
+        let options = SpoolOptions::new(self.config.printer_routes(), Some("boot".into()));
+        let spool = Spool::open(&self.config.data, options).unwrap();
+        self.shown.spool.send_replace(Some(spool));
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address)).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(&self.posted(path, &body.to_string(), "")).await
+    }
+
+    fn posted(&self, path: &str, body: &str, headers: &str) -> String {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+            self.address,
+            body.len()
+        )
+    }
+
+    /// One request, one answer, over a connection from the loopback.
+    async fn send(&self, request: &str) -> Answer {
+        exchange(self.address, request).await
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn code(&self) -> String {
+        let fault: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        fault["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+async fn exchange(address: SocketAddr, request: &str) -> Answer {
+    let answered = async {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_answer(&mut stream).await
+    };
+    within("an answer", answered).await
+}
+
+async fn read_answer(stream: &mut TcpStream) -> Answer {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.map_or(0, |length| length.parse().unwrap());
+            if body.len() >= length {
+                let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+                return Answer { status, head: head.to_owned(), body: body[..length].to_owned() };
+            }
+        }
+        let mut buffer = [0; 4_096];
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => panic!("no whole answer: {:?}", String::from_utf8_lossy(&bytes)),
+            Ok(read) => bytes.extend_from_slice(&buffer[..read]),
+        }
+    }
+}
+
+const LOOPBACK: &str = "listen = \"127.0.0.1:0\"";
+
+fn printer(name: &str, address: &str, stations: &[&str]) -> Value {
+    json!({ "name": name, "address": address, "paper_mm": 80, "stations": stations })
+}
+
+#[tokio::test]
+async fn the_page_and_its_files_are_served_sealed() {
+    let desk = Desk::open(LOOPBACK, "").await;
+    let page = desk.get("/").await;
+    assert_eq!(page.status, 200);
+    for header in
+        ["content-security-policy: default-src 'self'", "x-frame-options: DENY", "nosniff", "no-store"]
+    {
+        assert!(page.head.contains(header), "{header} is not in {}", page.head);
+    }
+    let assets: Vec<&str> = page.body.split('"').filter(|part| part.starts_with("/assets/")).collect();
+    assert!(assets.len() >= 8, "{assets:?}");
+    for asset in assets {
+        let served = desk.get(asset).await;
+        assert!(served.status == 200 && served.head.contains("immutable"), "{asset}: {}", served.head);
+    }
+    assert_eq!(desk.get("/assets/../agent.toml").await.status, 404);
+    assert_eq!(desk.get("/data/page.json").await.status, 404);
+}
+
+#[tokio::test]
+async fn what_another_site_could_send_is_refused_before_anything_is_done() {
+    let desk = Desk::open(LOOPBACK, "").await;
+    let body = printer("前台", "192.0.2.1", &["front"]).to_string();
+    let with = |headers: &str| desk.posted("/api/printers/add", &body, headers);
+    for (request, status) in [
+        (with("").replace(&format!("Host: {}", desk.address), "Host: evil.example"), 421),
+        (with("").replace(&format!("Host: {}", desk.address), "Host: 192.168.1.5"), 421),
+        (with("Origin: http://evil.example\r\n"), 403),
+        (with("Origin: null\r\n"), 403),
+        (with("Sec-Fetch-Site: cross-site\r\n"), 403),
+        (with("").replace("application/json", "text/plain"), 415),
+        (with("").replace("POST", "PUT"), 405),
+        (with("").replace("POST", "GET"), 404),
+    ] {
+        assert_eq!(desk.send(&request).await.status, status, "{request}");
+    }
+    assert_eq!(desk.page.printers.borrow().printers, []);
+    assert_eq!(desk.send(&with(&format!("Origin: http://{}\r\n", desk.address))).await.status, 200);
+    assert_eq!(desk.page.printers.borrow().printers.len(), 1);
+}
+
+#[tokio::test]
+async fn heads_and_bodies_are_bounded() {
+    let desk = Desk::open(LOOPBACK, "").await;
+    let large = "x".repeat(20_000);
+    assert_eq!(desk.post("/api/printers/test", &json!({ "printer": large })).await.code(), "body-large");
+    let chunked = format!(
+        "POST /api/printers/test HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+        desk.address
+    );
+    let chunks = format!("4e20\r\n{large}\r\n0\r\n\r\n");
+    assert_eq!(desk.send(&(chunked + &chunks)).await.code(), "body-large");
+    let head = format!("GET / HTTP/1.1\r\nHost: {}\r\nX: {large}\r\n\r\n", desk.address);
+    assert_eq!(desk.send(&head).await.status, 431);
+    let many: String = (0..100).map(|number| format!("X{number}: 1\r\n")).collect();
+    let head = format!("GET / HTTP/1.1\r\nHost: {}\r\n{many}\r\n", desk.address);
+    assert_eq!(desk.send(&head).await.status, 431);
+    for body in ["", "{", "[]", "{\"printer\": 1}", "{\"printer\": \"a\", \"more\": 1}"] {
+        assert_eq!(
+            desk.send(&desk.posted("/api/printers/test", body, "")).await.code(),
+            "body-form",
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn more_connections_than_there_are_places_wait_and_are_served_when_one_is_free() {
+    let desk = Desk::open(LOOPBACK, "").await;
+    let mut open = Vec::new();
+    for _ in 0..page::server::CONNECTIONS_MAX {
+        let mut stream = TcpStream::connect(desk.address).await.unwrap();
+        stream.write_all(b"GET /api/state HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        assert_eq!(within("an answer", read_answer(&mut stream)).await.status, 200);
+        open.push(stream);
+    }
+    let mut late = TcpStream::connect(desk.address).await.unwrap();
+    late.write_all(b"GET /api/state HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut byte = [0];
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), late.peek(&mut byte)).await;
+    assert!(early.is_err(), "it was answered although all places are taken");
+    drop(open.pop());
+    assert_eq!(within("the late answer", read_answer(&mut late)).await.status, 200);
+}
+
+#[tokio::test]
+async fn other_devices_need_the_pin_and_guessing_is_slow() {
+    let Some(lan) = own_address() else {
+        // A machine without any network has no other devices.
+        return;
+    };
+    let desk = Desk::open("listen = \"0.0.0.0:0\"\nlan = true", "").await;
+    let address = SocketAddr::new(lan, desk.address.port());
+    let ask = |method: &str, path: &str, more: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{more}\r\n{body}"
+        )
+    };
+    assert!(exchange(address, &ask("GET", "/", "", "")).await.body.contains("id=\"pin\""));
+    assert_eq!(exchange(address, &ask("GET", "/api/pin", "", "")).await.code(), "pin-needed");
+    for path in ["/api/state", "/api/events", "/api/tickets", "/nothing"] {
+        assert_eq!(exchange(address, &ask("GET", path, "", "")).await.code(), "pin-needed", "{path}");
+    }
+    let add = printer("前台", "192.0.2.1", &[]).to_string();
+    assert_eq!(exchange(address, &ask("POST", "/api/printers/add", "", &add)).await.code(), "pin-needed");
+
+    let pin = page::pin::read_pin(&desk.config.data).unwrap().unwrap();
+    let sign_in = |pin: &str| ask("POST", "/api/sign-in", "", &json!({ "pin": pin }).to_string());
+    let signed_in = exchange(address, &sign_in(&pin)).await;
+    let cookie = signed_in.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    let cookie = format!("Cookie: {}\r\n", cookie.split(';').next().unwrap());
+    assert_eq!(exchange(address, &ask("GET", "/api/state", &cookie, "")).await.status, 200);
+    assert_eq!(
+        exchange(address, &ask("GET", "/api/pin", &cookie, "")).await.status,
+        404,
+        "only this PC is told"
+    );
+    let told: Value = serde_json::from_str(&desk.get("/api/pin").await.body).unwrap();
+    assert_eq!(told["pin"], pin);
+
+    for _ in 0..page::pin::GUESSES_FREE {
+        assert_eq!(exchange(address, &sign_in("x")).await.code(), "pin-wrong");
+    }
+    let paused = exchange(address, &sign_in(&pin)).await;
+    assert!(paused.code() == "pin-pause" && paused.head.contains("retry-after: "), "{paused:?}");
+    assert_eq!(
+        exchange(address, &ask("GET", "/api/state", &cookie, "")).await.status,
+        200,
+        "who is in stays in"
+    );
+    assert_eq!(desk.get("/api/state").await.status, 200, "this PC needs no PIN");
+}
+
+/// An address of this machine that is not the loopback's. Nothing is sent.
+fn own_address() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_loopback() && !ip.is_unspecified()).then_some(ip)
+}
+
+#[tokio::test]
+async fn tickets_wait_without_a_printer_and_come_to_the_first_one() {
+    let mut desk = Desk::open(LOOPBACK, "").await;
+    let state: Value = serde_json::from_str(&desk.get("/api/state").await.body).unwrap();
+    assert_eq!(state["troubles"][0]["code"], "no-printers");
+    desk.spool().receive(vec![(Seq(1), item(&ticket(7, "kitchen")))]).await.unwrap();
+    assert_eq!(desk.spool().counts().borrow().waiting, 1);
+
+    assert_eq!(desk.post("/api/printers/add", &printer("前台", "192.0.2.1", &["front"])).await.status, 200);
+    assert_eq!(Added::read(&desk.config.data).printers.len(), 1, "it is on the disk before the answer");
+    desk.reopen().await;
+    let counts = desk.spool().counts().borrow().clone();
+    assert_eq!(counts.printers, [(PrinterName::new("前台"), 1)]);
+}
+
+#[tokio::test]
+async fn a_printer_that_would_be_in_the_way_is_refused_with_words() {
+    let fixed = "[[printer]]\nname = \"kitchen\"\naddress = \"192.0.2.9\"\nstations = [\"kitchen\"]\n";
+    let mut desk = Desk::open(LOOPBACK, fixed).await;
+    for (wanted, code) in [
+        (printer("kitchen", "192.0.2.1", &[]), "name-taken"),
+        (printer("后厨", "192.0.2.9:9100", &[]), "address-taken"),
+        (printer("后厨", "192.0.2.1", &["kitchen"]), "station-taken"),
+        (printer(" ", "192.0.2.1", &[]), "printer-form"),
+        (printer("a\u{7}", "192.0.2.1", &[]), "printer-form"),
+        (printer(&"长".repeat(33), "192.0.2.1", &[]), "printer-form"),
+        (printer("后厨", "", &[]), "address-form"),
+        (printer("后厨", "nothing like it/", &[]), "address-form"),
+    ] {
+        assert_eq!(desk.post("/api/printers/add", &wanted).await.code(), code, "{wanted}");
+    }
+    let change = json!({ "printer": "kitchen", "to": printer("后厨", "192.0.2.1", &[]) });
+    assert_eq!(desk.post("/api/printers/change", &change).await.code(), "printer-fixed");
+    assert_eq!(
+        desk.post("/api/printers/remove", &json!({ "printer": "kitchen" })).await.code(),
+        "printer-fixed"
+    );
+    assert_eq!(
+        desk.post("/api/printers/remove", &json!({ "printer": "none" })).await.code(),
+        "unknown-printer"
+    );
+    assert_eq!(
+        desk.post("/api/printers/test", &json!({ "printer": "none" })).await.code(),
+        "unknown-printer"
+    );
+    assert_eq!(Added::read(&desk.config.data), Added::default());
+
+    assert_eq!(desk.post("/api/printers/add", &printer("吧台", "192.0.2.1", &["bar"])).await.status, 200);
+    desk.reopen().await;
+    let change = json!({ "printer": "吧台", "to": printer("前台", "192.0.2.1", &["front"]) });
+    assert_eq!(desk.post("/api/printers/change", &change).await.status, 200);
+    desk.reopen().await;
+    let names: Vec<PrinterName> = desk.spool().printers().to_vec();
+    assert_eq!(names, ["kitchen", "前台"].map(PrinterName::new));
+    assert_eq!(
+        desk.post("/api/printers/pause", &json!({ "printer": "前台", "paused": true })).await.status,
+        200
+    );
+    assert_eq!(desk.post("/api/printers/remove", &json!({ "printer": "前台" })).await.status, 200);
+    desk.reopen().await;
+    assert_eq!(desk.spool().printers(), ["kitchen"].map(PrinterName::new));
+}
+
+#[tokio::test]
+async fn a_test_page_waits_for_a_printer_that_was_just_added() {
+    let mut desk = Desk::open(LOOPBACK, "").await;
+    assert_eq!(desk.post("/api/printers/add", &printer("前台", "192.0.2.1", &["front"])).await.status, 200);
+    let request = desk.posted("/api/printers/test", &json!({ "printer": "前台" }).to_string(), "");
+    let mut stream = TcpStream::connect(desk.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    desk.reopen().await;
+    assert_eq!(within("the test page", read_answer(&mut stream)).await.status, 200);
+    let recent = desk.spool().recent(1).await.unwrap();
+    assert_eq!((recent[0].title.as_str(), recent[0].printer.as_str()), ("测试页 前台", "前台"));
+}
+
+#[tokio::test]
+async fn tickets_are_shown_drawn_and_printed_again() {
+    let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
+    let ticket = ticket(7, "front");
+    desk.spool().receive(vec![(Seq(1), item(&ticket))]).await.unwrap();
+    let listed: Value = serde_json::from_str(&desk.get("/api/tickets").await.body).unwrap();
+    assert_eq!(listed[0]["id"], ticket.id.to_string());
+    assert_eq!((&listed[0]["state"], &listed[0]["says"]["zh"]), (&json!("waiting"), &json!("待打")));
+    let drawn = desk.get(&format!("/api/tickets/preview?ticket={}", ticket.id)).await;
+    assert!(drawn.head.contains("image/svg+xml") && drawn.body.contains("No.7"), "{drawn:?}");
+    for bad in ["", "ticket=", "ticket=x", "ticket=00000000-0000-0000-0000-000000000000"] {
+        assert_eq!(desk.get(&format!("/api/tickets/preview?{bad}")).await.code(), "unknown-ticket", "{bad}");
+    }
+    let again = json!({ "ticket": ticket.id.to_string() });
+    assert_eq!(desk.post("/api/tickets/reprint", &again).await.code(), "not-printed-yet");
+    assert_eq!(desk.post("/api/tickets/release", &again).await.code(), "not-held");
+    assert_eq!(desk.post("/api/tickets/settle", &again).await.code(), "not-held");
+    let elsewhere = json!({ "ticket": ticket.id.to_string(), "printer": "none" });
+    assert_eq!(desk.post("/api/tickets/reprint", &elsewhere).await.code(), "unknown-printer");
+}
+
+#[tokio::test]
+async fn a_held_ticket_is_settled_by_a_person_and_the_hub_is_told() {
+    let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
+    desk.shown.spool.send_replace(None).unwrap().close().await;
+    let mut options = SpoolOptions::new(desk.config.printer_routes(), Some("boot".into()));
+    options.on_unknown = OnUnknown::Hold;
+    let spool = Spool::open(&desk.config.data, options).unwrap();
+    desk.shown.spool.send_replace(Some(spool.clone()));
+    let mut port = spool.port(&PrinterName::new("front")).unwrap();
+    port.want(1).unwrap();
+    for number in [7, 8] {
+        spool.receive(vec![(Seq(u64::from(number)), item(&ticket(number, "front")))]).await.unwrap();
+        let claim = within("a claim", port.next()).await.unwrap();
+        let ending = Ending::Unknown(Doubt::ConnectionLost);
+        let (began_at, ended_at) = (UnixMs(1), UnixMs(2));
+        let Claim { ticket, attempt, repeat, .. } = claim;
+        port.finish(Finish { ticket: ticket.id, attempt, repeat, ending, began_at, ended_at }).await.unwrap();
+        spool.flush().await.unwrap();
+    }
+    assert_eq!(spool.counts().borrow().held, 2);
+
+    let (one, other) = (ticket(7, "front").id.to_string(), ticket(8, "front").id.to_string());
+    port.want(0).unwrap();
+    assert_eq!(desk.post("/api/tickets/settle", &json!({ "ticket": one })).await.status, 200);
+    assert_eq!(desk.post("/api/tickets/settle", &json!({ "ticket": one })).await.code(), "not-held");
+    assert_eq!(desk.post("/api/tickets/release", &json!({ "ticket": one })).await.code(), "not-held");
+    assert_eq!(desk.post("/api/tickets/release", &json!({ "ticket": other })).await.status, 200);
+    assert_eq!((spool.counts().borrow().held, spool.counts().borrow().waiting), (0, 1));
+    let settled = reports(&spool).await.into_iter().any(|report| {
+        matches!(report, Report::Ticket(report) if report.outcome == Outcome::Settled && report.ticket == ticket(7, "front").id)
+    });
+    assert!(settled, "{:?}", reports(&spool).await);
+    let listed: Value = serde_json::from_str(&desk.get("/api/tickets").await.body).unwrap();
+    assert_eq!((&listed[1]["state"], &listed[0]["state"]), (&json!("settled"), &json!("waiting")));
+
+    // Settled is not for ever: who was wrong has it printed, marked.
+    assert_eq!(desk.post("/api/tickets/reprint", &json!({ "ticket": one })).await.status, 200);
+    let recent = spool.recent(2).await.unwrap();
+    assert_eq!((recent[1].repeat, recent[1].state), (1, TicketState::Waiting));
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_keeps_nobody_from_printing_and_is_tried_again() {
+    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = taken.local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.toml");
+    std::fs::write(&path, format!("data = \"data\"\n[page]\nlisten = \"{address}\"\n")).unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    let (mut shown, _page) = page::start(&Config::read(&path).unwrap(), stopped);
+    assert_eq!(*shown.address.borrow(), None);
+    // The first try is made by now, in vain.
+    tokio::task::yield_now().await;
+    drop(taken);
+    within("the page to listen", shown.address.wait_for(Option::is_some)).await.unwrap();
+    let asked = format!("GET /api/state HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    assert_eq!(exchange(address, &asked).await.status, 200);
+}
+
+#[tokio::test]
+async fn without_a_spool_it_says_that_it_is_being_set_up() {
+    let desk = Desk::open(LOOPBACK, "").await;
+    desk.shown.spool.send_replace(None);
+    assert_eq!(desk.get("/api/tickets").await.code(), "busy");
+    assert_eq!(
+        desk.get("/api/state").await.status,
+        200,
+        "what is known of the printers is shown all the same"
+    );
+}
+
+#[tokio::test]
+async fn events_begin_with_everything_and_viewers_are_bounded() {
+    let desk = Desk::open(LOOPBACK, "").await;
+    let request = format!("GET /api/events HTTP/1.1\r\nHost: {}\r\n\r\n", desk.address);
+    let mut viewers = Vec::new();
+    for _ in 0..16 {
+        let mut stream = TcpStream::connect(desk.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        until_seen(&mut stream, &["event: state", "event: tickets", "event: search", "event: beat"]).await;
+        viewers.push(stream);
+    }
+    assert_eq!(desk.send(&request).await.code(), "page-full");
+    drop(viewers);
+    // A viewer that is gone is noticed at the next beat.
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let mut stream = TcpStream::connect(desk.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut buffer = [0; 64];
+        let read = within("an answer", stream.read(&mut buffer)).await.unwrap();
+        if buffer[..read].starts_with(b"HTTP/1.1 200") {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "no place became free");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+async fn until_seen(stream: &mut TcpStream, wanted: &[&str]) {
+    let mut seen = String::new();
+    let reading = async {
+        while !wanted.iter().all(|wanted| seen.contains(wanted)) {
+            let mut buffer = [0; 4_096];
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert!(read > 0, "the stream ended: {seen}");
+            seen.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+    };
+    within("the first events", reading).await;
+}
+
+#[tokio::test]
+async fn a_printers_file_that_cannot_be_read_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let data: &Path = &folder.path().join("data");
+    std::fs::create_dir_all(data).unwrap();
+    std::fs::write(data.join("printers.toml"), "[[printer]\n").unwrap();
+    let desk =
+        Desk::open_in(folder, LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
+    let state: Value = serde_json::from_str(&desk.get("/api/state").await.body).unwrap();
+    assert_eq!(state["troubles"][0]["code"], "printers-file");
+    assert_eq!(state["printers"][0]["name"], "front");
+    assert!(desk.folder.path().exists());
+}
