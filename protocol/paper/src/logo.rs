@@ -19,18 +19,18 @@ const WHITE: u32 = 255;
 #[derive(Debug, thiserror::Error)]
 pub enum LogoError {
     /// More bytes than [`LOGO_BYTES_MAX`].
-    #[error("the logo's file has {bytes} bytes, {LOGO_BYTES_MAX} at most are taken: save it smaller")]
+    #[error("the logo's file has {bytes} bytes, {LOGO_BYTES_MAX} at most are taken")]
     FileTooLarge {
         /// Its bytes.
         bytes: usize,
     },
     /// Not a PNG file, or a damaged one.
-    #[error("the logo is not a PNG file that can be read: save it as PNG")]
+    #[error("the logo is not a PNG file that can be read")]
     Unreadable(#[source] png::DecodingError),
     /// More dots than can be taken.
     #[error(
         "the logo has {width_dots} by {height_dots} dots, {LOGO_SIDE_DOTS_MAX} on a side and {LOGO_DOTS_MAX} in all \
-         at most are taken: make it smaller"
+         at most are taken"
     )]
     TooManyDots {
         /// Dots across.
@@ -49,13 +49,29 @@ pub enum LogoError {
 }
 
 impl LogoError {
-    /// The same in a word, for logs and replies.
+    /// The code that logs and interfaces show.
     pub fn code(&self) -> &'static str {
         match self {
             LogoError::FileTooLarge { .. } => "logo-file-too-large",
             LogoError::Unreadable(_) => "logo-unreadable",
             LogoError::TooManyDots { .. } => "logo-too-many-dots",
             LogoError::TooHigh { .. } => "logo-too-high",
+        }
+    }
+
+    /// What it is and what to do, for people: (zh-CN, en).
+    pub fn remedy(&self) -> (&'static str, &'static str) {
+        match self {
+            LogoError::FileTooLarge { .. } | LogoError::TooManyDots { .. } => (
+                "标志图片过大:请缩小到 576 点宽后再保存",
+                "the logo is too large: make it 576 dots wide and save it again",
+            ),
+            LogoError::Unreadable(_) => {
+                ("标志图片无法读取:请另存为 PNG", "the logo cannot be read: save it as PNG")
+            }
+            LogoError::TooHigh { .. } => {
+                ("标志图片过高:请裁剪到 10 厘米以内", "the logo is too high: cut it to 10 cm at most")
+            }
         }
     }
 }
@@ -70,6 +86,9 @@ pub fn from_png(file: &[u8], paper: Paper) -> Result<Image, LogoError> {
     }
     let mut decoder = png::Decoder::new(Cursor::new(file));
     decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
+    // What a file says besides dots could be unpacked to any size.
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
     let mut reader = decoder.read_info().map_err(LogoError::Unreadable)?;
     let (width_dots, height_dots) = reader.info().size();
     let is_too_large = width_dots.max(height_dots) > LOGO_SIDE_DOTS_MAX

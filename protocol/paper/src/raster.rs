@@ -4,8 +4,8 @@
 //! Units look for real-time commands in every byte that they receive, an image's too: `10 04 01` in the middle of a
 //! logo is answered like the question of a driver, `10 14` opens the drawer, `10 05 02` throws the ticket away. So
 //! no image goes out that holds the beginning of one: where 10 is followed by 04, 05 or 14, the single dot of the 10
-//! becomes two. Splitting the image there was rejected: a unit forgets nothing between two commands that
-//! follow each other in one row.
+//! becomes two. Splitting the image there was rejected: a command's data ends with a row, and most of these lie inside
+//! one.
 //!
 //! # Bands
 //! An image goes out in bands of [`BAND_ROWS`], each a command of its own that leaves no gap. Clones have buffers of
@@ -49,13 +49,13 @@ pub fn make_whole(image: &mut Image) {
     }
 }
 
-/// Appends the commands that print a whole image.
+/// Appends the commands that print the whole rows of an image.
 pub fn push_bands(image: &Image, out: &mut Vec<u8>) {
     let row_bytes = image.row_bytes();
     if row_bytes == 0 {
         return;
     }
-    let mut rows = image.rows.clone();
+    let mut rows = image.rows[..image.height_dots() * row_bytes].to_vec();
     make_harmless(&mut rows);
     out.reserve(rows.len() + rows.len() / (BAND_ROWS * row_bytes) * RASTER.len() * 2);
     for band in rows.chunks(BAND_ROWS * row_bytes) {
@@ -125,7 +125,7 @@ impl Canvas {
     pub fn stamp(&mut self, image: &Image, x: usize, y: usize, ink: Ink) {
         let row_bytes = image.row_bytes().max(1);
         for (down, row) in image.rows.chunks_exact(row_bytes).enumerate() {
-            for across in black_dots(row) {
+            for across in black_dots(row).take_while(|&across| across < usize::from(image.width_dots)) {
                 self.dot(x + across, y + down, ink);
             }
         }

@@ -7,7 +7,7 @@
 use crate::line::Line;
 use crate::picture::{CUT_DASH_DOTS, CUT_DOTS, MARGIN_DOTS, UNDERLINE_DOTS, left, qr_modules, text_dots};
 use crate::raster::black_dots;
-use crate::text::columns_of;
+use crate::text::{columns_of, is_printable};
 use crate::{CHARACTER_DOTS, COLUMN_DOTS, LINE_DOTS, Paper};
 use docket_protocol::document::{Align, Image, Style};
 use std::fmt::{Display, Write};
@@ -28,7 +28,7 @@ pub fn draw(lines: &[Line], paper: Paper) -> String {
     let (width, height) = (paper.dots(), body.y + MARGIN_DOTS);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-         height=\"{height}\" font-family=\"{FONTS}\" font-size=\"{FONT_DOTS}\" xml:space=\"preserve\">\
+         height=\"{height}\" font-family=\"{FONTS}\" font-size=\"{FONT_DOTS}\" fill=\"#000\" xml:space=\"preserve\">\
          <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>{}</svg>",
         body.out
     )
@@ -53,9 +53,11 @@ impl Drawing {
                 let module = usize::from(*module_dots);
                 let left = left(self.paper, usize::from(code.modules()) * module, Align::Center);
                 let mut path = String::new();
-                for (x, width) in code.bars() {
-                    push_display(&mut path, format_args!("M{x} 0h{width}v1h-{width}z"));
-                }
+                push_row(
+                    code.bars().flat_map(|(x, width)| usize::from(x)..usize::from(x + width)),
+                    0,
+                    &mut path,
+                );
                 self.path(&path, left, (module, usize::from(*height_dots)));
             }
             Line::Cut => {
@@ -100,10 +102,17 @@ impl Drawing {
         self.out.push('>');
         for Word { text, column, columns } in words {
             let (x, length) = (column * usize::from(COLUMN_DOTS), columns * usize::from(COLUMN_DOTS));
-            self.write(format_args!(
-                "<text x=\"{x}\" y=\"{BASELINE_DOTS}\" textLength=\"{length}\" \
-                 lengthAdjust=\"spacingAndGlyphs\">"
-            ));
+            if text.chars().all(is_printable) {
+                self.write(format_args!(
+                    "<text x=\"{x}\" y=\"{BASELINE_DOTS}\" textLength=\"{length}\" \
+                     lengthAdjust=\"spacingAndGlyphs\">"
+                ));
+            } else {
+                let middle = x + length / 2;
+                self.write(format_args!(
+                    "<text x=\"{middle}\" y=\"{BASELINE_DOTS}\" text-anchor=\"middle\">"
+                ));
+            }
             push_escaped(text, &mut self.out);
             self.out.push_str("</text>");
         }
@@ -115,7 +124,7 @@ impl Drawing {
         let left = left(self.paper, modules.len() * module, Align::Center);
         let mut path = String::new();
         for (y, row) in modules.iter().enumerate() {
-            push_runs(row.iter().enumerate().filter(|(_, dark)| **dark).map(|(x, _)| x), y, &mut path);
+            push_row(row.iter().enumerate().filter(|(_, dark)| **dark).map(|(x, _)| x), y, &mut path);
         }
         self.path(&path, left, (module, module));
         self.y += modules.len() * module + usize::from(LINE_DOTS);
@@ -125,17 +134,17 @@ impl Drawing {
         let row_bytes = image.row_bytes().max(1);
         let mut path = String::new();
         for (y, row) in image.rows.chunks_exact(row_bytes).enumerate() {
-            push_runs(black_dots(row), y, &mut path);
+            push_row(black_dots(row), y, &mut path);
         }
         self.path(&path, left(self.paper, row_bytes * 8, align), (1, 1));
     }
 
-    /// A path of unit squares at the current height.
+    /// Strokes of one unit at the current height.
     fn path(&mut self, path: &str, left: usize, (across, down): (usize, usize)) {
         let y = self.y;
         self.write(format_args!(
             "<path transform=\"translate({left} {y}) scale({across} {down})\" \
-             shape-rendering=\"crispEdges\" d=\"{path}\"/>"
+             stroke=\"#000\" shape-rendering=\"crispEdges\" d=\"{path}\"/>"
         ));
     }
 
@@ -149,7 +158,8 @@ fn push_display(out: &mut String, what: impl Display) {
     let _ = write!(out, "{what}");
 }
 
-/// Characters of one width side by side: a browser's font may have other widths for both kinds.
+/// Characters of one width side by side, since a browser's font may have other widths for both kinds; or one that units
+/// lack, since the browser may take it from any font.
 struct Word<'a> {
     text: &'a str,
     /// In normal characters from the line's start.
@@ -164,10 +174,13 @@ fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
         let trimmed = rest.trim_start_matches(' ');
         column += rest.len() - trimmed.len();
         let first = trimmed.chars().next()?;
-        let end = trimmed
-            .char_indices()
-            .find(|&(_, character)| character == ' ' || columns_of(character) != columns_of(first))
-            .map_or(trimmed.len(), |(at, _)| at);
+        let joins = |character: char| {
+            character != ' ' && is_printable(character) && columns_of(character) == columns_of(first)
+        };
+        let end = match is_printable(first) {
+            true => trimmed.find(|character| !joins(character)).unwrap_or(trimmed.len()),
+            false => first.len_utf8(),
+        };
         let (text, after) = trimmed.split_at(end);
         rest = after;
         let columns = text.chars().map(columns_of).sum();
@@ -176,16 +189,22 @@ fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
     })
 }
 
-/// Squares of one row; those side by side are one rectangle.
-fn push_runs(dark: impl Iterator<Item = usize>, y: usize, path: &mut String) {
-    let mut run: Option<(usize, usize)> = None;
-    let mut finish = |run: Option<(usize, usize)>| {
-        if let Some((x, width)) = run {
-            push_display(path, format_args!("M{x} {y}h{width}v1h-{width}z"));
+/// Appends one row of squares as strokes through their middle; those side by side are one stroke. Steps from stroke to
+/// stroke are relative, which makes a dithered logo half as long.
+fn push_row(dark: impl Iterator<Item = usize>, y: usize, path: &mut String) {
+    let mut stroke: Option<(usize, usize)> = None;
+    // Where the last stroke ended.
+    let mut pen = None;
+    let mut finish = |stroke: Option<(usize, usize)>| {
+        let Some((x, width)) = stroke else { return };
+        match pen {
+            None => push_display(path, format_args!("M{x} {y}.5h{width}")),
+            Some(pen) => push_display(path, format_args!("m{} 0h{width}", x - pen)),
         }
+        pen = Some(x + width);
     };
     for x in dark {
-        run = match run {
+        stroke = match stroke {
             Some((start, width)) if start + width == x => Some((start, width + 1)),
             other => {
                 finish(other);
@@ -193,7 +212,7 @@ fn push_runs(dark: impl Iterator<Item = usize>, y: usize, path: &mut String) {
             }
         };
     }
-    finish(run);
+    finish(stroke);
 }
 
 fn push_escaped(text: &str, out: &mut String) {

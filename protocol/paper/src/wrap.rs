@@ -1,10 +1,14 @@
 //! Text in columns: where lines are broken, and how cells share a row.
 
+use crate::LINE_DOTS;
+use crate::layout::PAPER_DOTS_MAX;
 use crate::text::{clean, columns, columns_of};
 use docket_protocol::document::{Align, Cell};
 
 /// A flexible cell below this (two Chinese characters) is too narrow to be read.
 const FLEXIBLE_COLUMNS_MIN: usize = 4;
+/// More lines than a ticket can have; a paragraph with so many is known to be too long.
+const LINES_MAX: usize = (PAPER_DOTS_MAX / LINE_DOTS as u32) as usize;
 /// The narrowest cell that holds a Chinese character.
 const CELL_COLUMNS_MIN: usize = 2;
 
@@ -33,12 +37,14 @@ pub(crate) fn cell_widths(cells: &[Cell], scale: usize, width: usize) -> Option<
     )
 }
 
+/// All paragraphs of a cell. No more than [`LINES_MAX`] and one line are made: nobody prints them.
 pub(crate) fn wrap_cell(cell: &Cell, width: usize) -> Vec<String> {
-    cell.text.split('\n').flat_map(|paragraph| wrap(&clean(paragraph), width)).collect()
+    let paragraphs = cell.text.split('\n').flat_map(|paragraph| wrap(&clean(paragraph), width));
+    paragraphs.take(LINES_MAX + 1).collect()
 }
 
 /// Breaks clean text into lines of at most `width` characters' columns, at a space or before or after a Chinese
-/// character where it can, inside a word where it must. Empty text is one empty line.
+/// character where it can, inside a word where it must. Empty text is one empty line. What lies far beyond [`LINES_MAX`] is not looked at.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -46,6 +52,9 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     // Where the line may be broken: bytes before it, and columns.
     let mut break_at = None;
     for character in text.chars() {
+        if lines.len() > LINES_MAX {
+            break;
+        }
         let wide = columns_of(character);
         if used + wide > width && !line.is_empty() {
             if character == ' ' {
