@@ -3,6 +3,7 @@
 mod bad_input;
 mod console;
 mod enrolment;
+mod fault_matrix;
 mod full_disk;
 mod kills;
 mod lab;

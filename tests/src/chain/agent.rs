@@ -106,13 +106,7 @@ impl Agent {
             )?;
         }
         // Many agents on one machine: none has the usual port.
-        writeln!(
-            text,
-            "[page]
-listen = \"127.0.0.1:0\"
-{}",
-            self.options.page
-        )?;
+        writeln!(text, "[page]\nlisten = \"127.0.0.1:0\"\n{}", self.options.page)?;
         Ok(std::fs::write(self.folder.join("agent.toml"), text)?)
     }
 

@@ -15,6 +15,7 @@ use super::realtime::{Request, Scanner};
 use super::receipt::Receipt;
 use super::sheet::{Sheet, Stack};
 use super::status::{Conditions, Paper, Status};
+use crate::platform::orders::Chance;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,8 @@ pub(super) struct Device {
     refusing: bool,
     silent: bool,
     hanging: bool,
+    /// Where it garbles, what comes instead of its answers: any bytes, the same ones in each run.
+    garbage: Option<Chance>,
     lines_left: Option<u32>,
     jam_at_next_cut: bool,
     drop_after: Option<u64>,
@@ -102,6 +105,7 @@ impl Device {
             refusing: false,
             silent: false,
             hanging: false,
+            garbage: None,
             lines_left: None,
             jam_at_next_cut: false,
             drop_after: None,
@@ -274,6 +278,7 @@ impl Device {
             Fault::Power(true) => self.powered = true,
             Fault::Silent(on) => self.silent = on,
             Fault::Hang(on) => self.hanging = on,
+            Fault::Garbage(on) => self.garbage = on.then(|| Chance::new(self.received)),
         }
         self.tell_changes(before);
         if self.works() && !worked {
@@ -319,6 +324,7 @@ impl Device {
             refusing: self.refusing,
             silent: self.silent,
             hanging: self.hanging,
+            garbling: self.garbage.is_some(),
             connected: self.connected,
             connections: self.connections,
             bytes_received: self.received,
@@ -484,7 +490,10 @@ impl Device {
     fn reply(&mut self, bytes: &[u8]) {
         let deaf = self.silent || self.hanging || !self.powered || !self.connected;
         if !deaf && self.replies.len() + bytes.len() <= REPLIES_BYTES_MAX {
-            self.replies.extend_from_slice(bytes);
+            match &mut self.garbage {
+                Some(chance) => self.replies.extend(bytes.iter().map(|_| chance.bits().to_le_bytes()[0])),
+                None => self.replies.extend_from_slice(bytes),
+            }
         }
     }
 

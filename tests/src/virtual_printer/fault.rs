@@ -43,6 +43,8 @@ pub enum Fault {
     Silent(bool),
     /// Takes nothing, prints nothing, answers nothing.
     Hang(bool),
+    /// Takes bytes and prints, but what it answers arrives as other bytes: a bad cable, a cheap converter.
+    Garbage(bool),
 }
 
 /// The commands as `help` shows them.
@@ -59,6 +61,7 @@ unplug | plug
 power off | on
 silent on | off
 hang on | off
+garbage on | off
 status                       (as JSON)
 help";
 
@@ -111,6 +114,7 @@ impl FromStr for Fault {
             ["power", state] => Fault::Power(switch(state)?),
             ["silent", state] => Fault::Silent(switch(state)?),
             ["hang", state] => Fault::Hang(switch(state)?),
+            ["garbage", state] => Fault::Garbage(switch(state)?),
             _ => {
                 let cause = format!("`{}` is not a command", command.trim());
                 return Err(CommandError { code: "unknown-command", cause });
@@ -152,6 +156,7 @@ mod tests {
             ("cutter ok", Fault::CutterOk),
             ("heat on", Fault::Heat(true)),
             ("fatal off", Fault::Fatal(false)),
+            ("garbage on", Fault::Garbage(true)),
             ("unplug", Fault::Unplugged(true)),
             ("plug", Fault::Unplugged(false)),
             ("offline", Fault::Offline(true)),

@@ -115,6 +115,8 @@ pub struct Status {
     pub silent: bool,
     /// Takes nothing.
     pub hanging: bool,
+    /// What it answers arrives as other bytes.
+    pub garbling: bool,
     /// A client is connected; on a serial line or USB, which know of no clients, that it is there and switched on.
     pub connected: bool,
     /// Connections accepted since the start, or how often it was plugged in or switched on.
@@ -171,6 +173,7 @@ impl Status {
             "refusing": self.refusing,
             "silent": self.silent,
             "hanging": self.hanging,
+            "garbling": self.garbling,
             "connected": self.connected,
             "connections": self.connections,
             "bytes_received": self.bytes_received,
