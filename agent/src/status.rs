@@ -9,7 +9,7 @@ use crate::printing::profile::{FenceKind, NamedFact};
 use crate::spool::{Counts, HeldTicket, Spool};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::AgentStatus;
-use docket_protocol::printer::{Condition, PrinterHealth};
+use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::session::LinkState;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -125,6 +125,9 @@ pub struct HeldView {
     pub attempts: u16,
     /// Since when it waits.
     pub since: UnixMs,
+    /// Why: the name of a `Doubt`.
+    #[serde(default)]
+    pub doubt: Option<String>,
 }
 
 impl From<HeldTicket> for HeldView {
@@ -135,6 +138,7 @@ impl From<HeldTicket> for HeldView {
             printer: held.printer.to_string(),
             attempts: held.attempts,
             since: held.since,
+            doubt: held.doubt.map(|doubt| doubt.as_str().to_owned()),
         }
     }
 }
@@ -197,7 +201,15 @@ impl Reporter {
     }
 
     fn compose(&self, counts: &Counts) -> AgentStatus {
-        let printers = self.printers.iter().map(|printer| printer.borrow().clone()).collect();
+        let printers = self.printers.iter().map(|printer| {
+            let mut health = printer.borrow().clone();
+            // That a person has it wait is the queue's business, and as much a reason why nothing comes out.
+            if let Some(since) = counts.paused_since(&health.printer) {
+                health.conditions.push(Since { condition: Condition::Paused, since });
+            }
+            health
+        });
+        let printers = printers.collect();
         AgentStatus { printers, waiting: counts.waiting, held: counts.held, spool_full: counts.full }
     }
 

@@ -1,6 +1,6 @@
 //! Printing: from a claimed ticket to paper, and how that is known.
 //!
-//! * [`docket_paper`] lays tickets out and makes their bytes.
+//! * [`docket_paper`] lays tickets out and makes their bytes; [`slip`]: with which marks, and how often.
 //! * [`status`]: what a printer's bytes mean. [`asking`]: how it is asked. [`health`]: what is wrong with it, and since
 //!   when. [`flapping`]: what of that people are told.
 //! * [`profile`]: what one unit can do, and how that is known.
@@ -21,6 +21,7 @@ pub mod job;
 pub mod journal;
 pub mod profile;
 pub mod queue;
+pub mod slip;
 pub mod status;
 pub mod transport;
 

@@ -66,9 +66,10 @@ impl Desk {
         demand.out_since.get_or_insert(now);
     }
 
-    /// A ticket came out of it: it is back.
-    pub(super) fn has_printed(&mut self, printer: usize) {
-        self.printers[printer].out_since = None;
+    /// A ticket came out of it: it is back, or has been until now.
+    pub(super) fn has_printed(&mut self, printer: usize, now: Instant) {
+        let demand = &mut self.printers[printer];
+        demand.out_since = (demand.want == 0).then_some(now);
     }
 
     /// The printer that takes from the queue of `home` now, where it is another one: the first of the chain of
@@ -169,13 +170,19 @@ mod tests {
         }
         // It prints: the time begins anew when it goes.
         desk.set_want(0, 1, later(start, 2_000));
-        desk.has_printed(0);
+        desk.has_printed(0, later(start, 2_050));
         desk.set_want(0, 0, later(start, 2_100));
         assert_eq!(desk.stand_in(0, nobody, later(start, 3_099)), None);
         assert_eq!(desk.stand_in(0, nobody, later(start, 3_100)), Some(1));
+        // Its last ticket is known to be out only after it has gone.
+        desk.set_want(0, 1, later(start, 3_200));
+        desk.set_want(0, 0, later(start, 3_300));
+        desk.has_printed(0, later(start, 3_400));
+        assert_eq!(desk.stand_in(0, nobody, later(start, 4_399)), None);
+        assert_eq!(desk.stand_in(0, nobody, later(start, 4_400)), Some(1));
         // So it does after a while without anything to print.
-        desk.set_want(0, 1, later(start, 4_000));
-        desk.set_want(0, 0, later(start, 4_000 + STEADY_MS_MIN));
-        assert_eq!(desk.stand_in(0, nobody, later(start, 4_000 + STEADY_MS_MIN)), None);
+        desk.set_want(0, 1, later(start, 5_000));
+        desk.set_want(0, 0, later(start, 5_000 + STEADY_MS_MIN));
+        assert_eq!(desk.stand_in(0, nobody, later(start, 5_000 + STEADY_MS_MIN)), None);
     }
 }

@@ -1,5 +1,6 @@
 //! A ticket in a printer's hands: how it gets there, and what comes of it.
 
+use super::outbox::Told;
 use super::store::seq;
 use super::work::Work;
 use super::{ATTEMPTS_MAX, Claim, Ending, Finish, OnUnknown};
@@ -173,10 +174,18 @@ impl Work<'_> {
         match outcome {
             Outcome::Printed(evidence) => self
                 .prepare(
-                    "UPDATE tickets SET state = 2, began_at = ?2, ended_at = ?3, told = ?4, evidence = ?5
+                    "UPDATE tickets SET state = 2, began_at = ?2, ended_at = ?3, evidence = ?4, told = ?5,
+                            told_seq = ?6
                      WHERE id = ?1",
                 )?
-                .execute(params![id, finish.began_at.0, finish.ended_at.0, told, evidence.as_str()])?,
+                .execute(params![
+                    id,
+                    finish.began_at.0,
+                    finish.ended_at.0,
+                    evidence.as_str(),
+                    told.bytes,
+                    told.seq
+                ])?,
             Outcome::Unknown(doubt) => {
                 self.end_in_doubt(finish, 0, finish.repeat.saturating_add(1), doubt, &told)?
             }
@@ -198,11 +207,11 @@ impl Work<'_> {
         state: u8,
         repeat: u16,
         doubt: Doubt,
-        told: &[u8],
+        told: &Told,
     ) -> rusqlite::Result<usize> {
         self.prepare(
             "UPDATE tickets SET state = ?2, attempt = ?3, repeat = ?4, began_at = ?5, ended_at = ?6, doubt = ?7,
-                    told = ?8
+                    told = ?8, told_seq = ?9
              WHERE id = ?1",
         )?
         .execute(params![
@@ -213,7 +222,8 @@ impl Work<'_> {
             finish.began_at.0,
             finish.ended_at.0,
             doubt.as_str(),
-            told,
+            told.bytes,
+            told.seq,
         ])
     }
 

@@ -42,7 +42,8 @@ impl Expired {
 impl Work<'_> {
     /// Takes expired tickets out of their queues, and notes when the next ones do.
     pub(super) fn expire(&mut self) -> rusqlite::Result<()> {
-        if self.next_expiry()?.is_some_and(|at| at <= self.now) {
+        self.known.expires_at = self.next_expiry()?;
+        if self.known.has_expired(self.now) {
             let expired = self
                 .prepare(
                     "SELECT place, id, printer, pinned, attempt, repeat FROM tickets
@@ -53,8 +54,8 @@ impl Work<'_> {
             for ticket in &expired {
                 self.expire_one(ticket)?;
             }
+            self.known.expires_at = self.next_expiry()?;
         }
-        self.known.expires_at = self.next_expiry()?;
         Ok(())
     }
 
@@ -72,8 +73,10 @@ impl Work<'_> {
             ended_at: self.now,
         });
         let told = self.report(&told)?;
-        self.prepare("UPDATE tickets SET state = 3, ended_at = ?2, doubt = ?3, told = ?4 WHERE place = ?1")?
-            .execute(params![ticket.place, self.now.0, Doubt::Expired.as_str(), told])?;
+        self.prepare(
+            "UPDATE tickets SET state = 3, ended_at = ?2, doubt = ?3, told = ?4, told_seq = ?5 WHERE place = ?1",
+        )?
+        .execute(params![ticket.place, self.now.0, Doubt::Expired.as_str(), told.bytes, told.seq])?;
         if let Some(queue) = self.queue_of(&ticket.printer) {
             self.known.printers[queue].leave(ticket.pinned);
         }

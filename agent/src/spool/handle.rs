@@ -253,7 +253,8 @@ pub struct ClaimPort {
 
 impl ClaimPort {
     /// From now on this printer holds up to `level` tickets, at most [`CLAIMS_MAX`], those in flight
-    /// included; the spool tops it up with each commit. 0 takes no more.
+    /// included; the spool tops it up with each commit. 0 takes no more: the printer cannot print, and its
+    /// backup takes over in time. A paused printer goes on wanting: the spool gives it nothing.
     ///
     /// # Errors
     /// [`SpoolError::Closed`].

@@ -42,6 +42,7 @@ mod command;
 mod error;
 mod expiry;
 mod handle;
+mod outbox;
 mod people;
 mod recovery;
 mod schema;

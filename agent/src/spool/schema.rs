@@ -34,7 +34,7 @@ const MIGRATIONS: &[&str] = &["
     -- printer: whose queue it is in. pinned: a person chose that printer, so no other takes it.
     -- state: 0 queued, 1 claimed by taken_by, 2 printed by taken_by, 3 held.
     -- attempt: begun attempts that have ended in doubt or were followed by a person's reprint.
-    -- told: the last outcome as it was reported.
+    -- told: the last outcome as it was reported; told_seq: the place of that report.
     CREATE TABLE tickets (
         place       INTEGER PRIMARY KEY,
         id          BLOB NOT NULL UNIQUE,
@@ -56,7 +56,8 @@ const MIGRATIONS: &[&str] = &["
         ended_at    INTEGER,
         evidence    TEXT,
         doubt       TEXT,
-        told        BLOB
+        told        BLOB,
+        told_seq    INTEGER
     ) STRICT;
     CREATE INDEX tickets_queued ON tickets (printer, urgent DESC, place) WHERE state = 0;
     CREATE INDEX tickets_expiring ON tickets (expires_at) WHERE state = 0 AND expires_at IS NOT NULL;

@@ -238,8 +238,9 @@ impl Store {
         });
         match committed {
             Ok(committed) => {
-                self.known = work.known;
-                work.printed.iter().for_each(|&printer| self.desk.has_printed(printer));
+                let Work { known, printed, at, .. } = work;
+                self.known = known;
+                printed.into_iter().for_each(|printer| self.desk.has_printed(printer, at));
                 Ok(committed)
             }
             Err(error) => {

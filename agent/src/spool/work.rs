@@ -5,7 +5,7 @@ use super::backup::Desk;
 use super::claims::{Claims, Queue};
 use super::command::{Reply, Write};
 use super::store::{Known, number};
-use docket_protocol::frame::{payload, read_payload};
+use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::message::{Item, Report};
 use docket_protocol::ticket::Ticket;
@@ -123,13 +123,7 @@ impl<'s> Work<'s> {
         if self.store_in(&queue, seq, ticket, item)? {
             return Ok(());
         }
-        let told: Option<Vec<u8>> = self
-            .prepare("SELECT told FROM tickets WHERE id = ?1")?
-            .query_row([ticket.id.as_bytes()], |row| row.get(0))?;
-        match told {
-            Some(told) => self.append(&told),
-            None => Ok(()),
-        }
+        self.tell_again(ticket.id)
     }
 
     /// Puts a ticket into a queue; `false` where it is known already.
@@ -181,23 +175,6 @@ impl<'s> Work<'s> {
         self.options.printers.iter().position(|known| known.name.as_str() == printer)
     }
 
-    fn renumber(&mut self, after: Seq) -> rusqlite::Result<Seq> {
-        // By way of negative places, so that old and new ones never meet.
-        self.prepare("UPDATE outbox SET seq = -seq")?.execute([])?;
-        let pending: Vec<i64> = self
-            .prepare("SELECT seq FROM outbox ORDER BY seq DESC")?
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        let mut place = after;
-        for old in pending {
-            place = place.next();
-            self.prepare("UPDATE outbox SET seq = ?2 WHERE seq = ?1")?
-                .execute(params![old, number(place)])?;
-        }
-        self.known.assigned_up_to = place;
-        Ok(place)
-    }
-
     fn retain(&mut self) -> rusqlite::Result<()> {
         let oldest = self.now.0 - i64::from(self.options.retention_days) * DAY_MS;
         let old: Vec<i64> = self
@@ -212,20 +189,6 @@ impl<'s> Work<'s> {
         }
         self.prepare("DELETE FROM unreadable WHERE received_at < ?1")?.execute([oldest])?;
         self.old_rows_left |= !old.is_empty();
-        Ok(())
-    }
-
-    /// Appends a report to the outbox, and gives back its bytes.
-    pub(super) fn report(&mut self, report: &Report) -> rusqlite::Result<Vec<u8>> {
-        let told = payload(report);
-        self.append(&told)?;
-        Ok(told)
-    }
-
-    fn append(&mut self, told: &[u8]) -> rusqlite::Result<()> {
-        let place = self.known.assigned_up_to.next();
-        self.prepare("INSERT INTO outbox VALUES (?1, ?2)")?.execute(params![number(place), told])?;
-        self.known.assigned_up_to = place;
         Ok(())
     }
 

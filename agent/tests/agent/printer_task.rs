@@ -1,7 +1,8 @@
 //! A printer's task against a printer that the test plays itself, byte by byte.
 
 use crate::far_end::FarEnd;
-use crate::samples::{PATIENCE, front, items, open, reports, within};
+use crate::samples::{PATIENCE, front, item, items, open, reports, ticket, within};
+use docket_agent::printing::job::PREFLIGHT_FRESH_MS;
 use docket_agent::printing::profile::Pins;
 use docket_agent::printing::{Address, Paper, PrinterConfig, run_printer, unknown_health};
 use docket_agent::spool::Spool;
@@ -9,6 +10,8 @@ use docket_protocol::ids::Seq;
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::{Condition, PrinterHealth};
+use docket_protocol::ticket::Ticket;
+use std::time::{Duration, Instant};
 use tempfile::{TempDir, tempdir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -315,6 +318,58 @@ async fn stopping_lets_the_ticket_in_flight_finish_and_gives_back_the_rest() {
     assert_eq!(reports(&stage.spool).await.len(), 1);
     assert_eq!(stage.spool.cursors().assigned_up_to, Seq(1));
     assert_eq!(states(&stage.folder), [2, 0, 0]);
+}
+
+#[tokio::test]
+async fn copies_are_one_job_with_one_outcome() {
+    let stage = Stage::new().await;
+    let mut unit = stage.connection().await;
+    unit.answer(CLEAN).await;
+    let twice = Ticket { copies: 2, maybe_printed: true, ..ticket(1, "front") };
+    stage.spool.receive(vec![(Seq(1), item(&twice)), (Seq(2), item(&ticket(2, "front")))]).await.unwrap();
+    while !unit.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await {
+        unit.say(&CLEAN).await;
+    }
+    // The first copy ends with a cut and without a fence.
+    let first = unit.until(&CUT).await;
+    let (second, fences) = unit.ticket().await;
+    for copy in [&first, &second] {
+        assert!(contains(copy, "【补打 1】") && contains(copy, "No.1"), "{copy:x?}");
+    }
+    unit.say(&fences[0]).await;
+    unit.say(&fences[1]).await;
+    let (next, fences) = unit.ticket_or_answer().await;
+    assert!(contains(&next, "No.2"));
+    unit.say(&fences[0]).await;
+    unit.say(&fences[1]).await;
+    let printed = Outcome::Printed(Evidence::Fence);
+    assert_eq!(stage.outcomes(2).await, [(printed, 1), (printed, 0)]);
+}
+
+#[tokio::test]
+async fn a_pause_takes_back_what_was_not_begun() {
+    let mut stage = Stage::new().await;
+    let mut unit = stage.connection().await;
+    unit.answer(CLEAN).await;
+    stage.health("heard", |health| health.heard_at.is_some()).await;
+    // Its answer is not fresh any more: it is asked before the ticket begins, and takes its time.
+    tokio::time::sleep(Duration::from_millis(PREFLIGHT_FRESH_MS * 2)).await;
+    stage.spool.receive(items(1)).await.unwrap();
+    assert!(!unit.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await, "it begins without asking");
+    assert_eq!(states(&stage.folder), [1], "claimed");
+    stage.spool.set_paused(front(), true).await.unwrap();
+    unit.say(&CLEAN).await;
+    let deadline = Instant::now() + PATIENCE;
+    while states(&stage.folder) != [0] {
+        assert!(Instant::now() < deadline, "{:?}", states(&stage.folder));
+        tokio::task::yield_now().await;
+    }
+    stage.spool.set_paused(front(), false).await.unwrap();
+    let (body, fences) = unit.ticket_or_answer().await;
+    assert!(contains(&body, "No.1") && !contains(&body, "补打"), "no byte of it had left");
+    unit.say(&fences[0]).await;
+    unit.say(&fences[1]).await;
+    assert_eq!(stage.outcomes(1).await, [(Outcome::Printed(Evidence::Fence), 0)]);
 }
 
 pub fn states(folder: &TempDir) -> Vec<u8> {

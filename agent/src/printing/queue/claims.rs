@@ -1,12 +1,13 @@
 //! A printer's claims on the spool: what it holds, what is in flight, and what becomes of both.
 
 use crate::clock;
-use crate::printing::Paper;
 use crate::printing::job::{Lost, Machine};
 use crate::printing::journal::{Journal, JournalError, Record};
 use crate::printing::profile::Profile;
+use crate::printing::{Paper, slip};
 use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, SpoolError};
-use docket_paper::{escpos, layout};
+use docket_paper::escpos::{self, Dialect};
+use docket_paper::font::Fonts;
 use docket_protocol::ids::{PrinterName, TicketId};
 use docket_protocol::outcome::Evidence;
 use std::collections::VecDeque;
@@ -39,6 +40,8 @@ struct Current {
 pub(super) struct Claims {
     printer: PrinterName,
     paper: Paper,
+    /// What the unit is taken to understand.
+    dialect: Dialect,
     port: ClaimPort,
     journal: Journal,
     queue: VecDeque<Prepared>,
@@ -55,6 +58,7 @@ impl Claims {
         Self {
             printer,
             paper,
+            dialect: Dialect::default(),
             port,
             journal,
             queue: VecDeque::new(),
@@ -71,7 +75,8 @@ impl Claims {
     }
 
     /// Remembers what a unit has shown.
-    pub(super) async fn learn(&self, unit: &str, profile: Profile) -> Result<(), SpoolError> {
+    pub(super) async fn learn(&mut self, unit: &str, profile: Profile) -> Result<(), SpoolError> {
+        self.dialect = profile.dialect();
         self.port.learn(unit, profile.to_words()).await
     }
 
@@ -113,9 +118,17 @@ impl Claims {
 
     /// A claim comes: its bytes are made while another ticket is in flight.
     pub(super) fn take(&mut self, claim: Claim) {
-        let lines = layout::lay_out(&claim.ticket.document, self.paper, claim.repeat);
-        let content = escpos::encode(&lines);
-        self.queue.push_back(Prepared { claim, content });
+        let lines = slip::lines(&claim, self.paper);
+        // No font is opened before a character needs one, and none is kept.
+        let encoded = escpos::encode(&lines, self.paper, &self.dialect, &mut Fonts::installed());
+        if !encoded.missing.is_empty() {
+            // How many, not which: they may be part of a name.
+            tracing::warn!(
+                code = "glyphs-missing", printer = %self.printer, ticket = %claim.ticket.id,
+                characters = encoded.missing.len(), "printed as boxes: neither printer nor fonts have them"
+            );
+        }
+        self.queue.push_back(Prepared { claim, content: encoded.bytes });
     }
 
     /// A claim comes that cannot be printed now.
@@ -128,6 +141,7 @@ impl Claims {
         &mut self,
         machine: &mut Machine,
         goes_on: bool,
+        is_paused: bool,
     ) -> Result<(), SpoolError> {
         let want = if goes_on && machine.accepts() { claims_ahead(self.pace) } else { 0 };
         if want != self.want {
@@ -137,7 +151,8 @@ impl Claims {
         while let Some(claim) = self.port.try_next() {
             self.take(claim);
         }
-        if want == 0 && !self.queue.is_empty() {
+        // The spool gives a paused printer no more tickets; this is about those that it has given.
+        if (want == 0 || is_paused) && !self.queue.is_empty() {
             machine.stand_down();
             self.give_back_queue().await?;
         }

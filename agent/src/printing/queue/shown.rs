@@ -89,6 +89,11 @@ impl Shown {
         self.health.borrow().conditions.iter().any(|since| since.condition == condition)
     }
 
+    /// Whether a person has told the printer to wait.
+    pub(super) fn is_paused(&self) -> bool {
+        self.counts.borrow().paused_since(&self.printer).is_some()
+    }
+
     fn waiting(&self) -> u32 {
         let counts = self.counts.borrow();
         counts.printers.iter().find(|(name, _)| *name == self.printer).map_or(0, |&(_, waiting)| waiting)
