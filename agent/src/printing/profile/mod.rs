@@ -184,8 +184,12 @@ pub struct Profile {
     pub cutter: Fact<bool>,
     /// It makes QR codes by itself (GS ( k).
     pub qr: Fact<bool>,
-    /// FS & and FS . switch Chinese characters on and off.
-    pub kanji: Fact<bool>,
+    /// It makes bar codes by itself (GS k).
+    pub barcode: Fact<bool>,
+    /// It has a buzzer (ESC B).
+    pub buzzer: Fact<bool>,
+    /// It has a Chinese font, and FS & turns it on.
+    pub chinese: Fact<bool>,
     /// FS ! sets the size of Chinese characters.
     pub kanji_size: Fact<bool>,
     /// Dots across its paper; 0 is not known.
@@ -204,7 +208,9 @@ impl Default for Profile {
             transmit: Fact::assumed(Transmit::No),
             cutter: Fact::assumed(true),
             qr: Fact::assumed(true),
-            kanji: Fact::assumed(true),
+            barcode: Fact::assumed(true),
+            buzzer: Fact::assumed(true),
+            chinese: Fact::assumed(true),
             kanji_size: Fact::assumed(true),
             dots: Fact::assumed(0),
         }
@@ -215,16 +221,6 @@ impl Profile {
     /// Whether it is known to answer real-time queries: one that does and is silent gets no tickets.
     pub fn answers_status(&self) -> bool {
         self.status.is_settled() && self.status.value.any()
-    }
-
-    /// What its tickets are written in.
-    pub fn dialect(&self) -> Dialect {
-        Dialect {
-            chinese: self.kanji.value,
-            kanji_size: self.kanji_size.value,
-            qr: self.qr.value,
-            ..Dialect::default()
-        }
     }
 
     /// The best fence that it is known to have.
@@ -246,6 +242,17 @@ impl Profile {
         let has_best = self.process.is_settled() && self.process.value;
         let is_pinned = self.process.source == Source::Pinned && self.transmit.source == Source::Pinned;
         !has_best && !is_pinned
+    }
+
+    /// What a ticket's bytes may count on.
+    pub fn dialect(&self) -> Dialect {
+        Dialect {
+            chinese: self.chinese.value,
+            kanji_size: self.kanji_size.value,
+            qr: self.qr.value,
+            barcode: self.barcode.value,
+            buzzer: self.buzzer.value,
+        }
     }
 
     /// What was probed, as the spool keeps it.
@@ -301,7 +308,9 @@ impl Profile {
             },
             flag("cutter", self.cutter),
             flag("qr", self.qr),
-            flag("kanji", self.kanji),
+            flag("barcode", self.barcode),
+            flag("buzzer", self.buzzer),
+            flag("chinese", self.chinese),
             flag("kanji-size", self.kanji_size),
         ];
         if self.dots.value > 0 {

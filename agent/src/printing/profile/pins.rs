@@ -23,9 +23,15 @@ pub struct Pins {
     /// Whether it makes QR codes by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qr: Option<bool>,
-    /// Whether FS & and FS . switch Chinese characters.
+    /// Whether it makes bar codes by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kanji: Option<bool>,
+    pub barcode: Option<bool>,
+    /// Whether it has a buzzer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buzzer: Option<bool>,
+    /// Whether it has a Chinese font, and FS & turns it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chinese: Option<bool>,
     /// Whether FS ! sets the size of Chinese characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kanji_size: Option<bool>,
@@ -95,7 +101,9 @@ impl Pins {
         let flags = [
             (&mut profile.cutter, self.cutter),
             (&mut profile.qr, self.qr),
-            (&mut profile.kanji, self.kanji),
+            (&mut profile.barcode, self.barcode),
+            (&mut profile.buzzer, self.buzzer),
+            (&mut profile.chinese, self.chinese),
             (&mut profile.kanji_size, self.kanji_size),
         ];
         for (fact, pin) in flags {

@@ -6,7 +6,7 @@ use crate::printing::journal::{Journal, JournalError, Record};
 use crate::printing::profile::Profile;
 use crate::printing::{Paper, slip};
 use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, SpoolError};
-use docket_paper::escpos;
+use docket_paper::escpos::{self, Dialect};
 use docket_paper::font::Fonts;
 use docket_protocol::ids::{PrinterName, TicketId};
 use docket_protocol::outcome::Evidence;
@@ -40,6 +40,8 @@ struct Current {
 pub(super) struct Claims {
     printer: PrinterName,
     paper: Paper,
+    /// What the unit is taken to understand.
+    dialect: Dialect,
     port: ClaimPort,
     journal: Journal,
     queue: VecDeque<Prepared>,
@@ -56,6 +58,7 @@ impl Claims {
         Self {
             printer,
             paper,
+            dialect: Dialect::default(),
             port,
             journal,
             queue: VecDeque::new(),
@@ -72,7 +75,8 @@ impl Claims {
     }
 
     /// Remembers what a unit has shown.
-    pub(super) async fn learn(&self, unit: &str, profile: Profile) -> Result<(), SpoolError> {
+    pub(super) async fn learn(&mut self, unit: &str, profile: Profile) -> Result<(), SpoolError> {
+        self.dialect = profile.dialect();
         self.port.learn(unit, profile.to_words()).await
     }
 
@@ -113,10 +117,10 @@ impl Claims {
     }
 
     /// A claim comes: its bytes are made while another ticket is in flight.
-    pub(super) fn take(&mut self, claim: Claim, profile: &Profile) {
+    pub(super) fn take(&mut self, claim: Claim) {
         let lines = slip::lines(&claim, self.paper);
         // No font is opened before a character needs one, and none is kept.
-        let encoded = escpos::encode(&lines, self.paper, &profile.dialect(), &mut Fonts::installed());
+        let encoded = escpos::encode(&lines, self.paper, &self.dialect, &mut Fonts::installed());
         if !encoded.missing.is_empty() {
             // How many, not which: they may be part of a name.
             tracing::warn!(
@@ -145,8 +149,9 @@ impl Claims {
             self.want = want;
         }
         while let Some(claim) = self.port.try_next() {
-            self.take(claim, &machine.profile());
+            self.take(claim);
         }
+        // The spool gives a paused printer no more tickets; this is about those that it has given.
         if (want == 0 || is_paused) && !self.queue.is_empty() {
             machine.stand_down();
             self.give_back_queue().await?;

@@ -138,7 +138,7 @@ impl Task {
     }
 
     /// What is known of a unit before it is asked.
-    async fn profile(&self, unit: &str) -> Result<Profile, SpoolError> {
+    async fn profile(&mut self, unit: &str) -> Result<Profile, SpoolError> {
         let usb = UsbIdentity::ids_of_unit(unit).or_else(|| self.config.address.usb_ids());
         let profile = self.config.profile.profile(usb, &self.claims.facts(unit).await?);
         // So that it is known which unit stands where.
@@ -183,7 +183,8 @@ impl Task {
             {
                 return Ok(Left::Stopping);
             }
-            self.claims.look_after(machine, stop_at.is_none(), self.shown.is_paused()).await?;
+            let is_paused = self.shown.is_paused();
+            self.claims.look_after(machine, stop_at.is_none(), is_paused).await?;
             self.claims.begin_next(machine);
             let heard_at = machine.take_heard().then(clock::now);
             self.shown.publish(Some(machine.conditions()), heard_at);
@@ -201,7 +202,7 @@ impl Task {
                 happened = port.next(machine.to_send()) => if let Some(lost) = tell(machine, happened) {
                     return Ok(lost);
                 },
-                claim = self.claims.next() => self.claims.take(claim?, &machine.profile()),
+                claim = self.claims.next() => self.claims.take(claim?),
                 () = &mut timer => machine.handle_timeout(Instant::now()),
                 () = until_stopping(&mut self.shutdown), if stop_at.is_none() => {}
                 // Only where nothing else would show that tickets pile up.

@@ -89,7 +89,7 @@ impl Shown {
         self.health.borrow().conditions.iter().any(|since| since.condition == condition)
     }
 
-    /// The spool gives no more tickets then; this is about those that it has given.
+    /// Whether a person has told the printer to wait.
     pub(super) fn is_paused(&self) -> bool {
         self.counts.borrow().paused_since(&self.printer).is_some()
     }
