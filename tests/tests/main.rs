@@ -6,6 +6,7 @@ mod enrolment;
 mod full_disk;
 mod kills;
 mod main_job;
+mod paper;
 mod printer_faults;
 mod templates;
 mod wine;

@@ -1,9 +1,7 @@
 //! Lines become ESC/POS bytes.
 //!
-//! The `escpos` crate makes the commands whose bytes are right in it, once, through a driver that collects
-//! them: a ticket is then put together by copying, which takes microseconds, where the crate makes several
-//! small vectors for each command. What it lacks (FS &, FS !, FS -, raster in bands) or has wrong (cut, drawer) is
-//! spelled out here, from `spec/escpos.md`.
+//! The `escpos` crate makes the commands whose bytes are right in it (`commands`). What it lacks (FS &, FS !, FS -,
+//! raster in bands) or has wrong (cut, drawer) is spelled out here, from `spec/escpos.md`.
 //!
 //! # What is drawn
 //! A line with a character that the unit has no shape for goes out as raster, all of it: raster commands cannot stand
@@ -11,19 +9,17 @@
 //! printed in its place. What a unit has no command for is drawn too, and so is a code whose command would hold a
 //! real-time command (`10 04`: the length of a QR code with 1,037 bytes).
 
+mod commands;
+
 use crate::glyphs::Glyphs;
 use crate::line::Line;
 use crate::picture::draw_line;
 use crate::raster::{has_real_time, push_bands, trim_right};
 use crate::text::{columns_of, is_printable, push_gb18030};
 use crate::{CHARACTER_DOTS, Paper};
+use commands::{Commands, commands, qr};
 use docket_protocol::document::{Align, Style, Symbology};
-use escpos::driver::Driver;
-use escpos::printer::Printer;
-use escpos::utils::{JustifyMode, Protocol, QRCodeCorrectionLevel, QRCodeModel, QRCodeOption, UnderlineMode};
-use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 /// FS &: Chinese characters on.
 const KANJI_ON: [u8; 2] = [0x1C, 0x26];
@@ -54,8 +50,8 @@ const BARCODE: [u8; 2] = [0x1D, 0x6B];
 const BARCODE_EAN_13: u8 = 67;
 const BARCODE_CODE_128: u8 = 73;
 const LINE_FEED: u8 = 0x0A;
-/// Sizes of GS !: 1 to 8 in both directions.
-const SCALES: u8 = 8;
+/// What fills the columns of a character that a unit without a Chinese font lacks.
+const LATIN_PLACEHOLDER: u8 = b'?';
 /// What a ticket of 30 lines takes.
 const BYTES_USUAL: usize = 2_048;
 
@@ -64,7 +60,7 @@ const BYTES_USUAL: usize = 2_048;
 pub struct Dialect {
     /// It has a Chinese font, and FS & turns it on. Without it everything but ASCII is drawn.
     pub chinese: bool,
-    /// FS !: it sizes Chinese characters. Without it GS ! alone does.
+    /// FS ! and FS -: it sizes and underlines Chinese characters. Without it GS ! and ESC - alone do.
     pub kanji_size: bool,
     /// GS ( k: it makes QR codes. Without it they are drawn.
     pub qr: bool,
@@ -222,7 +218,7 @@ impl Encoder<'_> {
     }
 
     fn has(&self, character: char) -> bool {
-        character.is_ascii() || (self.dialect.chinese && is_printable(character))
+        character.is_ascii() || character.is_whitespace() || (self.dialect.chinese && is_printable(character))
     }
 
     fn text(&mut self, text: &str) {
@@ -232,7 +228,10 @@ impl Encoder<'_> {
         for character in text.chars() {
             match u8::try_from(character) {
                 Ok(byte) if character.is_ascii() => self.out.push(byte),
-                _ => self.out.extend(std::iter::repeat_n(b'?', columns_of(character))),
+                _ => {
+                    let shown = if character.is_whitespace() { b' ' } else { LATIN_PLACEHOLDER };
+                    self.out.extend(std::iter::repeat_n(shown, columns_of(character)));
+                }
             }
         }
     }
@@ -252,9 +251,10 @@ impl Encoder<'_> {
                 Align::Right => &commands.right,
             });
         }
+        let has_kanji_style = self.dialect.chinese && self.dialect.kanji_size;
         let is_resized = (style.width, style.height) != (was.width, was.height);
         if is_resized {
-            if self.dialect.chinese && self.dialect.kanji_size {
+            if has_kanji_style {
                 let wide = if style.width > 1 { KANJI_WIDE } else { 0 };
                 let tall = if style.height > 1 { KANJI_TALL } else { 0 };
                 let underlined = if style.underline { KANJI_UNDERLINED } else { 0 };
@@ -262,9 +262,7 @@ impl Encoder<'_> {
                 out.push(wide | tall | underlined);
             }
             // Last, so that it has the last word where both mean the same characters.
-            let width = usize::from(style.width.clamp(1, SCALES) - 1);
-            let height = usize::from(style.height.clamp(1, SCALES) - 1);
-            out.extend_from_slice(&commands.sizes[width * usize::from(SCALES) + height]);
+            out.extend_from_slice(commands.size(style.width, style.height));
         }
         if style.bold != was.bold {
             out.extend_from_slice(if style.bold { &commands.bold } else { &commands.not_bold });
@@ -273,7 +271,7 @@ impl Encoder<'_> {
             out.extend_from_slice(if style.underline { &commands.underline } else { &commands.no_underline });
         }
         // FS ! has set it to one dot or none.
-        if self.dialect.chinese && (style.underline != was.underline || (style.underline && is_resized)) {
+        if has_kanji_style && (style.underline != was.underline || (style.underline && is_resized)) {
             out.extend_from_slice(&KANJI_UNDERLINE);
             out.push(if style.underline { UNDERLINE_DOTS } else { 0 });
         }
@@ -281,88 +279,6 @@ impl Encoder<'_> {
             out.extend_from_slice(if style.reverse { &commands.reverse } else { &commands.not_reverse });
         }
         self.setting = Setting { style, align };
-    }
-}
-
-fn qr(data: &str, module_dots: u8) -> Vec<u8> {
-    collect(|printer| {
-        let option = QRCodeOption::new(QRCodeModel::Model2, module_dots, QRCodeCorrectionLevel::M);
-        printer.qrcode_option(data, option).map(|_| ())
-    })
-}
-
-/// Commands that never change, as the crate makes them.
-struct Commands {
-    init: Vec<u8>,
-    left: Vec<u8>,
-    center: Vec<u8>,
-    right: Vec<u8>,
-    bold: Vec<u8>,
-    not_bold: Vec<u8>,
-    underline: Vec<u8>,
-    no_underline: Vec<u8>,
-    reverse: Vec<u8>,
-    not_reverse: Vec<u8>,
-    /// By width and height.
-    sizes: Vec<[u8; 3]>,
-}
-
-fn commands() -> &'static Commands {
-    static COMMANDS: OnceLock<Commands> = OnceLock::new();
-    COMMANDS.get_or_init(|| {
-        let size = |width, height| {
-            let bytes = collect(|printer| printer.size(width, height).map(|_| ()));
-            bytes.try_into().expect("GS ! n has three bytes")
-        };
-        Commands {
-            init: collect(|printer| printer.init().map(|_| ())),
-            left: collect(|printer| printer.justify(JustifyMode::LEFT).map(|_| ())),
-            center: collect(|printer| printer.justify(JustifyMode::CENTER).map(|_| ())),
-            right: collect(|printer| printer.justify(JustifyMode::RIGHT).map(|_| ())),
-            bold: collect(|printer| printer.bold(true).map(|_| ())),
-            not_bold: collect(|printer| printer.bold(false).map(|_| ())),
-            underline: collect(|printer| printer.underline(UnderlineMode::Double).map(|_| ())),
-            no_underline: collect(|printer| printer.underline(UnderlineMode::None).map(|_| ())),
-            reverse: collect(|printer| printer.reverse(true).map(|_| ())),
-            not_reverse: collect(|printer| printer.reverse(false).map(|_| ())),
-            sizes: (1..=SCALES)
-                .flat_map(|width| (1..=SCALES).map(move |height| size(width, height)))
-                .collect(),
-        }
-    })
-}
-
-/// What the crate would send.
-fn collect(make: impl FnOnce(&mut Printer<Collector>) -> escpos::errors::Result<()>) -> Vec<u8> {
-    let mut printer = Printer::new(Collector::default(), Protocol::default(), None);
-    make(&mut printer)
-        .and_then(|()| printer.print().map(|_| ()))
-        .expect("the layout keeps sizes and lengths in range, and memory takes all bytes");
-    printer.driver().bytes.into_inner()
-}
-
-/// A driver that keeps what it is given.
-#[derive(Default)]
-struct Collector {
-    bytes: RefCell<Vec<u8>>,
-}
-
-impl Driver for Collector {
-    fn name(&self) -> String {
-        "collector".into()
-    }
-
-    fn write(&self, data: &[u8]) -> escpos::errors::Result<()> {
-        self.bytes.borrow_mut().extend_from_slice(data);
-        Ok(())
-    }
-
-    fn read(&self, _: &mut [u8]) -> escpos::errors::Result<usize> {
-        Ok(0)
-    }
-
-    fn flush(&self) -> escpos::errors::Result<()> {
-        Ok(())
     }
 }
 

@@ -13,7 +13,6 @@ use crate::{CHARACTER_DOTS, COLUMN_DOTS};
 use ab_glyph::{Font, FontRef, Glyph, OutlinedGlyph, PxScale, point};
 use docket_protocol::document::Image;
 use memmap2::Mmap;
-use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -25,8 +24,8 @@ const CHINESE_EM: f32 = 0.96;
 const LATIN_EM: f32 = 0.83;
 /// How much of a dot has to be covered for it to be black.
 const COVERAGE_MIN: f32 = 0.45;
-/// Characters that rules are drawn with: they touch each other.
-const RULES: std::ops::RangeInclusive<char> = '\u{2500}'..='\u{257F}';
+/// A font that has this has the others.
+const CHINESE_SAMPLE: char = '单';
 
 /// Fonts of fixed pitch for Latin characters, then Chinese ones, then those with rare characters and emoji; each with
 /// its number in the file.
@@ -75,7 +74,8 @@ const INSTALLED: &[(&str, u32)] = &[
     ("arial.ttf", 0),
 ];
 
-/// Fonts, looked through in their order. Nothing is opened before it is needed.
+/// Fonts, looked through in their order, for wide characters the Chinese ones first. Nothing is opened before it is
+/// needed.
 #[derive(Debug, Default)]
 pub struct Fonts {
     faces: Vec<Face>,
@@ -83,9 +83,17 @@ pub struct Fonts {
 
 #[derive(Debug)]
 struct Face {
-    path: PathBuf,
+    place: Place,
+    /// In the file.
     number: u32,
     file: Opened,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// In the system's folder of fonts.
+    Installed(&'static str),
+    File(PathBuf),
 }
 
 #[derive(Debug)]
@@ -93,21 +101,26 @@ enum Opened {
     NotYet,
     /// It is not there, or is no font.
     No,
-    Yes(Mmap),
+    Yes {
+        map: Mmap,
+        is_chinese: bool,
+    },
 }
 
 impl Fonts {
     /// Those that systems usually have.
     pub fn installed() -> Self {
-        let folder = fonts_folder();
-        let face =
-            |&(name, number): &(&str, u32)| Face { path: folder.join(name), number, file: Opened::NotYet };
+        let face = |&(name, number): &(&'static str, u32)| Face {
+            place: Place::Installed(name),
+            number,
+            file: Opened::NotYet,
+        };
         Fonts { faces: INSTALLED.iter().map(face).collect() }
     }
 
     /// The given files, the first font of each.
     pub fn from_files(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        let face = |path| Face { path, number: 0, file: Opened::NotYet };
+        let face = |path| Face { place: Place::File(path), number: 0, file: Opened::NotYet };
         Fonts { faces: paths.into_iter().map(face).collect() }
     }
 
@@ -120,7 +133,17 @@ impl Fonts {
 impl Glyphs for Fonts {
     fn glyph(&mut self, character: char, width_dots: u16, height_dots: u16) -> Option<Image> {
         let cell = Cell { character, width: f32::from(width_dots), height: f32::from(height_dots) };
-        let outline = self.faces.iter_mut().find_map(|face| cell.outline(&face.open()?))?;
+        let outline = if columns_of(character) == 1 {
+            self.faces.iter_mut().find_map(|face| cell.outline(&face.open()?))
+        } else {
+            // Signs like × and — are in all fonts, but only Chinese ones draw them as wide as printers do.
+            let mut of_kind = |is_chinese| {
+                self.faces.iter_mut().find_map(|face| {
+                    if face.is_chinese() == is_chinese { cell.outline(&face.open()?) } else { None }
+                })
+            };
+            of_kind(true).or_else(|| of_kind(false))
+        }?;
         let mut canvas = Canvas::new(width_dots, usize::from(height_dots));
         let bounds = outline.px_bounds();
         // What is higher than its cell, as many emoji are, is moved into it as far as possible.
@@ -139,15 +162,26 @@ impl Glyphs for Fonts {
 impl Face {
     fn open(&mut self) -> Option<FontRef<'_>> {
         if matches!(self.file, Opened::NotYet) {
-            self.file = match File::open(&self.path).and_then(|file| map(&file)) {
-                Ok(map) if FontRef::try_from_slice_and_index(&map, self.number).is_ok() => Opened::Yes(map),
-                _ => Opened::No,
+            let path = match &self.place {
+                Place::Installed(name) => fonts_folder().join(name),
+                Place::File(path) => path.clone(),
+            };
+            self.file = match File::open(path).and_then(|file| map(&file)) {
+                Ok(map) => match FontRef::try_from_slice_and_index(&map, self.number) {
+                    Ok(font) => Opened::Yes { is_chinese: font.glyph_id(CHINESE_SAMPLE).0 != 0, map },
+                    Err(_) => Opened::No,
+                },
+                Err(_) => Opened::No,
             };
         }
         match &self.file {
-            Opened::Yes(map) => FontRef::try_from_slice_and_index(map, self.number).ok(),
+            Opened::Yes { map, .. } => FontRef::try_from_slice_and_index(map, self.number).ok(),
             Opened::No | Opened::NotYet => None,
         }
+    }
+
+    fn is_chinese(&mut self) -> bool {
+        self.open().is_some() && matches!(self.file, Opened::Yes { is_chinese: true, .. })
     }
 }
 
@@ -177,7 +211,7 @@ impl Cell {
         // Wider or higher than normal, as the style wants it; no wider than its cell.
         let normal = f32::from(COLUMN_DOTS) * columns as f32 / f32::from(CHARACTER_DOTS);
         let mut across = self.width / self.height / normal;
-        if advance * across > self.width || (RULES.contains(&self.character) && advance > 0.0) {
+        if advance * across > self.width || (fills_cell(self.character) && advance > 0.0) {
             across = self.width / advance;
         }
         let down = em_dots * font.height_unscaled() / em;
@@ -189,13 +223,18 @@ impl Cell {
     }
 }
 
+/// Dashes and what frames are drawn with: two side by side touch each other.
+fn fills_cell(character: char) -> bool {
+    matches!(character, '—' | '―' | '\u{2500}'..='\u{257F}')
+}
+
 #[cfg(windows)]
 fn fonts_folder() -> PathBuf {
-    let windows = std::env::var_os("WINDIR").unwrap_or_else(|| OsString::from("C:\\Windows"));
+    let windows = std::env::var_os("WINDIR").unwrap_or_else(|| "C:\\Windows".into());
     PathBuf::from(windows).join("Fonts")
 }
 
 #[cfg(not(windows))]
 fn fonts_folder() -> PathBuf {
-    PathBuf::from(OsString::new())
+    PathBuf::new()
 }

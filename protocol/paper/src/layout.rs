@@ -116,6 +116,9 @@ impl Page<'_> {
         let width = self.columns / usize::from(style.width);
         for line in text.split('\n').flat_map(|paragraph| wrap(&clean(paragraph), width)) {
             self.push(Line::Text { text: line, style, align });
+            if self.dots > PAPER_DOTS_MAX {
+                break;
+            }
         }
     }
 
@@ -137,7 +140,10 @@ impl Page<'_> {
             for ((cell, &width), lines) in cells.iter().zip(&widths).zip(&wrapped) {
                 push_padded(&mut text, lines.get(line).map_or("", String::as_str), width, cell.align);
             }
-            text.truncate(text.trim_end().len());
+            // A bar goes over the whole row.
+            if !style.reverse && !style.underline {
+                text.truncate(text.trim_end().len());
+            }
             self.push(Line::Text { text, style, align: Align::Left });
         }
     }

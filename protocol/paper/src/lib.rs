@@ -2,7 +2,7 @@
 //! for the printer ([`escpos`]), dots ([`picture`]) or a drawing for a browser ([`svg`]), so that what is seen is
 //! what is printed.
 //!
-//! * [`text`]: which characters printers have, and how wide they are. [`line`]: what a document becomes.
+//! * [`text`]: which characters printers have, and how wide they are. [`mod@line`]: what a document becomes.
 //! * [`barcode`]: bar codes as bars. [`raster`]: black and white dots, and how they are sent.
 //! * [`glyphs`]: where the shapes of characters come from; `font`: the machine's own fonts.
 //! * [`dither`]: greys as dots. `png`, `logo`: pictures and logos as files.

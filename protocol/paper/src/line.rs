@@ -10,7 +10,8 @@ use docket_protocol::document::{Align, Image, Style};
 pub enum Line {
     /// One line of clean text that fits.
     Text {
-        /// Without trailing spaces. It may hold characters that units lack, see [`crate::text::is_printable`].
+        /// Without trailing spaces, but in a row that is underlined or reversed. It may hold characters that units
+        /// lack, see [`crate::text::is_printable`].
         text: String,
         /// Clamped to what printers have.
         style: Style,
@@ -60,6 +61,8 @@ impl Line {
     /// How far it moves the paper; a QR code at most so far, and what is done besides printing not at all.
     pub fn height_dots(&self) -> u32 {
         match self {
+            // A unit that finds no character in a line knows no size but its own.
+            Line::Text { text, .. } if text.is_empty() => u32::from(LINE_DOTS),
             Line::Text { style, .. } => u32::from(LINE_DOTS.max(CHARACTER_DOTS * u16::from(style.height))),
             Line::Feed(lines) => u32::from(LINE_DOTS) * u32::from(*lines),
             Line::Qr { data, module_dots } => {

@@ -86,6 +86,9 @@ pub fn from_png(file: &[u8], paper: Paper) -> Result<Image, LogoError> {
     }
     let mut decoder = png::Decoder::new(Cursor::new(file));
     decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
+    // What a file says besides dots could be unpacked to any size.
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
     let mut reader = decoder.read_info().map_err(LogoError::Unreadable)?;
     let (width_dots, height_dots) = reader.info().size();
     let is_too_large = width_dots.max(height_dots) > LOGO_SIDE_DOTS_MAX

@@ -4,8 +4,8 @@
 //! Units look for real-time commands in every byte that they receive, an image's too: `10 04 01` in the middle of a
 //! logo is answered like the question of a driver, `10 14` opens the drawer, `10 05 02` throws the ticket away. So
 //! no image goes out that holds the beginning of one: where 10 is followed by 04, 05 or 14, the single dot of the 10
-//! becomes two. Splitting the image there was rejected: a unit forgets nothing between two commands that
-//! follow each other in one row.
+//! becomes two. Splitting the image there was rejected: a command's data ends with a row, and most of these lie inside
+//! one.
 //!
 //! # Bands
 //! An image goes out in bands of [`BAND_ROWS`], each a command of its own that leaves no gap. Clones have buffers of

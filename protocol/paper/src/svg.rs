@@ -28,7 +28,7 @@ pub fn draw(lines: &[Line], paper: Paper) -> String {
     let (width, height) = (paper.dots(), body.y + MARGIN_DOTS);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-         height=\"{height}\" font-family=\"{FONTS}\" font-size=\"{FONT_DOTS}\" xml:space=\"preserve\">\
+         height=\"{height}\" font-family=\"{FONTS}\" font-size=\"{FONT_DOTS}\" fill=\"#000\" xml:space=\"preserve\">\
          <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>{}</svg>",
         body.out
     )

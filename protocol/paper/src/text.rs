@@ -51,8 +51,12 @@ pub fn push_gb18030(clean: &str, out: &mut Vec<u8>) {
 fn clean_character(character: char) -> Option<char> {
     match character {
         ' '..='~' => Some(character),
-        '\t' | '\u{A0}' => Some(' '),
+        '\t' | '\u{A0}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' => Some(' '),
+        // Common, and in printers' fonts only under another code.
         '¥' => Some('￥'),
+        '•' | '‧' | '∙' | '･' => Some('·'),
+        '‐' | '‑' | '−' => Some('-'),
+        '〜' => Some('～'),
         _ if character.is_control() || is_shapeless(character) => None,
         _ => Some(character),
     }
@@ -131,7 +135,7 @@ mod tests {
 
     #[test]
     fn text_becomes_what_printers_take() {
-        let table: [(&str, &[u8]); 10] = [
+        let table: [(&str, &[u8]); 11] = [
             ("A1", b"A1"),
             ("宫", &[0xB9, 0xAC]),
             ("¥5", &[0xA3, 0xA4, b'5']),
@@ -140,6 +144,7 @@ mod tests {
             ("𠮷", &[0xA1, 0xF5]),
             ("a\u{1b}@\u{10}\u{4}\u{1d}V\u{7f}\u{85}b", b"a@Vb"),
             ("❤\u{fe0f}\t.", &[0xA1, 0xF5, b' ', b'.']),
+            ("•\u{2003}−〜", &[0xA1, 0xA4, b' ', b'-', 0xA1, 0xAB]),
             ("👩\u{200d}👧", &[0xA1, 0xF5, 0xA1, 0xF5]),
             ("👍🏽1\u{fe0f}\u{20e3}\u{ffff}", &[0xA1, 0xF5, b'1']),
         ];

@@ -1,10 +1,18 @@
 //! Text in columns: where lines are broken, and how cells share a row.
 
+use crate::LINE_DOTS;
+use crate::layout::PAPER_DOTS_MAX;
 use crate::text::{clean, columns, columns_of};
 use docket_protocol::document::{Align, Cell};
 
 /// A flexible cell below this (two Chinese characters) is too narrow to be read.
 const FLEXIBLE_COLUMNS_MIN: usize = 4;
+/// More lines than a ticket can have; a paragraph with so many is known to be too long.
+const LINES_MAX: usize = (PAPER_DOTS_MAX / LINE_DOTS as u32) as usize;
+/// What stands with the character after it.
+const OPENING: &str = "([（【《「『“‘￥×";
+/// What stands with the character before it.
+const CLOSING: &str = ")]）】》」』”’,.!?;:%，。！？；：、…％℃";
 /// The narrowest cell that holds a Chinese character.
 const CELL_COLUMNS_MIN: usize = 2;
 
@@ -33,43 +41,48 @@ pub(crate) fn cell_widths(cells: &[Cell], scale: usize, width: usize) -> Option<
     )
 }
 
+/// All paragraphs of a cell. No more than [`LINES_MAX`] and one line are made: nobody prints them.
 pub(crate) fn wrap_cell(cell: &Cell, width: usize) -> Vec<String> {
-    cell.text.split('\n').flat_map(|paragraph| wrap(&clean(paragraph), width)).collect()
+    let paragraphs = cell.text.split('\n').flat_map(|paragraph| wrap(&clean(paragraph), width));
+    paragraphs.take(LINES_MAX + 1).collect()
 }
 
-/// Breaks clean text into lines of at most `width` characters' columns, at a space or before or after a Chinese
-/// character where it can, inside a word where it must. Empty text is one empty line.
+/// Breaks clean text into lines of at most `width` characters' columns, where it may be broken if there is such a place,
+/// elsewhere if it must. Empty text is one empty line. What lies far beyond [`LINES_MAX`] is not looked at.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;
-    // Where the line may be broken: bytes before it, and columns.
+    // The last place where the line may be broken: bytes before it.
     let mut break_at = None;
     for character in text.chars() {
+        if lines.len() > LINES_MAX {
+            break;
+        }
         let wide = columns_of(character);
+        let may_break = line.chars().next_back().is_some_and(|last| may_part(last, character));
         if used + wide > width && !line.is_empty() {
             if character == ' ' {
                 lines.push(std::mem::take(&mut line));
                 (used, break_at) = (0, None);
                 continue;
             }
-            let is_word = character.is_ascii_graphic();
             let rest = match break_at {
-                Some(at) if is_word => line.split_off(at),
+                Some(at) if !may_break && columns(&line[at..]) + wide <= width => line.split_off(at),
                 _ => String::new(),
             };
             lines.push(std::mem::replace(&mut line, rest));
             used = columns(&line);
             break_at = None;
+        } else if may_break && !line.trim_start().is_empty() {
+            // An indent alone is no line.
+            break_at = Some(line.len());
         }
         if character == ' ' && line.is_empty() && !lines.is_empty() {
             continue;
         }
         line.push(character);
         used += wide;
-        if !character.is_ascii_graphic() {
-            break_at = Some(line.len());
-        }
     }
     if !line.is_empty() || lines.is_empty() {
         lines.push(line);
@@ -78,6 +91,14 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
         line.truncate(line.trim_end().len());
     }
     lines
+}
+
+/// Whether one of two characters may end a line and the other begin the next: not inside a word, not after what opens or
+/// before what closes, and no sign goes without its number.
+fn may_part(last: char, next: char) -> bool {
+    let is_inside = last.is_ascii_graphic() && next.is_ascii_graphic();
+    let belongs = OPENING.contains(last) || CLOSING.contains(next);
+    last == ' ' || next == ' ' || !(is_inside || belongs)
 }
 
 pub(crate) fn push_padded(out: &mut String, text: &str, width: usize, align: Align) {
@@ -113,5 +134,19 @@ mod tests {
         check_wrap("a    b", 3, &["a", "b"]);
         check_wrap("  缩进", 6, &["  缩进"]);
         check_wrap("不要辣 不要香菜", 6, &["不要辣", "不要香", "菜"]);
+        check_wrap("  abcdefgh", 6, &["  abcd", "efgh"]);
+    }
+
+    #[test]
+    fn signs_stay_with_what_they_belong_to() {
+        check_wrap("不要香菜,谢谢", 8, &["不要香", "菜,谢谢"]);
+        check_wrap("不要香菜。", 8, &["不要香", "菜。"]);
+        check_wrap("牛肉面（大份）", 8, &["牛肉面", "（大份）"]);
+        check_wrap("合计￥128.00", 8, &["合计", "￥128.00"]);
+        check_wrap("可乐×12", 6, &["可乐", "×12"]);
+        // Unless that leaves no room, or nothing else.
+        check_wrap("。。。。", 4, &["。。", "。。"]);
+        check_wrap("a“宫，", 5, &["a“宫", "，"]);
+        check_wrap("￥128.00", 5, &["￥128", ".00"]);
     }
 }

@@ -163,10 +163,11 @@ fn characters_are_drawn_with_the_machines_fonts() {
     let rows: Vec<&str> = one.lines().filter(|row| row.contains('#')).collect();
     assert!((1..=4).contains(&rows.len()), "one stroke from left to right:\n{one}");
     assert!(rows.iter().all(|row| row.matches('#').count() >= 16), "{one}");
-    // Rules touch each other, in every size.
-    for (width, height) in [(24, 24), (48, 24), (48, 48)] {
-        let rule = show(&fonts.glyph('─', width, height).unwrap());
-        assert!(rule.lines().any(|row| row.chars().all(|dot| dot == '#')), "{rule}");
+    // Rules and dashes touch each other, in every size.
+    for (rule, width, height) in [('─', 24, 24), ('─', 48, 24), ('─', 48, 48), ('—', 24, 24)] {
+        let shown = show(&fonts.glyph(rule, width, height).unwrap());
+        let longest = shown.lines().map(|row| row.matches('#').count()).max().unwrap();
+        assert!(longest + 2 >= usize::from(width), "{shown}");
     }
     // As wide and high as the style wants it, and inside its cell.
     for (width, height) in [(12, 24), (24, 24), (24, 48), (96, 192)] {

@@ -6,7 +6,7 @@ use docket_paper::glyphs::{Glyphs, NoGlyphs};
 use docket_paper::layout::{Marks, PAPER_DOTS_MAX, lay_out};
 use docket_paper::line::Line;
 use docket_paper::raster::has_real_time;
-use docket_protocol::document::{Align, Block, Document, Image, Style, Symbology};
+use docket_protocol::document::{Align, Block, Cell, Document, Image, Style, Symbology};
 use std::collections::BTreeSet;
 
 fn text(text: &str) -> Block {
@@ -152,8 +152,8 @@ fn what_a_unit_has_no_command_for_is_drawn_or_left_out() {
     }
     assert_eq!(printed(Block::Buzzer { times: 2 }, &nothing, &mut NoGlyphs).bytes, b"");
 
-    let latin = printed(text("No. 9"), &nothing, &mut NoGlyphs);
-    assert_eq!(latin.bytes, b"No. 9\n");
+    let latin = printed(text("No.\u{3000}9"), &nothing, &mut NoGlyphs);
+    assert_eq!((latin.bytes.as_slice(), latin.missing), (b"No.  9\n".as_slice(), BTreeSet::new()));
     let chinese = printed(text("盐x"), &nothing, &mut NoGlyphs);
     assert_eq!((chinese.bytes.as_slice(), chinese.missing), (b"??x\n".as_slice(), BTreeSet::from(['盐'])));
     let drawn = printed(text("盐x"), &nothing, &mut Solid("盐x".chars().collect()));
@@ -182,8 +182,16 @@ fn no_length_of_a_qr_code_is_a_command() {
 fn no_ticket_is_longer_than_two_metres() {
     let block = |lines| Block::Feed { lines };
     let image = Image { width_dots: 8, rows: vec![0; 10_000] };
+    let huge = Style { width: 8, height: 8, ..Style::NORMAL };
+    let long = |text| Cell { text, columns: None, align: Align::Left };
     let endless = [
         vec![text(&"\n".repeat(5_000))],
+        vec![text(&"长".repeat(50_000))],
+        vec![Block::Text { text: "x".repeat(50_000), style: huge, align: Align::Left }],
+        vec![Block::Row {
+            cells: vec![long("长\n".repeat(2_000)), long("x".repeat(20_000))],
+            style: Style::BIG,
+        }],
         vec![block(255); 1_000],
         vec![Block::Image { image, align: Align::Left }; 3],
         vec![Block::Drawer { connector: 1 }; 5_000],

@@ -1,5 +1,7 @@
 //! Benchmarks. Whatever else one prints, its last line is one flat JSON object with units in its keys.
 
+mod printing;
+
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, program, wait_for};
@@ -44,6 +46,12 @@ enum Benchmark {
         #[arg(long, default_value_t = 20_000)]
         pipelined: u64,
     },
+    /// What tickets cost on their way to the paper.
+    Printing {
+        /// Tickets that are laid out and encoded.
+        #[arg(long, default_value_t = 20_000)]
+        tickets: usize,
+    },
 }
 
 #[tokio::main]
@@ -51,6 +59,7 @@ async fn main() -> anyhow::Result<()> {
     let figures = match Options::parse().benchmark {
         Benchmark::AgentFootprint { seconds } => agent_footprint(Duration::from_secs(seconds)).await?,
         Benchmark::OrderPath { one_by_one, pipelined } => order_path(one_by_one, pipelined).await?,
+        Benchmark::Printing { tickets } => printing_path(tickets)?,
     };
     println!("{figures}");
     Ok(())
@@ -119,6 +128,15 @@ async fn push(hub: &Hub, number: u64) -> anyhow::Result<()> {
     let reply = hub.client().post("/cb/meituan/order/paid", &hub.meituan().paid(&order, PLACED_AT_S)).await?;
     anyhow::ensure!(reply.body == OK_REPLY, "the hub answered {} {}", reply.status, reply.body);
     Ok(())
+}
+
+fn printing_path(tickets: usize) -> anyhow::Result<serde_json::Value> {
+    let layout = printing::layout_encode(tickets)?;
+    Ok(json!({
+        "layout_encode_p50_us": layout.percentile_ms(50.0) * 1e3,
+        "layout_encode_p99_us": layout.percentile_ms(99.0) * 1e3,
+        "tickets": layout.len(),
+    }))
 }
 
 async fn order_path(one_by_one: u64, pipelined: u64) -> anyhow::Result<serde_json::Value> {
