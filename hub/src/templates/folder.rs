@@ -52,6 +52,8 @@ type Stamps = BTreeMap<String, Stamp>;
 pub struct Folder {
     folder: PathBuf,
     kept: PathBuf,
+    /// Whether copies are written: by the one hub that serves, and not by a command beside it.
+    keeps: bool,
     /// As of the last look.
     seen: Option<Stamps>,
     /// What is in force was made of these.
@@ -67,12 +69,19 @@ impl Folder {
         Folder {
             folder,
             kept,
+            keeps: true,
             seen: None,
             applied: None,
             own: Own::new(),
             images: Images::new(),
             refused: Vec::new(),
         }
+    }
+
+    /// The same for who only reads.
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Folder { keeps: false, ..self }
     }
 
     /// At the start: what the folder says, or where it says nothing good, what was kept.
@@ -210,6 +219,9 @@ impl Folder {
     /// Copies a file to the data folder, whole or not at all.
     fn keep(&mut self, file: &str, bytes: &[u8]) {
         let path = self.kept.join(file);
+        if !self.keeps {
+            return;
+        }
         if fs::read(&path).is_ok_and(|kept| kept == bytes) {
             return;
         }
@@ -236,6 +248,9 @@ impl Folder {
     }
 
     fn forget(&mut self, file: &str) {
+        if !self.keeps {
+            return;
+        }
         match fs::remove_file(self.kept.join(file)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
