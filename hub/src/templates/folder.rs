@@ -22,6 +22,8 @@ use std::time::SystemTime;
 pub const IMAGES_MAX: usize = 16;
 /// Files of a folder that are looked at; it is not meant for others.
 const FILES_MAX: usize = 1_000;
+/// The code of a file that cannot be read.
+const UNREADABLE: &str = "template-file";
 /// How pictures' names end.
 const IMAGE_ENDING: &str = ".png";
 
@@ -32,6 +34,13 @@ pub struct Refusal {
     pub subject: String,
     /// Code, line, reason and remedy.
     pub detail: String,
+}
+
+impl Refusal {
+    /// Whether the file could not even be read.
+    fn is_of_reading(&self) -> bool {
+        self.detail.starts_with(UNREADABLE)
+    }
 }
 
 /// What a look at the folder has changed.
@@ -105,6 +114,12 @@ impl Folder {
                 if is_still && self.applied.as_ref() != Some(&stamps) {
                     self.apply(stamps);
                     return Some(self.changed());
+                }
+                // Permissions are mended without a trace in what was looked at.
+                if is_still && self.refused.iter().any(Refusal::is_of_reading) {
+                    let refused = self.refused.clone();
+                    self.apply(stamps);
+                    return (self.refused != refused).then(|| self.changed());
                 }
                 self.seen = Some(stamps);
                 None
@@ -305,7 +320,7 @@ pub fn read_images(folder: &Path) -> Result<Images, String> {
 
 /// A picture, for the widest paper; where it is printed it is made to fit.
 fn read_image(path: &Path) -> Result<docket_protocol::document::Image, String> {
-    let bytes = read_bytes(path, LOGO_BYTES_MAX).map_err(|error| format!("template-file: {error}"))?;
+    let bytes = read_bytes(path, LOGO_BYTES_MAX).map_err(|error| format!("{UNREADABLE}: {error}"))?;
     logo::from_png(&bytes, Paper::Mm80).map_err(|error| error.to_string())
 }
 
@@ -315,7 +330,7 @@ fn read_image(path: &Path) -> Result<docket_protocol::document::Image, String> {
 /// Where it cannot be read or is no text.
 pub fn read_text(path: &Path) -> Result<String, String> {
     let bytes = read_bytes(path, SOURCE_BYTES_MAX).map_err(|error| {
-        format!("template-file: {error}: 请检查文件和权限 / check the file and its permissions")
+        format!("{UNREADABLE}: {error}: 请检查文件和权限 / check the file and its permissions")
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let line =
