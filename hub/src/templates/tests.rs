@@ -262,7 +262,7 @@ fn a_file_that_can_be_read_again_is_read_without_another_change() {
     let mut chain = Chain::new();
     chain.write("kitchen.jinja", b"own #{{ pickup }}");
     let file = chain.slips().join("kitchen.jinja");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
     let (mut folder, changed, templates) = chain.open();
     if fs::File::open(&file).is_err() {
         assert!(changed.refused[0].detail.starts_with("template-file: "), "{changed:?}");
