@@ -5,6 +5,7 @@ mod template;
 use crate::config::Config;
 use crate::gateway::codes;
 use crate::storage::agents::NewCode;
+use crate::templates::{self, Templates};
 use crate::{Addresses, clock, open, run};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -154,6 +155,14 @@ fn check_config(config: &Config) -> anyhow::Result<()> {
     println!("配置有效 / configuration in order:");
     println!("{}", serde_json::to_string_pretty(&shown).context("config-show")?);
     println!("routing: {:?}", config.routing(std::sync::Arc::default())?);
+    if let Some(folder) = &config.templates.folder {
+        let changed = templates::watch::open_read_only(folder, &config.data, &Templates::default());
+        let own: Vec<&str> = changed.own.values().map(|template| template.file()).collect();
+        println!("templates: {own:?}");
+        for refusal in changed.refused {
+            println!("  ✗ {}: {}", refusal.subject, refusal.detail);
+        }
+    }
     Ok(())
 }
 

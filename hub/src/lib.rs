@@ -104,6 +104,9 @@ pub fn open(config: &Config) -> Result<Data, HubError> {
         .map_err(|cause| HubError::Folder { path: config.data.clone(), cause })?;
     let authority = Arc::new(Authority::open(&config.data)?);
     let templates = Arc::new(Templates::default());
+    if let Some(folder) = &config.templates.folder {
+        templates::watch::open_read_only(folder, &config.data, &templates);
+    }
     let storage = Storage::open(&config.data, Arc::new(config.routing(Arc::clone(&templates))?))?;
     Ok(Data { storage, authority, templates })
 }

@@ -22,6 +22,8 @@ use std::time::SystemTime;
 pub const IMAGES_MAX: usize = 16;
 /// Files of a folder that are looked at; it is not meant for others.
 const FILES_MAX: usize = 1_000;
+/// The code of a file that cannot be read.
+const UNREADABLE: &str = "template-file";
 /// How pictures' names end.
 const IMAGE_ENDING: &str = ".png";
 
@@ -32,6 +34,13 @@ pub struct Refusal {
     pub subject: String,
     /// Code, line, reason and remedy.
     pub detail: String,
+}
+
+impl Refusal {
+    /// Whether the file could not even be read.
+    fn is_of_reading(&self) -> bool {
+        self.detail.starts_with(UNREADABLE)
+    }
 }
 
 /// What a look at the folder has changed.
@@ -52,6 +61,8 @@ type Stamps = BTreeMap<String, Stamp>;
 pub struct Folder {
     folder: PathBuf,
     kept: PathBuf,
+    /// Whether copies are written: by the one hub that serves, and not by a command beside it.
+    keeps: bool,
     /// As of the last look.
     seen: Option<Stamps>,
     /// What is in force was made of these.
@@ -67,12 +78,19 @@ impl Folder {
         Folder {
             folder,
             kept,
+            keeps: true,
             seen: None,
             applied: None,
             own: Own::new(),
             images: Images::new(),
             refused: Vec::new(),
         }
+    }
+
+    /// The same for who only reads.
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Folder { keeps: false, ..self }
     }
 
     /// At the start: what the folder says, or where it says nothing good, what was kept.
@@ -96,6 +114,12 @@ impl Folder {
                 if is_still && self.applied.as_ref() != Some(&stamps) {
                     self.apply(stamps);
                     return Some(self.changed());
+                }
+                // Permissions are mended without a trace in what was looked at.
+                if is_still && self.refused.iter().any(Refusal::is_of_reading) {
+                    let refused = self.refused.clone();
+                    self.apply(stamps);
+                    return (self.refused != refused).then(|| self.changed());
                 }
                 self.seen = Some(stamps);
                 None
@@ -210,6 +234,9 @@ impl Folder {
     /// Copies a file to the data folder, whole or not at all.
     fn keep(&mut self, file: &str, bytes: &[u8]) {
         let path = self.kept.join(file);
+        if !self.keeps {
+            return;
+        }
         if fs::read(&path).is_ok_and(|kept| kept == bytes) {
             return;
         }
@@ -236,6 +263,9 @@ impl Folder {
     }
 
     fn forget(&mut self, file: &str) {
+        if !self.keeps {
+            return;
+        }
         match fs::remove_file(self.kept.join(file)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -290,7 +320,7 @@ pub fn read_images(folder: &Path) -> Result<Images, String> {
 
 /// A picture, for the widest paper; where it is printed it is made to fit.
 fn read_image(path: &Path) -> Result<docket_protocol::document::Image, String> {
-    let bytes = read_bytes(path, LOGO_BYTES_MAX).map_err(|error| format!("template-file: {error}"))?;
+    let bytes = read_bytes(path, LOGO_BYTES_MAX).map_err(|error| format!("{UNREADABLE}: {error}"))?;
     logo::from_png(&bytes, Paper::Mm80).map_err(|error| error.to_string())
 }
 
@@ -300,7 +330,7 @@ fn read_image(path: &Path) -> Result<docket_protocol::document::Image, String> {
 /// Where it cannot be read or is no text.
 pub fn read_text(path: &Path) -> Result<String, String> {
     let bytes = read_bytes(path, SOURCE_BYTES_MAX).map_err(|error| {
-        format!("template-file: {error}: 请检查文件和权限 / check the file and its permissions")
+        format!("{UNREADABLE}: {error}: 请检查文件和权限 / check the file and its permissions")
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let line =

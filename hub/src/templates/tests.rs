@@ -235,3 +235,42 @@ fn an_order_beyond_all_bounds_is_a_plain_list() {
     let (dishes, is_cut) = beyond(400, &"面".repeat(200));
     assert!(dishes > 200 && is_cut, "what does not fit the link is said to be missing");
 }
+
+#[test]
+fn a_command_beside_the_hub_has_the_same_slips_and_writes_nothing() {
+    let mut chain = Chain::new();
+    chain.write("kitchen.jinja", b"own #{{ pickup }}");
+    let templates = Templates::default();
+    let changed = watch::open_read_only(&chain.slips(), chain.root.path(), &templates);
+    assert_eq!((changed.refused.as_slice(), first_line(&templates).as_str()), ([].as_slice(), "own #17"));
+    assert!(!chain.root.path().join(watch::KEPT_FOLDER).exists());
+    let (_, _, served) = chain.open();
+    assert_eq!(first_line(&served), "own #17");
+    chain.write("kitchen.jinja", b"[x]");
+    watch::open_read_only(&chain.slips(), chain.root.path(), &templates);
+    assert_eq!(first_line(&templates), "own #17", "what the hub has kept");
+    fs::remove_file(chain.slips().join("kitchen.jinja")).unwrap();
+    watch::open_read_only(&chain.slips(), chain.root.path(), &templates);
+    assert!(chain.root.path().join(watch::KEPT_FOLDER).join("kitchen.jinja").exists());
+}
+
+/// Root may read everything: then there is nothing to be mended.
+#[cfg(unix)]
+#[test]
+fn a_file_that_can_be_read_again_is_read_without_another_change() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut chain = Chain::new();
+    chain.write("kitchen.jinja", b"own #{{ pickup }}");
+    let file = chain.slips().join("kitchen.jinja");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
+    let (mut folder, changed, templates) = chain.open();
+    if fs::File::open(&file).is_err() {
+        assert!(changed.refused[0].detail.starts_with("template-file: "), "{changed:?}");
+        assert!(folder.look().is_none(), "it is said once");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let changed = folder.look().expect("it can be read now");
+        assert_eq!(changed.refused, []);
+        templates.put_in_force(changed.own);
+    }
+    assert_eq!(first_line(&templates), "own #17");
+}

@@ -30,6 +30,14 @@ pub fn open(folder: &Path, data: &Path, templates: &Templates) -> (Folder, Chang
     (folder, changed)
 }
 
+/// Puts a chain's templates in force for a command that makes slips beside the hub, or before it: `store add` does
+/// for orders that have waited. It writes nothing; what is refused, the hub that serves says.
+pub fn open_read_only(folder: &Path, data: &Path, templates: &Templates) -> Changed {
+    let changed = Folder::new(folder.to_path_buf(), data.join(KEPT_FOLDER)).read_only().open();
+    templates.put_in_force(changed.own.clone());
+    changed
+}
+
 /// Says in alarms what is refused, and looks again until the hub stops.
 pub async fn run(
     mut folder: Folder,

@@ -1,5 +1,6 @@
 //! A filled-in template becomes a document: each mark of a line begins a block, each mark of a bar a cell.
 
+use super::OUTPUT_BYTES_MAX;
 use super::error::{Bound, Fault};
 use super::source::{Source, is_mark};
 use super::words::Head;
@@ -14,6 +15,8 @@ const BARCODE_MODULE_DOTS: u8 = 2;
 pub(super) fn document(written: &str, source: &Source) -> Result<Document, (usize, Fault)> {
     let mut document = Document::default();
     let (mut number, mut head, mut begun) = (0, &Head::PLAIN, 0);
+    // Text is bounded before; a picture comes as often as its line does.
+    let mut bytes = written.len();
     for (at, character) in written.char_indices().filter(|(_, character)| is_mark(*character)) {
         let Some(line) = source.line(character) else { continue };
         push(&mut document, head, &written[begun..at], source);
@@ -21,6 +24,12 @@ pub(super) fn document(written: &str, source: &Source) -> Result<Document, (usiz
             return Err((number, Fault::Bound { bound: Bound::Blocks }));
         }
         (number, head, begun) = (line.number, &line.head, at + character.len_utf8());
+        if let Head::Image { image, .. } = head {
+            bytes += image.rows.len();
+        }
+        if bytes > OUTPUT_BYTES_MAX {
+            return Err((number, Fault::Bound { bound: Bound::Bytes }));
+        }
     }
     push(&mut document, head, &written[begun..], source);
     match document.blocks.iter().any(prints) {

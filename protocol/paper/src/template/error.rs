@@ -28,6 +28,13 @@ pub enum Fault {
         /// Lines at most.
         lines_max: usize,
     },
+    /// A tag that is longer, or an `{% if %}` with more branches, than the template language can follow.
+    TagTooLong {
+        /// Bytes of a tag at most.
+        bytes_max: usize,
+        /// `{% elif %}`s at most.
+        elifs_max: usize,
+    },
     /// A character that may stand in no template: of control, or of private use.
     Character {
         /// Its number in Unicode.
@@ -115,7 +122,7 @@ impl TemplateError {
     /// The code that logs and interfaces show.
     pub fn code(&self) -> &'static str {
         match self.fault {
-            Fault::TooLarge { .. } | Fault::TooManyLines { .. } => "template-size",
+            Fault::TooLarge { .. } | Fault::TooManyLines { .. } | Fault::TagTooLong { .. } => "template-size",
             Fault::Character { .. } => "template-character",
             Fault::OpenBrackets
             | Fault::EmptyBrackets
@@ -140,6 +147,9 @@ impl TemplateError {
         match &self.fault {
             Fault::TooLarge { bytes_max } => format!("文件超过 {} KiB:请精简", bytes_max / 1_024),
             Fault::TooManyLines { lines_max } => format!("行或列太多(最多 {lines_max}):请精简"),
+            Fault::TagTooLong { bytes_max, elifs_max } => format!(
+                "一个 {{{{ }}}} 或 {{% %}} 超过 {bytes_max} 字节,或 elif 超过 {elifs_max} 个:请用 {{% set %}} 拆开"
+            ),
             Fault::Character { code } => format!("有不可用的字符 U+{code:04X}:请删掉它,重新输入这一行"),
             Fault::OpenBrackets => "有 [ 没有 ]:请补上;若要打印方括号,写成 \\[".into(),
             Fault::EmptyBrackets => "方括号里是空的:请写上样式,或写成 \\[".into(),
@@ -180,6 +190,9 @@ impl TemplateError {
             Fault::TooManyLines { lines_max } => {
                 format!("more than {lines_max} lines or columns; shorten it")
             }
+            Fault::TagTooLong { bytes_max, elifs_max } => format!(
+                "a tag of more than {bytes_max} bytes, or more than {elifs_max} elif; take it apart with {{% set %}}"
+            ),
             Fault::Character { code } => {
                 format!("the character U+{code:04X} cannot be used; delete it and type the line again")
             }

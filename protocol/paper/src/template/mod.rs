@@ -50,11 +50,14 @@ use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, UndefinedBehavior, Value};
 use source::{Source, is_mark};
 use std::io;
+use std::panic;
 
 /// Steps of the template language for one slip. The largest order that is taken (300 dishes) needs a tenth.
 pub const FUEL_MAX: u64 = 200_000;
-/// Bytes of text of one slip: with its blocks' framing it then fits a frame of the link.
+/// Bytes of text and pictures of one slip: with its blocks' framing it then fits a frame of the link.
 pub const OUTPUT_BYTES_MAX: usize = 160 * 1024;
+/// What is said of a panic inside the template language.
+const PANICKED: Fault = Fault::Failed { kind: "panic", detail: String::new() };
 /// Calls inside of calls; macros that call themselves end here.
 const RECURSION_MAX: usize = 64;
 
@@ -85,9 +88,11 @@ impl Template {
         };
         let mut environment = environment();
         let marked = std::mem::take(&mut source.text);
-        match environment.add_template_owned(kind.as_str(), marked) {
-            Ok(()) => Ok(Self { kind, file, source, environment }),
-            Err(error) => Err(of_language(&error, file, text)),
+        let added = unwinding(|| environment.add_template_owned(kind.as_str(), marked));
+        match added {
+            Some(Ok(())) => Ok(Self { kind, file, source, environment }),
+            Some(Err(error)) => Err(of_language(&error, file, text)),
+            None => Err(TemplateError { file, line: 0, fault: PANICKED }),
         }
     }
 
@@ -134,11 +139,16 @@ impl Template {
             .get_template(self.kind.as_str())
             .map_err(|error| of_language(&error, self.file.clone(), ""))?;
         let mut written = Bounded { bytes: Vec::new(), is_full: false };
-        let filled = template.render_captured_to(view.0.clone(), &mut written).map(|_| ());
+        let filled = unwinding(|| template.render_captured_to(view.0.clone(), &mut written).map(|_| ()));
         if written.is_full {
             return Err(self.fault(0, Fault::Bound { bound: Bound::Bytes }));
         }
-        filled.map_err(|error| of_language(&error, self.file.clone(), template.source()))?;
+        match filled {
+            Some(filled) => {
+                filled.map_err(|error| of_language(&error, self.file.clone(), template.source()))?;
+            }
+            None => return Err(self.fault(0, PANICKED)),
+        }
         // It is put together from whole strings, none of which was cut.
         let written = String::from_utf8_lossy(&written.bytes);
         blocks::document(&written, &self.source).map_err(|(line, fault)| self.fault(line, fault))
@@ -163,6 +173,13 @@ fn environment() -> Environment<'static> {
     }
     environment.add_filter("multiline", multiline);
     environment
+}
+
+/// Runs the template language, which is not ours: a panic in it must not take the thread with it that stores
+/// orders. `None` is one. Where programs are built to abort, nothing is caught.
+fn unwinding<T>(run: impl FnOnce() -> T) -> Option<T> {
+    // What is left half done is thrown away by who asked.
+    panic::catch_unwind(panic::AssertUnwindSafe(run)).ok()
 }
 
 /// Inserts a value as text on its line.

@@ -23,6 +23,11 @@ pub const CELLS_MAX: usize = 8;
 /// The widest column: all of 80 mm paper.
 const COLUMNS_MAX: u8 = 48;
 
+/// The longest `{{ }}` or `{% %}`.
+const TAG_BYTES_MAX: usize = 1_000;
+/// `{% elif %}`s of a template at most.
+const ELIFS_MAX: usize = 100;
+
 /// Marks of lines: the supplementary private use area A, and which line.
 const LINE_MARKS: u32 = 0xF_0000;
 /// Marks of bars: the supplementary private use area B, and which bar.
@@ -71,6 +76,7 @@ impl Source {
         if template.len() > SOURCE_BYTES_MAX {
             return Err((0, Fault::TooLarge { bytes_max: SOURCE_BYTES_MAX }));
         }
+        check_tags(template)?;
         let mut reader = Reader {
             rest: template,
             number: 1,
@@ -327,22 +333,48 @@ fn is_raw(tag: &str) -> bool {
 /// Bytes of the tag with which the text begins; all of it where the tag has no end, which is for the template
 /// language to say.
 fn tag_bytes(text: &str) -> usize {
-    let (end, quotes) = match text.as_bytes().get(1) {
-        Some(b'{') => ("}}", true),
-        Some(b'%') => ("%}", true),
-        _ => ("#}", false),
+    let end = match text.as_bytes().get(1) {
+        Some(b'{') => "}}",
+        Some(b'%') => "%}",
+        _ => return text.find("#}").map_or(text.len(), |at| at + 2),
     };
-    let mut quote = None;
+    let (mut quote, mut open, mut is_escaped) = (None, 0_usize, false);
     for (at, character) in text.char_indices().skip(2) {
         match (quote, character) {
-            (Some(open), close) if open == close => quote = None,
+            (Some(_), _) if is_escaped => is_escaped = false,
+            (Some(_), '\\') => is_escaped = true,
+            (Some(begun), character) if begun == character => quote = None,
             (Some(_), _) => {}
-            (None, '"' | '\'') if quotes => quote = Some(character),
-            (None, _) if text[at..].starts_with(end) => return at + end.len(),
+            (None, _) if open == 0 && text[at..].starts_with(end) => return at + end.len(),
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '(' | '[' | '{') => open += 1,
+            (None, ')' | ']' | '}') => open = open.saturating_sub(1),
             (None, _) => {}
         }
     }
     text.len()
+}
+
+/// The template language follows each operator, and each `elif`, one call deeper: a thread's stack ends long before
+/// a file does. So tags are short, and chains too.
+fn check_tags(template: &str) -> Result<(), (usize, Fault)> {
+    let (mut rest, mut elifs) = (template, 0);
+    while let Some(at) = rest.find('{') {
+        rest = &rest[at..];
+        if !["{{", "{%", "{#"].iter().any(|open| rest.starts_with(open)) {
+            rest = &rest[1..];
+            continue;
+        }
+        let bytes = tag_bytes(rest);
+        let tag = &rest[..bytes];
+        elifs += usize::from(tag.trim_start_matches(['{', '%', '-', '+', ' ', '\n']).starts_with("elif"));
+        if (bytes > TAG_BYTES_MAX && !tag.starts_with("{#")) || elifs > ELIFS_MAX {
+            let number = template[..template.len() - rest.len()].matches('\n').count() + 1;
+            return Err((number, Fault::TagTooLong { bytes_max: TAG_BYTES_MAX, elifs_max: ELIFS_MAX }));
+        }
+        rest = &rest[bytes..];
+    }
+    Ok(())
 }
 
 #[cfg(test)]

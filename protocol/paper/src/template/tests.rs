@@ -103,6 +103,15 @@ fn pictures_go_by_name() {
 }
 
 #[test]
+fn pictures_count_as_bytes() {
+    let images = Images::from([("big".into(), Image { width_dots: 576, rows: vec![0xFF; 72 * 800] })]);
+    let check = |text: &str| Template::check(TemplateKind::Label, "label.jinja", text, &images);
+    assert!(check("[image big]\n[image big]").is_ok());
+    let fault = check("[image big]\n[image big]\n[image big]").unwrap_err().fault;
+    assert_eq!(fault, Fault::Bound { bound: Bound::Bytes });
+}
+
+#[test]
 fn what_is_inserted_is_text() {
     let shown = " [big center] x [cut] |9> y | z {{ total }} {% raw %} \\[ @ 末";
     for template in [
@@ -238,6 +247,44 @@ fn filling_in_ends() {
 }
 
 #[test]
+fn what_is_nested_too_deeply_is_refused() {
+    let blocks = |open: &str, close: &str| {
+        let times = 60 * 1024 / (open.len() + close.len());
+        format!("x {}y{}", open.repeat(times), close.repeat(times))
+    };
+    let inserted = |before: &str, after: &str| {
+        let times = 60 * 1024 / (before.len() + after.len());
+        format!("x {{{{ {}1{} }}}}", before.repeat(times), after.repeat(times))
+    };
+    for text in [
+        inserted("(", ")"),
+        inserted("[", "]"),
+        inserted("not ", ""),
+        inserted("-", ""),
+        inserted("", "+1"),
+        inserted("", "**1"),
+        inserted("", "|upper"),
+        inserted("", "[0]"),
+        inserted("", " is defined"),
+        inserted("", " if 1 else 1"),
+        format!("x {{{{ {{'a': {{}}}}{} }}}}", "+1".repeat(20_000)),
+        format!("x {{{{ '\\'}}}}'{} }}}}", "+1".repeat(20_000)),
+        format!("x {{% if note{} %}}y{{% endif %}}", "+1".repeat(20_000)),
+        format!("x {{% if note %}}1{}{{% endif %}}", "{% elif note %}2".repeat(3_000)),
+        blocks("{% if note %}", "{% endif %}"),
+        blocks("{% for a in [1] %}", "{% endfor %}"),
+        "{% macro m() %}{{ m() }}{% endmacro %}x {{ m() }}".into(),
+    ] {
+        // On a thread of the size that the hub's are of: what overflows its stack takes the test with it.
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        let shown = text.chars().take(40).collect::<String>();
+        let checked =
+            thread.spawn(move || Template::check(TemplateKind::Kitchen, "x", &text, &Images::new()).is_ok());
+        assert!(!checked.unwrap().join().unwrap(), "{shown}");
+    }
+}
+
+#[test]
 fn a_failure_can_be_told_without_what_was_filled_in() {
     let order = Order { note: "张先生 13812345678".into(), ..full() };
     let failed = read("{{ note[0].x.y }}").render(&view_of(TemplateKind::Front, &order)).unwrap_err();
@@ -342,5 +389,79 @@ fn the_manuals_example_is_in_order() {
     for kind in [TemplateKind::Kitchen, TemplateKind::Front] {
         let checked = Template::check(kind, "templates.md", example, &Images::new());
         assert!(checked.is_ok(), "{}", checked.unwrap_err());
+    }
+}
+
+/// Pieces that templates are made of, and some that they are not.
+const PIECES: &[&str] = &[
+    "a",
+    " ",
+    "\n",
+    "[big]",
+    "[",
+    "]",
+    "|",
+    "|5>",
+    "\\",
+    "{{ note }}",
+    "{{ note[1:] }}",
+    "{{ note|multiline }}",
+    "{{ note|list|join('|') }}",
+    "{{ note|replace('a', '[') }}",
+    "{{",
+    "}}",
+    "{%",
+    "%}",
+    "{#",
+    "#}",
+    "{%-",
+    "-%}",
+    "{% for dish in dishes %}",
+    "{% endfor %}",
+    "{{ dish.name }}",
+    "{% if note %}",
+    "{% else %}",
+    "{% endif %}",
+    "{% set n %}",
+    "{% endset %}",
+    "{{ n }}",
+    "{{ n|upper }}",
+    "{{ n[:3] }}",
+    "{% raw %}",
+    "{% endraw %}",
+    "[cut]",
+    "[rule]",
+    "[qr]",
+    "{% macro m() %}",
+    "{% endmacro %}",
+    "{{ m() }}",
+    "{{ m()|list|last }}",
+    "'",
+    "\"",
+    "单",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+    /// However a template is put together: it is refused or it prints, and the note that it prints says nothing
+    /// but its own words. A note of layout makes as many blocks and cells as one of the same length without.
+    #[test]
+    fn no_template_turns_a_note_into_layout(pieces in proptest::collection::vec(proptest::sample::select(PIECES), 1..14)) {
+        let template: String = pieces.concat();
+        let Ok(template) = Template::read(TemplateKind::Kitchen, "x", &template, &Images::new()) else { return Ok(()) };
+        let shape = |note: &str| {
+            let made = template.render(&view_of(TemplateKind::Kitchen, &Order { note: note.into(), ..full() }));
+            made.map(|document| document.blocks.iter().map(|block| match block {
+                Block::Text { style, align, .. } => format!("text {style:?} {align:?}"),
+                Block::Row { cells, style } => {
+                    format!("{style:?} {:?}", cells.iter().map(|cell| (cell.columns, cell.align)).collect::<Vec<_>>())
+                }
+                Block::Rule { .. } => "rule".into(),
+                Block::Qr { .. } => "qr".into(),
+                other => format!("{other:?}"),
+            }).collect::<Vec<_>>())
+        };
+        proptest::prop_assert_eq!(shape("x[cut]xx|9>xxx[big]x\\[x|x"), shape("xaaaaaxxaaaxxxaaaaaxaaaxax"));
     }
 }
