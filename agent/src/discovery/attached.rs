@@ -4,10 +4,11 @@ use super::Found;
 use crate::printing::transport::{Address, BAUD_DEFAULT, Flow};
 use serialport::{SerialPortInfo, SerialPortType};
 
-/// Everything; it blocks for a moment.
-pub(super) fn list() -> Vec<Found> {
-    let mut found = system::printers();
+/// Everything but what is known; it blocks for a moment.
+pub(super) fn list(known: &[Address]) -> Vec<Found> {
+    let mut found = system::printers(known);
     found.extend(serial_ports().into_iter().map(serial));
+    found.retain(|printer| !known.iter().any(|known| known.is_same_place(&printer.address)));
     found
 }
 
@@ -46,30 +47,45 @@ mod system {
     use crate::printing::transport::{Address, UsbPlugged, UsbUnit, usb_class};
     use std::path::PathBuf;
 
-    /// Those that the kernel's driver has, by its file; the others by what they are.
-    pub(super) fn printers() -> Vec<Found> {
-        let files = usb_class::files();
+    pub(super) fn printers(known: &[Address]) -> Vec<Found> {
         let plugged = plugged_in().unwrap_or_else(|error| {
             tracing::warn!(%error, "USB printers cannot be listed");
             Vec::new()
         });
-        let is_listed = |printer: &&UsbPlugged| {
-            files.iter().any(|(_, file)| file.as_ref().is_some_and(|file| file.port == printer.port))
-        };
-        let past_driver = plugged.iter().filter(|printer| !is_listed(printer));
-        let past_driver = past_driver.map(|printer| {
-            listed(Address::Usb(unit(printer, &plugged)), printer.identity.label(), detail(printer))
-        });
-        files.iter().map(of_driver).chain(past_driver).collect()
+        offered(&usb_class::files(), &plugged, known)
     }
 
-    fn of_driver((path, plugged): &(PathBuf, Option<UsbPlugged>)) -> Found {
-        let path = path.display().to_string();
-        let (label, detail) = match plugged {
-            Some(plugged) => (plugged.identity.label(), detail(plugged)),
-            None => (path.clone(), String::new()),
+    /// A single printer by the file of the kernel's driver. Of several, each by what it is: which of them gets which
+    /// file changes with every plugging, and a kitchen's tickets would come out in front.
+    fn offered(
+        files: &[(PathBuf, Option<UsbPlugged>)],
+        plugged: &[UsbPlugged],
+        known: &[Address],
+    ) -> Vec<Found> {
+        let is_known = |printer: &UsbPlugged| {
+            known.iter().any(|known| matches!(known, Address::Usb(unit) if printer.is(unit)))
         };
-        listed(Address::UsbClass { path }, label, detail)
+        let is_single = files.len() == 1;
+        let by_file = files.iter().filter_map(|(path, printer)| {
+            let address = Address::UsbClass { path: path.display().to_string() };
+            if known.contains(&address) || printer.as_ref().is_some_and(is_known) {
+                return None;
+            }
+            Some(match printer {
+                Some(printer) if is_single => listed(address, printer.identity.label(), detail(printer)),
+                Some(printer) => by_unit(printer, plugged),
+                None => listed(address, path.display().to_string(), String::new()),
+            })
+        });
+        let has_file = |printer: &UsbPlugged| {
+            files.iter().any(|(_, file)| file.as_ref().is_some_and(|file| file.port == printer.port))
+        };
+        let without_file = plugged.iter().filter(|printer| !has_file(printer) && !is_known(printer));
+        by_file.chain(without_file.map(|printer| by_unit(printer, plugged))).collect()
+    }
+
+    fn by_unit(printer: &UsbPlugged, all: &[UsbPlugged]) -> Found {
+        listed(Address::Usb(unit(printer, all)), printer.identity.label(), detail(printer))
     }
 
     fn detail(printer: &UsbPlugged) -> String {
@@ -80,8 +96,64 @@ mod system {
     /// By its serial number where no other has the same, else by its socket.
     fn unit(printer: &UsbPlugged, all: &[UsbPlugged]) -> UsbUnit {
         let unit = printer.identity.address();
-        let is_only = all.iter().filter(|other| other.identity.address() == unit).count() == 1;
+        let is_only = all.iter().filter(|other| other.is(&unit)).count() == 1;
         if is_only { unit } else { UsbUnit::Port(printer.port.clone()) }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use crate::printing::transport::UsbIdentity;
+
+        fn printer(serial: &str, port: &str) -> UsbPlugged {
+            let identity = UsbIdentity {
+                vendor: 0x04B8,
+                product: 0x0E15,
+                serial: Some(serial.to_owned()).filter(|serial| !serial.is_empty()),
+                ..UsbIdentity::default()
+            };
+            UsbPlugged { identity, port: port.into() }
+        }
+
+        /// Printers with a file of the driver each, and one without; the addresses that are offered.
+        fn check(with: &[UsbPlugged], without: &[UsbPlugged], known: &[&str], expected: &[&str]) {
+            let file = |(number, printer): (usize, &UsbPlugged)| {
+                (PathBuf::from(format!("/dev/usb/lp{number}")), Some(printer.clone()))
+            };
+            let files: Vec<_> = with.iter().enumerate().map(file).collect();
+            let known: Vec<Address> = known.iter().map(|known| known.parse().unwrap()).collect();
+            let found = offered(&files, &[with, without].concat(), &known);
+            let addresses: Vec<String> = found.iter().map(|found| found.address.to_string()).collect();
+            assert_eq!(addresses, expected);
+        }
+
+        #[test]
+        fn a_single_printer_is_offered_by_its_file_and_several_by_what_they_are() {
+            let (a, b) = (printer("A", "1-1"), printer("B", "1-2"));
+            check(std::slice::from_ref(&a), &[], &[], &["usb:/dev/usb/lp0"]);
+            check(&[a.clone(), b.clone()], &[], &[], &["usb:serial=A", "usb:serial=B"]);
+            check(
+                std::slice::from_ref(&a),
+                std::slice::from_ref(&b),
+                &[],
+                &["usb:/dev/usb/lp0", "usb:serial=B"],
+            );
+            // Cheap ones: all of them with the same number, or with none.
+            let same = [printer("0", "1-1"), printer("0", "1-2")];
+            check(&same, &[], &[], &["usb:port=1-1", "usb:port=1-2"]);
+            let none = [printer("", "1-1"), printer("", "1-2")];
+            check(&none, &[], &[], &["usb:port=1-1", "usb:port=1-2"]);
+        }
+
+        #[test]
+        fn a_known_printer_is_not_offered_under_another_address() {
+            let (a, b) = (printer("A", "1-1"), printer("B", "1-2"));
+            let both = [a.clone(), b.clone()];
+            check(&both, &[], &["usb:/dev/usb/lp0"], &["usb:serial=B"]);
+            check(&both, &[], &["usb:serial=A"], &["usb:serial=B"]);
+            check(&both, &[], &["usb:port=1-2"], &["usb:serial=A"]);
+            check(std::slice::from_ref(&b), &[a], &["usb:port=1-1"], &["usb:/dev/usb/lp0"]);
+        }
     }
 }
 
@@ -90,7 +162,7 @@ mod system {
     use super::{Found, listed};
     use crate::printing::transport::{Address, UsbIdentity, spooler, usb_print};
 
-    pub(super) fn printers() -> Vec<Found> {
+    pub(super) fn printers(_: &[Address]) -> Vec<Found> {
         let plugged = usb_print::plugged_in().unwrap_or_else(|error| {
             tracing::warn!(%error, "USB printers cannot be listed");
             Vec::new()
@@ -110,7 +182,7 @@ mod system {
 
 #[cfg(not(any(target_os = "linux", windows)))]
 mod system {
-    pub(super) fn printers() -> Vec<super::Found> {
+    pub(super) fn printers(_: &[super::Address]) -> Vec<super::Found> {
         Vec::new()
     }
 }

@@ -70,7 +70,7 @@ pub struct Found {
 pub async fn search(options: Options, found: mpsc::Sender<Found>) {
     let Options { lan, attached, mut known } = options;
     known.extend(behind_names(&known).await);
-    let is_known = |address: &Address| known.iter().any(|known| known.is_same_place(address));
+    let is_known = |place: SocketAddr| known.contains(&place.into());
     let places = match lan {
         Lan::OwnNetworks => {
             hosts(&networks::own()).map(|host| SocketAddr::new(host.into(), LAN_PORT)).collect()
@@ -78,12 +78,12 @@ pub async fn search(options: Options, found: mpsc::Sender<Found>) {
         Lan::Only(places) => places,
         Lan::Nowhere => Vec::new(),
     };
-    let places = places.into_iter().filter(|&place| !is_known(&place.into())).collect();
+    let places = places.into_iter().filter(|&place| !is_known(place)).collect();
     let in_network = sweep::sweep(places, found.clone());
     let at_this_pc = async {
         if attached {
-            let listed = tokio::task::spawn_blocking(attached::list).await.unwrap_or_default();
-            for printer in listed.into_iter().filter(|printer| !is_known(&printer.address)) {
+            let listing = tokio::task::spawn_blocking(move || attached::list(&known));
+            for printer in listing.await.unwrap_or_default() {
                 if found.send(printer).await.is_err() {
                     return;
                 }

@@ -26,6 +26,21 @@ pub struct UsbPlugged {
     pub port: String,
 }
 
+impl UsbPlugged {
+    /// Whether this one is meant.
+    pub fn is(&self, unit: &UsbUnit) -> bool {
+        match unit {
+            UsbUnit::Model { vendor, product } => {
+                (self.identity.vendor, self.identity.product) == (*vendor, *product)
+            }
+            UsbUnit::Serial(serial) => {
+                self.identity.serial.as_deref().is_some_and(|own| own.trim() == serial)
+            }
+            UsbUnit::Port(port) => self.port == *port,
+        }
+    }
+}
+
 impl UsbIdentity {
     /// What one unit is remembered by, wherever it is plugged in; `None` without a serial number.
     pub fn unit(&self) -> Option<String> {

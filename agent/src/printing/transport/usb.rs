@@ -48,9 +48,7 @@ pub struct Usb {
 /// # Errors
 /// The system's own.
 pub fn plugged_in() -> io::Result<Vec<UsbPlugged>> {
-    Ok(printers()?
-        .map(|device| UsbPlugged { identity: identity_of(&device), port: port_of(&device) })
-        .collect())
+    Ok(printers()?.map(|device| plugged(&device)).collect())
 }
 
 enum Ended {
@@ -175,34 +173,27 @@ fn printers() -> io::Result<impl Iterator<Item = DeviceInfo>> {
     Ok(devices.into_iter().flatten().filter(is_printer))
 }
 
-fn identity_of(device: &DeviceInfo) -> UsbIdentity {
-    UsbIdentity {
-        vendor: device.vendor_id(),
-        product: device.product_id(),
-        serial: device.serial_number().map(str::to_owned),
-        maker: device.manufacturer_string().map(str::to_owned),
-        model: device.product_string().map(str::to_owned),
-    }
-}
-
-/// The kernel's name for the socket is that of the device's folder.
-fn port_of(device: &DeviceInfo) -> String {
-    device.sysfs_path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn is_meant(device: &DeviceInfo, unit: &UsbUnit) -> bool {
-    match unit {
-        UsbUnit::Model { vendor, product } => {
-            device.vendor_id() == *vendor && device.product_id() == *product
-        }
-        UsbUnit::Serial(serial) => device.serial_number().is_some_and(|own| own.trim() == serial),
-        UsbUnit::Port(port) => port_of(device) == *port,
+fn plugged(device: &DeviceInfo) -> UsbPlugged {
+    UsbPlugged {
+        identity: UsbIdentity {
+            vendor: device.vendor_id(),
+            product: device.product_id(),
+            serial: device.serial_number().map(str::to_owned),
+            maker: device.manufacturer_string().map(str::to_owned),
+            model: device.product_string().map(str::to_owned),
+        },
+        // The kernel's name for the socket is that of the device's folder.
+        port: device
+            .sysfs_path()
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default(),
     }
 }
 
 fn open_now(unit: &UsbUnit) -> io::Result<Usb> {
     let info = printers()?
-        .find(|device| is_meant(device, unit))
+        .find(|device| plugged(device).is(unit))
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such USB printer is plugged in"))?;
     let device = info.open().wait()?;
     let place = Place::find(&device.active_configuration().map_err(io::Error::other)?)
@@ -211,7 +202,7 @@ fn open_now(unit: &UsbUnit) -> io::Result<Usb> {
     if place.alternate != interface.get_alt_setting() {
         interface.set_alt_setting(place.alternate).wait()?;
     }
-    place.open(&interface, identity_of(&info).unit())
+    place.open(&interface, plugged(&info).identity.unit())
 }
 
 /// Where in a device the printer is.
