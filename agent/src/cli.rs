@@ -3,18 +3,23 @@
 use crate::config::{self, Config};
 use crate::enrol::enrol;
 use crate::identity::Identity;
+use crate::printing::Address;
+use crate::printing::profile::Source;
 use crate::requests::{Request, ask};
 use crate::spool::{RecentTicket, TicketState, recent_in};
-use crate::status::{STATUS_AGE_MAX_MS, StatusFile, read_file};
-use crate::{clock, run};
+use crate::status::{ProfileView, STATUS_AGE_MAX_MS, StatusFile, read_file};
+use crate::{clock, discovery, run};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::Refusal;
 use docket_protocol::printer::PrinterHealth;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+
+/// Printers found that were not shown yet.
+const FOUND_MAX: usize = 16;
 
 /// Docket 门店程序 / the Docket agent: gets a store's orders out of its printers.
 #[derive(Debug, Parser)]
@@ -46,6 +51,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// 查找打印机:本机所在网段、USB、串口 / find printers: in the network, at USB and serial ports
+    Printers,
     /// 检查并显示生效的配置 / check the configuration and show what is in force
     CheckConfig,
     /// 最近的小票 / the newest tickets
@@ -87,6 +94,10 @@ enum Command {
 /// # Errors
 /// With code, cause and remedy for people.
 pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    // Before there is a configuration, too.
+    if let Command::Printers = cli.command {
+        return Ok(printers(&cli.config).await);
+    }
     let config = Config::read(&cli.config)?;
     match cli.command {
         Command::Enrol { hub, code } => {
@@ -104,6 +115,7 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Status { json } => status(&config, json),
+        Command::Printers => Ok(printers(&cli.config).await),
         Command::CheckConfig => {
             let shown = serde_json::to_string_pretty(&config).context("config-show")?;
             println!("配置有效 / configuration in order:\n{shown}");
@@ -119,6 +131,41 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Pause { printer } => ask_for(&config, Request::Pause { printer }).await,
         Command::Resume { printer } => ask_for(&config, Request::Resume { printer }).await,
     }
+}
+
+/// Exit code 0: something was found.
+async fn printers(config: &Path) -> ExitCode {
+    let known: Vec<Address> = match Config::read(config) {
+        Ok(config) => config.printers.into_iter().map(|printer| printer.address).collect(),
+        // It is often written only after this.
+        Err(_) => Vec::new(),
+    };
+    for address in &known {
+        println!("{address}  已在配置里,不去打扰 / configured already, left alone");
+    }
+    let (tell, mut found) = mpsc::channel(FOUND_MAX);
+    let options = discovery::Options { known, ..Default::default() };
+    let searching = tokio::spawn(discovery::search(options, tell));
+    let mut any = false;
+    while let Some(printer) = found.recv().await {
+        any = true;
+        let answered = if printer.answered { "已应答 answered" } else { "" };
+        let line = [printer.address.to_string(), printer.label, printer.detail, answered.to_owned()];
+        println!("{}", line.join("  ").trim_end());
+        for condition in printer.conditions {
+            let (zh, en) = condition.remedy();
+            println!("    !! {zh} / {en}");
+        }
+    }
+    // It has ended: its sender is gone.
+    let _ = searching.await;
+    if any {
+        return ExitCode::SUCCESS;
+    }
+    println!(
+        "没有找到打印机:检查电源、网线,是否与电脑在同一网段 / none found: check power, cable and network"
+    );
+    ExitCode::FAILURE
 }
 
 /// Exit code 1 where it was not done; the text says why.
@@ -252,6 +299,9 @@ fn print_status(file: &StatusFile, age: u64) {
     println!("待打 waiting  {}", file.status.waiting);
     for printer in &file.status.printers {
         print_printer(printer, now);
+        if let Some(profile) = file.profiles.iter().find(|view| view.printer == printer.printer.as_str()) {
+            print_profile(profile);
+        }
     }
     if file.status.spool_full {
         println!("!! 磁盘已满,新小票存不下 / the disk is full: free some space");
@@ -281,6 +331,14 @@ fn print_printer(printer: &PrinterHealth, now: UnixMs) {
     for since in &printer.conditions {
         let (zh, en) = since.condition.remedy();
         println!("    !! {zh} / {en} ({})", span(now.since(since.since)));
+    }
+}
+
+fn print_profile(profile: &ProfileView) {
+    let model = profile.model.as_deref().unwrap_or("未知 unknown");
+    println!("    型号 model {model}  栅栏 fence {}", profile.fence);
+    for fact in profile.facts.iter().filter(|fact| fact.source != Source::Unverified.words().1) {
+        println!("    {} = {} ({} {})", fact.name, fact.value, fact.source_zh, fact.source);
     }
 }
 

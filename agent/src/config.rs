@@ -1,6 +1,7 @@
 //! The agent's configuration: one TOML file, unknown keys refused.
 
-use crate::printing::{Paper, PrinterConfig};
+use crate::printing::profile::Pins;
+use crate::printing::{Address, Paper, PrinterConfig};
 use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
 use docket_protocol::ids::PrinterName;
 use serde::{Deserialize, Serialize};
@@ -118,8 +119,8 @@ pub enum UnknownChoice {
 pub struct PrinterEntry {
     /// Its name.
     pub name: String,
-    /// `host` or `host:port`; port 9100 where none is given.
-    pub address: String,
+    /// How it is reached; see [`Address`].
+    pub address: Address,
     /// Width of its paper: 80 or 58.
     #[serde(default = "mm80")]
     pub paper_mm: u8,
@@ -132,6 +133,9 @@ pub struct PrinterEntry {
     /// The printer that takes its tickets while it cannot print.
     #[serde(default)]
     pub backup: Option<String>,
+    /// What is known of the unit better than it shows by itself.
+    #[serde(default)]
+    pub profile: Pins,
 }
 
 fn mm80() -> u8 {
@@ -169,8 +173,10 @@ impl Config {
             if self.printers[..place].iter().any(|other| other.name == printer.name) {
                 return refused(key, "the name is taken by another printer");
             }
-            if printer.address.trim().is_empty() {
-                return refused(key, "give its address, e.g. 192.168.1.50 or 192.168.1.50:9100");
+            if !printer.address.is_usable_here() {
+                let cause =
+                    format!("{} is for another operating system (不能用于这个操作系统)", printer.address);
+                return refused(key, &cause);
             }
             if let Some(backup) = &printer.backup {
                 if *backup == printer.name {
@@ -179,6 +185,9 @@ impl Config {
                 if !self.printers.iter().any(|other| other.name == *backup) {
                     return refused(key, &format!("its backup {backup} is not among the printers"));
                 }
+            }
+            if let Some(refusal) = printer.profile.refusal() {
+                return refused(format!("{key} profile"), &refusal);
             }
             if !matches!(printer.paper_mm, 58 | 80) {
                 return refused(key, "paper_mm is 58 or 80");
@@ -207,6 +216,7 @@ impl Config {
                 paper: if entry.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 },
                 stations: entry.stations.clone(),
                 default: entry.default,
+                profile: entry.profile.clone(),
             })
             .collect()
     }

@@ -1,6 +1,6 @@
 //! What the handle asks of the storage thread.
 
-use super::{Claim, Finish, HeldTicket, Profile, RecentTicket, Reprint};
+use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint};
 use docket_protocol::ids::{Seq, TicketId};
 use docket_protocol::ticket::Ticket;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -46,7 +46,7 @@ pub(super) enum Write {
     /// A printer waits, or goes on.
     SetPaused { printer: usize, paused: bool, answer: oneshot::Sender<()> },
     /// What a unit has shown. Lazy.
-    Learn { unit: String, profile: Profile },
+    Learn { printer: usize, unit: String, facts: String },
     /// Old rows go. Lazy.
     Retain,
     /// Nothing: answered when all before it is durable.
@@ -130,5 +130,9 @@ pub(super) enum Read {
     /// One ticket with its document.
     Ticket { id: TicketId, answer: oneshot::Sender<Option<Ticket>> },
     /// What is known of a unit.
-    Profile { unit: String, answer: oneshot::Sender<Profile> },
+    Profile { unit: String, answer: oneshot::Sender<String> },
+    /// What is known of each printer's unit.
+    Profiles { answer: oneshot::Sender<Vec<(String, String)>> },
+    /// How often a ticket bears 补打 that a printer has begun in an earlier life and that nothing is known of.
+    InQuestion { printer: usize, ticket: TicketId, attempt: u16, answer: oneshot::Sender<Option<u16>> },
 }

@@ -3,8 +3,8 @@
 use super::command::{Command, Read, Write};
 use super::writer::{self, Shared};
 use super::{
-    CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, Profile, RecentTicket, Reprint,
-    SpoolError, SpoolOptions,
+    CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, RecentTicket, Reprint, SpoolError,
+    SpoolOptions,
 };
 use crate::printing::journal::{Journal, JournalError};
 use docket_protocol::ids::{PrinterName, Seq, TicketId};
@@ -202,6 +202,16 @@ impl Spool {
         }
     }
 
+    /// What the printers' units have shown, as (printer, words), the newest first.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn profiles(&self) -> Result<Vec<(String, String)>, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Read(Read::Profiles { answer }))?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
     /// The end of the queue that belongs to a printer; `None` for a printer that is not in the options. A
     /// second port of the same printer takes the first one's place.
     pub fn port(&self, printer: &PrinterName) -> Option<ClaimPort> {
@@ -279,11 +289,11 @@ impl ClaimPort {
         self.spool.write(Write::HandBack { printer: self.printer, tickets }).await
     }
 
-    /// What is known of the unit, a printer at an address.
+    /// What the unit, a printer at an address, has shown: the words of [`crate::printing::profile`].
     ///
     /// # Errors
     /// [`SpoolError::Closed`].
-    pub async fn profile(&self, unit: &str) -> Result<Profile, SpoolError> {
+    pub async fn profile(&self, unit: &str) -> Result<String, SpoolError> {
         let (answer, answered) = oneshot::channel();
         self.spool.send(Command::Read(Read::Profile { unit: unit.to_owned(), answer }))?;
         answered.await.map_err(|_| SpoolError::Closed)
@@ -293,7 +303,19 @@ impl ClaimPort {
     ///
     /// # Errors
     /// [`SpoolError::Closed`].
-    pub async fn learn(&self, unit: &str, profile: Profile) -> Result<(), SpoolError> {
-        self.spool.write(Write::Learn { unit: unit.to_owned(), profile }).await
+    pub async fn learn(&self, unit: &str, facts: String) -> Result<(), SpoolError> {
+        self.spool.write(Write::Learn { printer: self.printer, unit: unit.to_owned(), facts }).await
+    }
+
+    /// How often an attempt bears 补打 that an earlier life began on this printer, and of which nothing else is known:
+    /// the printer is to be asked. Its end is told with [`ClaimPort::finish`]. `None` where it has an end.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn in_question(&self, ticket: TicketId, attempt: u16) -> Result<Option<u16>, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        let printer = self.printer;
+        self.spool.send(Command::Read(Read::InQuestion { printer, ticket, attempt, answer }))?;
+        answered.await.map_err(|_| SpoolError::Closed)
     }
 }

@@ -188,12 +188,3 @@ pub enum Ending {
     /// Nobody can know.
     Unknown(Doubt),
 }
-
-/// What is known of a unit from experience; `GS I` is not to be believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Profile {
-    /// It has answered a real-time status query.
-    pub answered: bool,
-    /// It has answered a fence.
-    pub fenced: bool,
-}

@@ -3,7 +3,7 @@
 //! | journal says | same boot | other boot |
 //! |---|---|---|
 //! | on paper | printed, with that evidence | the same: a record that is there is true |
-//! | began | unknown (agent ended) | unknown (power lost) |
+//! | began | its printer is asked first; then unknown (agent ended), or printed | unknown (power lost) |
 //! | withdrawn | back to the queue | unknown (power lost): a later record may be missing |
 //! | nothing | back to the queue | unknown (power lost) |
 //! | (no journal) | unknown (power lost) | unknown (power lost) |
@@ -55,7 +55,9 @@ struct Claimed {
 }
 
 impl Work<'_> {
-    /// Settles what an earlier life left, in one transaction, before any printer gets a ticket.
+    /// Settles what an earlier life left, in one transaction, before any printer gets a ticket. What a printer may still
+    /// know more about stays claimed until that printer's task has asked it
+    /// ([`crate::spool::ClaimPort::in_question`]).
     pub(super) fn recover(&mut self) -> rusqlite::Result<()> {
         let last: Option<String> =
             self.prepare("SELECT boot FROM meta")?.query_row([], |row| row.get(0)).optional()?.flatten();
@@ -125,6 +127,9 @@ impl Work<'_> {
             Verdict::Printed { evidence, began_at, ended_at } => {
                 finish(Ending::Printed(evidence), began_at, ended_at)
             }
+            Verdict::Unknown { doubt: Doubt::AgentEnded, .. } if self.queue_of(&ticket.printer).is_some() => {
+                return Ok(());
+            }
             Verdict::Unknown { doubt, began_at } => {
                 let began_at = began_at.or(ticket.claimed_at.map(UnixMs)).unwrap_or(self.now);
                 finish(Ending::Unknown(doubt), began_at, self.now)
@@ -181,12 +186,14 @@ impl Work<'_> {
         let mut queued = self.prepare(
             "SELECT count(*), coalesce(sum(pinned), 0) FROM tickets WHERE state = 0 AND printer = ?1",
         )?;
+        let mut claimed = self.prepare("SELECT count(*) FROM tickets WHERE state = 1 AND taken_by = ?1")?;
         let mut paused = self.prepare("SELECT since FROM paused WHERE printer = ?1")?;
         for (printer, load) in self.options.printers.iter().zip(&mut self.known.printers) {
             let name = printer.name.as_str();
             let (count, pinned) = queued.query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let since = paused.query_row([name], |row| row.get(0)).optional()?;
-            *load = Load::counted(count, pinned, since.map(UnixMs));
+            let in_question = claimed.query_row([name], |row| row.get(0))?;
+            *load = Load::counted(count, pinned, in_question, since.map(UnixMs));
         }
         self.known.held =
             self.prepare("SELECT count(*) FROM tickets WHERE state = 3")?.query_row([], |row| row.get(0))?;

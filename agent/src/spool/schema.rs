@@ -66,7 +66,13 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE payloads (place INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
     CREATE TABLE unreadable (seq INTEGER PRIMARY KEY, payload BLOB NOT NULL, received_at INTEGER NOT NULL) STRICT;
     CREATE TABLE outbox (seq INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
-    CREATE TABLE profiles (unit TEXT PRIMARY KEY, answered INTEGER NOT NULL, fenced INTEGER NOT NULL) STRICT;
+    -- facts: what a unit has shown, in words. printer: where it stood last.
+    CREATE TABLE profiles (
+        unit       TEXT PRIMARY KEY,
+        printer    TEXT NOT NULL,
+        facts      TEXT NOT NULL,
+        learned_at INTEGER NOT NULL
+    ) STRICT;
     CREATE TABLE paused (printer TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;
 "];
 

@@ -7,9 +7,9 @@ use super::backup::Desk;
 use super::claims::Claims;
 use super::command::{Read, Reply, Write};
 use super::work::Work;
-use super::{Counts, Profile, SpoolError, SpoolOptions, schema, view};
+use super::{Counts, SpoolError, SpoolOptions, schema, view};
 use crate::clock;
-use docket_protocol::ids::{Seq, UnixMs};
+use docket_protocol::ids::{Seq, TicketId, UnixMs};
 use ring::rand::SecureRandom as _;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::{Path, PathBuf};
@@ -71,9 +71,9 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// After a start: nothing is in its hands.
-    pub(super) fn counted(queued: u32, pinned: u32, paused_since: Option<UnixMs>) -> Self {
-        Self { queued, pinned, claimed: 0, paused_since }
+    /// After a start: in its hands is at most what it has to be asked about.
+    pub(super) fn counted(queued: u32, pinned: u32, claimed: u32, paused_since: Option<UnixMs>) -> Self {
+        Self { queued, pinned, claimed, paused_since }
     }
 
     /// A ticket more waits.
@@ -268,7 +268,11 @@ impl Store {
             Read::Ticket { id, answer } => {
                 view::ticket(&self.connection, id).map(|ticket| answer.send(ticket).is_ok())
             }
-            Read::Profile { unit, answer } => self.profile(&unit).map(|known| answer.send(known).is_ok()),
+            Read::Profile { unit, answer } => self.profile(&unit).map(|facts| answer.send(facts).is_ok()),
+            Read::Profiles { answer } => self.profiles().map(|all| answer.send(all).is_ok()),
+            Read::InQuestion { printer, ticket, attempt, answer } => {
+                self.in_question(printer, ticket, attempt).map(|repeat| answer.send(repeat).is_ok())
+            }
         };
         if let Err(error) = result {
             tracing::error!(code = "spool-failed", %error, "the spool cannot be read");
@@ -285,13 +289,24 @@ impl Store {
         rows.collect()
     }
 
-    fn profile(&self, unit: &str) -> rusqlite::Result<Profile> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT answered, fenced FROM profiles WHERE unit = ?1")?;
-        let found = statement
-            .query_row([unit], |row| Ok(Profile { answered: row.get(0)?, fenced: row.get(1)? }))
-            .optional()?;
+    fn profile(&self, unit: &str) -> rusqlite::Result<String> {
+        let mut statement = self.connection.prepare_cached("SELECT facts FROM profiles WHERE unit = ?1")?;
+        let found = statement.query_row([unit], |row| row.get(0)).optional()?;
         Ok(found.unwrap_or_default())
+    }
+
+    fn profiles(&self) -> rusqlite::Result<Vec<(String, String)>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT printer, facts FROM profiles ORDER BY learned_at DESC")?;
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    }
+
+    fn in_question(&self, printer: usize, ticket: TicketId, attempt: u16) -> rusqlite::Result<Option<u16>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT repeat FROM tickets WHERE id = ?1 AND state = 1 AND taken_by = ?2 AND attempt = ?3 - 1",
+        )?;
+        let name = self.options.printers[printer].name.as_str();
+        statement.query_row(params![ticket.as_bytes(), name, attempt], |row| row.get(0)).optional()
     }
 }
 

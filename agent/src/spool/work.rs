@@ -89,12 +89,10 @@ impl<'s> Work<'s> {
             Write::SetPaused { printer, paused, .. } => {
                 self.set_paused(*printer, *paused).map(|()| Reply::Done)
             }
-            Write::Learn { unit, profile } => {
-                self.prepare("INSERT OR REPLACE INTO profiles VALUES (?1, ?2, ?3)")?.execute(params![
-                    unit,
-                    profile.answered,
-                    profile.fenced
-                ])?;
+            Write::Learn { printer, unit, facts } => {
+                let name = self.options.printers[*printer].name.as_str();
+                self.prepare("INSERT OR REPLACE INTO profiles VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![unit, name, facts, self.now.0])?;
                 Ok(Reply::Done)
             }
             Write::Retain => self.retain().map(|()| Reply::Done),

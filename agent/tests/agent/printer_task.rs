@@ -1,8 +1,10 @@
 //! A printer's task against a printer that the test plays itself, byte by byte.
 
+use crate::far_end::FarEnd;
 use crate::samples::{PATIENCE, front, item, items, open, reports, ticket, within};
 use docket_agent::printing::job::PREFLIGHT_FRESH_MS;
-use docket_agent::printing::{Paper, PrinterConfig, run_printer, unknown_health};
+use docket_agent::printing::profile::Pins;
+use docket_agent::printing::{Address, Paper, PrinterConfig, run_printer, unknown_health};
 use docket_agent::spool::Spool;
 use docket_protocol::ids::Seq;
 use docket_protocol::message::Report;
@@ -12,48 +14,59 @@ use docket_protocol::ticket::Ticket;
 use std::time::{Duration, Instant};
 use tempfile::{TempDir, tempdir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 const CUT: [u8; 4] = [0x1D, 0x56, 0x42, 0x00];
-const CLEAN: [u8; 4] = [0x12; 4];
+/// Content begins with it.
+const KANJI_ON: [u8; 2] = [0x1C, 0x26];
+const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30];
+pub const CLEAN: [u8; 4] = [0x12; 4];
 const PAPER_OUT: [u8; 4] = [0x1A, 0x32, 0x12, 0x72];
 
-struct Stage {
-    folder: TempDir,
-    spool: Spool,
-    listener: TcpListener,
+/// A printer's task, and the place where its printer is.
+pub struct Stage<P = TcpListener> {
+    pub folder: TempDir,
+    pub spool: Spool,
+    pub place: P,
     health: watch::Receiver<PrinterHealth>,
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    pub stop: watch::Sender<bool>,
+    pub task: JoinHandle<()>,
 }
 
 impl Stage {
     async fn new() -> Self {
-        let folder = tempdir().unwrap();
-        let spool = open(folder.path());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().into();
+        Self::at(listener, address, tempdir().unwrap())
+    }
+
+    async fn connection(&self) -> Unit {
+        let (stream, _) = within("a connection", self.place.accept()).await.unwrap();
+        Unit::new(Box::new(stream))
+    }
+}
+
+impl<P> Stage<P> {
+    pub fn at(place: P, address: Address, folder: TempDir) -> Self {
+        let spool = open(folder.path());
         let config = PrinterConfig {
             name: front(),
-            address: listener.local_addr().unwrap().to_string(),
+            address,
             paper: Paper::Mm80,
             stations: Vec::new(),
             default: true,
+            profile: Pins::default(),
         };
         let (told, health) = watch::channel(unknown_health(&front()));
         let (stop, stopping) = watch::channel(false);
         let journal = spool.journal(&front()).unwrap();
         let task = tokio::spawn(run_printer(config, spool.clone(), journal, told, stopping));
-        Self { folder, spool, listener, health, stop, task }
+        Self { folder, spool, place, health, stop, task }
     }
 
-    async fn connection(&self) -> Unit {
-        let (stream, _) = within("a connection", self.listener.accept()).await.unwrap();
-        Unit { stream, seen: Vec::new() }
-    }
-
-    async fn outcomes(&self, count: usize) -> Vec<(Outcome, u16)> {
+    pub async fn outcomes(&self, count: usize) -> Vec<(Outcome, u16)> {
         let mut outbox = self.spool.outbox_changed();
         within("reports", outbox.wait_for(|seq| seq.0 >= count as u64)).await.unwrap();
         let told = reports(&self.spool).await.into_iter().map(|report| match report {
@@ -63,7 +76,7 @@ impl Stage {
         told.collect()
     }
 
-    async fn health(&mut self, what: &str, is_so: impl FnMut(&PrinterHealth) -> bool) {
+    pub async fn health(&mut self, what: &str, is_so: impl FnMut(&PrinterHealth) -> bool) {
         let seen = tokio::time::timeout(PATIENCE, self.health.wait_for(is_so)).await.is_ok();
         if !seen {
             panic!("{what}: {:?}", self.health.borrow());
@@ -72,12 +85,16 @@ impl Stage {
 }
 
 /// The other end of the line.
-struct Unit {
-    stream: TcpStream,
+pub struct Unit {
+    stream: Box<dyn FarEnd>,
     seen: Vec<u8>,
 }
 
 impl Unit {
+    pub fn new(stream: Box<dyn FarEnd>) -> Self {
+        Self { stream, seen: Vec::new() }
+    }
+
     /// Reads until `bytes` have come; what came before and with them.
     async fn until(&mut self, bytes: &[u8]) -> Vec<u8> {
         loop {
@@ -89,35 +106,57 @@ impl Unit {
             let count = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
             assert!(count > 0, "closed; seen {:x?}", self.seen);
             self.seen.extend_from_slice(&buffer[..count]);
+            self.answer_probe().await;
         }
     }
 
-    async fn say(&mut self, bytes: &[u8]) {
+    /// At first contact, and after a lost line, it is asked which fences it knows: GS ( H.
+    async fn answer_probe(&mut self) {
+        const PROBE: &[u8] = b"\x1Dr\x01\x1D(H\x06\x0000[__]\x1Dr\x01";
+        if let Some(at) = self.seen.windows(PROBE.len()).position(|window| window == PROBE) {
+            self.seen.drain(at..at + PROBE.len());
+            self.say(b"\x37\x22[__]\x00").await;
+        }
+    }
+
+    pub async fn say(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    /// So many bytes.
+    async fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.seen.len() < count {
+            let mut buffer = [0; 64];
+            let read = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
+            assert!(read > 0, "closed; seen {:x?}", self.seen);
+            self.seen.extend_from_slice(&buffer[..read]);
+        }
+        let rest = self.seen.split_off(count);
+        std::mem::replace(&mut self.seen, rest)
+    }
+
     /// Answers the next round of queries.
-    async fn answer(&mut self, status: [u8; 4]) {
+    pub async fn answer(&mut self, status: [u8; 4]) {
         self.until(&[0x10, 0x04, 0x04]).await;
         self.say(&status).await;
     }
 
     /// Takes a ticket whole; its bytes up to the cut, and its two fences.
-    async fn ticket(&mut self) -> (Vec<u8>, [Vec<u8>; 2]) {
+    pub async fn ticket(&mut self) -> (Vec<u8>, [Vec<u8>; 2]) {
         let body = self.until(&CUT).await;
-        let tail = self.until(&[0x1D, 0x72, 0x01]).await;
+        let tail = self.until(&PROCESS).await;
+        let tail = [tail, self.take(4).await].concat();
         (body.clone(), [fence(&body), fence(&tail)])
     }
 }
 
 /// The answer to the last GS ( H in some bytes.
 fn fence(bytes: &[u8]) -> Vec<u8> {
-    const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30];
     let at = bytes.windows(PROCESS.len()).rposition(|window| window == PROCESS).unwrap() + PROCESS.len();
     [&[0x37, 0x22], &bytes[at..at + 4], &[0]].concat()
 }
 
-fn contains(bytes: &[u8], text: &str) -> bool {
+pub fn contains(bytes: &[u8], text: &str) -> bool {
     let (text, _, _) = encoding_rs::GB18030.encode(text);
     bytes.windows(text.len()).any(|window| window == &*text)
 }
@@ -140,12 +179,19 @@ async fn a_ticket_is_done_when_its_fences_are_in() {
 
 impl Unit {
     /// A ticket, with as many rounds of queries before it as are asked.
-    async fn ticket_or_answer(&mut self) -> (Vec<u8>, [Vec<u8>; 2]) {
+    pub async fn ticket_or_answer(&mut self) -> (Vec<u8>, [Vec<u8>; 2]) {
         loop {
-            let began = self.until_any(&[0x1B, 0x40], &[0x10, 0x04, 0x04]).await;
+            let began = self.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await;
             if began {
                 return self.ticket().await;
             }
+            self.say(&CLEAN).await;
+        }
+    }
+
+    /// Until the first bytes of a ticket.
+    pub async fn begin(&mut self) {
+        while !self.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await {
             self.say(&CLEAN).await;
         }
     }
@@ -169,6 +215,7 @@ impl Unit {
             let count = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
             assert!(count > 0, "closed; seen {:x?}", self.seen);
             self.seen.extend_from_slice(&buffer[..count]);
+            self.answer_probe().await;
         }
     }
 }
@@ -230,10 +277,16 @@ async fn a_printer_that_is_not_there_is_shown_and_holds_nothing() {
     let folder = tempdir().unwrap();
     let spool = open(folder.path());
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = nobody.local_addr().unwrap().to_string();
+    let address = nobody.local_addr().unwrap().into();
     drop(nobody);
-    let config =
-        PrinterConfig { name: front(), address, paper: Paper::Mm58, stations: Vec::new(), default: true };
+    let config = PrinterConfig {
+        name: front(),
+        address,
+        paper: Paper::Mm58,
+        stations: Vec::new(),
+        default: true,
+        profile: Pins::default(),
+    };
     let (told, mut health) = watch::channel(unknown_health(&front()));
     let (stop, stopping) = watch::channel(false);
     let journal = spool.journal(&front()).unwrap();
@@ -274,7 +327,7 @@ async fn copies_are_one_job_with_one_outcome() {
     unit.answer(CLEAN).await;
     let twice = Ticket { copies: 2, maybe_printed: true, ..ticket(1, "front") };
     stage.spool.receive(vec![(Seq(1), item(&twice)), (Seq(2), item(&ticket(2, "front")))]).await.unwrap();
-    while !unit.until_any(&[0x1B, 0x40], &[0x10, 0x04, 0x04]).await {
+    while !unit.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await {
         unit.say(&CLEAN).await;
     }
     // The first copy ends with a cut and without a fence.
@@ -302,7 +355,7 @@ async fn a_pause_takes_back_what_was_not_begun() {
     // Its answer is not fresh any more: it is asked before the ticket begins, and takes its time.
     tokio::time::sleep(Duration::from_millis(PREFLIGHT_FRESH_MS * 2)).await;
     stage.spool.receive(items(1)).await.unwrap();
-    assert!(!unit.until_any(&[0x1B, 0x40], &[0x10, 0x04, 0x04]).await, "it begins without asking");
+    assert!(!unit.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await, "it begins without asking");
     assert_eq!(states(&stage.folder), [1], "claimed");
     stage.spool.set_paused(front(), true).await.unwrap();
     unit.say(&CLEAN).await;
@@ -319,7 +372,7 @@ async fn a_pause_takes_back_what_was_not_begun() {
     assert_eq!(stage.outcomes(1).await, [(Outcome::Printed(Evidence::Fence), 0)]);
 }
 
-fn states(folder: &TempDir) -> Vec<u8> {
+pub fn states(folder: &TempDir) -> Vec<u8> {
     let database = rusqlite::Connection::open(folder.path().join("spool.db")).unwrap();
     let mut statement = database.prepare("SELECT state FROM tickets ORDER BY place").unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()

@@ -150,7 +150,7 @@ impl World {
             50..53 => self.release().await,
             53..55 => self.listen().await,
             55..57 => self.receive_again().await,
-            _ => self.crash(),
+            _ => self.crash().await,
         }
         self.settle().await;
     }
@@ -296,22 +296,29 @@ impl World {
         self.spool.acknowledged(self.spool.cursors().assigned_up_to).await.unwrap();
     }
 
-    /// The process is killed, or the power is cut: the next life has what is in the folder.
-    fn crash(&mut self) {
+    /// The process is killed, or the power is cut: the next life has what is in the folder. What was printing when
+    /// the process ended stays in its printer's hands until that has been asked.
+    async fn crash(&mut self) {
         let power_cut = self.dice.one_in(3);
         self.boot += u32::from(power_cut);
         let folder = copy(self.folder.path());
-        for (claim, phase) in self.printers.iter_mut().flat_map(|printer| printer.hand.drain(..)) {
-            let known = self.tickets.iter_mut().find(|known| known.ticket.id == claim.ticket.id).unwrap();
-            match phase {
-                Phase::Fenced(_) => known.printed(),
-                Phase::Began(_) if !power_cut => known.in_doubt(Doubt::AgentEnded),
-                Phase::Taken if !power_cut => known.state = State::Waiting,
-                Phase::Taken | Phase::Began(_) => known.in_doubt(Doubt::PowerLost),
+        let (spool, mut printers) = open(&folder, self.boot);
+        for (before, after) in self.printers.iter_mut().zip(&mut printers) {
+            for (claim, phase) in before.hand.drain(..) {
+                let known = self.tickets.iter_mut().find(|known| known.ticket.id == claim.ticket.id).unwrap();
+                match phase {
+                    Phase::Fenced(_) => known.printed(),
+                    Phase::Began(_) if !power_cut => {
+                        let repeat = after.port.in_question(claim.ticket.id, claim.attempt).await.unwrap();
+                        assert_eq!(repeat, Some(claim.repeat), "{known:?}");
+                        after.hand.push((claim, phase));
+                    }
+                    Phase::Taken if !power_cut => known.state = State::Waiting,
+                    Phase::Taken | Phase::Began(_) => known.in_doubt(Doubt::PowerLost),
+                }
             }
         }
-        (self.spool, self.printers) = open(&folder, self.boot);
-        self.folder = folder;
+        (self.spool, self.printers, self.folder) = (spool, printers, folder);
     }
 
     /// Takes what the printers were given, and judges it.

@@ -193,10 +193,16 @@ async fn doubt_reaches_the_backup_only_marked_and_a_crash_asks_the_journal_of_wh
     let folder = copy(folder.path());
 
     let spool = Spool::open(folder.path(), with_backups(0)).unwrap();
+    let mut port = spool.port(&front()).unwrap();
+    // The backup had it, so the backup is asked, and does not know.
+    let home = spool.port(&back()).unwrap();
+    assert_eq!(home.in_question(taken.ticket.id, taken.attempt).await.unwrap(), None);
+    assert_eq!(port.in_question(taken.ticket.id, taken.attempt).await.unwrap(), Some(0));
+    end(&port, &taken, Ending::Unknown(Doubt::AgentEnded)).await;
+    spool.flush().await.unwrap();
     let unknown = told(&spool).await.pop().unwrap();
     assert_eq!(unknown.outcome, Outcome::Unknown(Doubt::AgentEnded));
     assert_eq!((unknown.printer, unknown.meant_for), (front(), Some(back())));
-    let mut port = spool.port(&front()).unwrap();
     port.want(1).unwrap();
     let again = claim(&mut port).await;
     assert_eq!((again.attempt, again.repeat, again.backup_for.clone()), (2, 1, Some(back())));

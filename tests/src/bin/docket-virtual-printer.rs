@@ -1,4 +1,5 @@
-//! `docket-virtual-printer`: a receipt printer on a TCP port, for the demo and for trying things by hand.
+//! `docket-virtual-printer`: a receipt printer on a TCP port, a serial line or USB, for the demo and for trying things
+//! by hand.
 //!
 //! Receipts go to standard output and, with `--out`, into files. Fault commands are taken on standard input
 //! and on the control port; `help` lists them. The end of standard input does not end it: it may run as a
@@ -6,9 +7,9 @@
 
 use anyhow::Context;
 use clap::Parser;
-use docket_tests::virtual_printer::options::BUFFER_BYTES_DEFAULT;
+use docket_tests::virtual_printer::quirks::{PROFILES, Profile};
 use docket_tests::virtual_printer::{
-    Font, FontError, PaperWidth, PrinterOptions, Receipt, VirtualPrinter, control,
+    Font, FontError, PaperWidth, Plug, PrinterOptions, Receipt, VirtualPrinter, control,
 };
 use serde_json::json;
 use std::io::{BufRead, Read, Write};
@@ -27,13 +28,25 @@ const COMMAND_BYTES_MAX: u64 = 1_024;
 /// How long one wait for a receipt is; then it is begun anew.
 const WAIT: Duration = Duration::from_secs(3_600);
 
-/// A virtual receipt printer (ESC/POS, GB18030) on a TCP port.
+/// A virtual receipt printer (ESC/POS, GB18030) on a TCP port, a serial line or USB.
 #[derive(Debug, Parser)]
 #[command(name = "docket-virtual-printer", version, after_help = "Commands on standard input: try `help`.")]
 struct Arguments {
     /// Where it listens; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:9100")]
     listen: SocketAddr,
+    /// On a serial line instead: a link of this name leads to it while it is plugged in (Linux).
+    #[arg(long, conflicts_with = "listen")]
+    serial: Option<PathBuf>,
+    /// The serial line's speed; without it bytes take no time and every speed is understood.
+    #[arg(long, requires = "serial")]
+    baud: Option<u32>,
+    /// The printer stops the sender by XOFF, and loses what comes all the same.
+    #[arg(long, requires = "serial")]
+    xon_xoff: bool,
+    /// On USB instead, with this serial number (Linux, root, a kernel with dummy_hcd and usb_f_printer).
+    #[arg(long, conflicts_with_all = ["listen", "serial"])]
+    usb: Option<String>,
     /// Where fault commands are taken, one a line.
     #[arg(long)]
     control: Option<SocketAddr>,
@@ -43,9 +56,12 @@ struct Arguments {
     /// Paper feed in mm/s; 0 prints in no time. Real printers do 90 to 300.
     #[arg(long, default_value_t = 0)]
     speed_mm_s: u32,
-    /// The receive buffer.
-    #[arg(long, default_value_t = BUFFER_BYTES_DEFAULT)]
-    buffer_bytes: usize,
+    /// What it can do: from "everything", by way of cheap clones, to "answers-nothing".
+    #[arg(long, default_value = "everything", value_parser = profile)]
+    profile: &'static Profile,
+    /// The receive buffer; without it, the profile's.
+    #[arg(long)]
+    buffer_bytes: Option<usize>,
     /// Write each receipt as NNNN.txt and NNNN.png into this folder.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -57,6 +73,11 @@ struct Arguments {
 fn width(text: &str) -> Result<u32, String> {
     let mm = text.parse().ok().filter(|&mm| PaperWidth::from_mm(mm).is_some());
     mm.ok_or_else(|| "rolls are 58 or 80 mm wide".to_owned())
+}
+
+fn profile(name: &str) -> Result<&'static Profile, String> {
+    let names = || PROFILES.iter().map(|profile| profile.name).collect::<Vec<_>>().join(", ");
+    Profile::by_name(name).ok_or_else(|| format!("take one of: {}", names()))
 }
 
 #[tokio::main]
@@ -77,14 +98,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         listen: arguments.listen,
         paper: PaperWidth::from_mm(arguments.width_mm).unwrap_or_default(),
         speed_mm_per_s: arguments.speed_mm_s,
-        buffer_bytes: arguments.buffer_bytes,
-        ..PrinterOptions::default()
+        buffer_bytes: arguments.buffer_bytes.unwrap_or(arguments.profile.buffer_bytes),
+        ..arguments.profile.options()
     };
-    let printer = VirtualPrinter::start(options).with_context(|| {
-        let address = arguments.listen;
-        format!("listen-failed: cannot listen on {address}; stop what uses it or choose another --listen")
-    })?;
-    let printer = Arc::new(printer);
+    let printer = Arc::new(plug_in(&arguments, options)?);
     let control = match arguments.control {
         Some(address) => Some(TcpListener::bind(address).await.with_context(|| {
             format!(
@@ -93,7 +110,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         })?),
         None => None,
     };
-    output.started(printer.address(), control.as_ref().map(TcpListener::local_addr).transpose()?)?;
+    output.started(printer.plug(), control.as_ref().map(TcpListener::local_addr).transpose()?)?;
     if let Some(listener) = control {
         tokio::spawn(control::serve(Arc::clone(&printer), listener));
     }
@@ -117,6 +134,41 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[cfg(target_os = "linux")]
+fn plug_in(arguments: &Arguments, options: PrinterOptions) -> anyhow::Result<VirtualPrinter> {
+    use docket_tests::virtual_printer::{Handshake, SerialOptions, UsbOptions};
+    if let Some(link) = &arguments.serial {
+        let handshake = if arguments.xon_xoff { Handshake::XonXoff } else { Handshake::Hardware };
+        let line = SerialOptions { baud: arguments.baud, handshake, ..SerialOptions::at(link) };
+        return VirtualPrinter::start_serial(&options, line).with_context(|| {
+            format!("serial-failed: cannot make a line at {}; choose another --serial", link.display())
+        });
+    }
+    if let Some(serial) = &arguments.usb {
+        return VirtualPrinter::start_usb(&options, UsbOptions::new(serial)).context(
+            "usb-failed: this kernel makes no USB printer; run it in the lab: tests/lab/run.sh, see \
+             docs/virtual-printer.md",
+        );
+    }
+    listen(options)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn plug_in(arguments: &Arguments, options: PrinterOptions) -> anyhow::Result<VirtualPrinter> {
+    anyhow::ensure!(
+        arguments.serial.is_none() && arguments.usb.is_none(),
+        "not-here: serial lines and USB are made on Linux only; use --listen"
+    );
+    listen(options)
+}
+
+fn listen(options: PrinterOptions) -> anyhow::Result<VirtualPrinter> {
+    let address = options.listen;
+    VirtualPrinter::start(options).with_context(|| {
+        format!("listen-failed: cannot listen on {address}; stop what uses it or choose another --listen")
+    })
+}
+
 /// Where receipts go.
 struct Output {
     folder: Option<(PathBuf, Font)>,
@@ -136,9 +188,9 @@ impl Output {
         Ok(Output { folder, json })
     }
 
-    fn started(&self, printer: SocketAddr, control: Option<SocketAddr>) -> anyhow::Result<()> {
+    fn started(&self, printer: &Plug, control: Option<SocketAddr>) -> anyhow::Result<()> {
         if self.json {
-            return say(&json!({ "listening": printer, "control": control }).to_string());
+            return say(&json!({ "listening": printer.to_string(), "control": control }).to_string());
         }
         match control {
             Some(control) => say(&format!("printer listens on {printer}, control on {control}")),

@@ -34,8 +34,19 @@ pub enum Fault {
     DropAfterBytes(u64),
     /// New connections are refused; the one that stands goes on.
     Refuse(bool),
+    /// The cable is out. The printer goes on with what it has; its serial line or USB device is gone from the
+    /// computer, and its port refuses.
+    Unplugged(bool),
     /// `false` switches it off: the buffer is lost, a receipt that is partly printed ends uncut.
     Power(bool),
+    /// The power goes when so many more lines are printed (0 is at once), and is back after a while: the buffer is lost, the
+    /// receipt ends uncut, the connection is dropped.
+    PowerCut {
+        /// Until then.
+        after_lines: u32,
+        /// For so long.
+        off_ms: u32,
+    },
     /// Takes bytes and prints, but answers nothing.
     Silent(bool),
     /// Takes nothing, prints nothing, answers nothing.
@@ -52,7 +63,8 @@ fatal on | off
 offline | online
 drop after BYTES | drop      (drop: at once)
 refuse on | off
-power off | on
+unplug | plug
+power off | on | off for MS | off after LINES for MS
 silent on | off
 hang on | off
 status                       (as JSON)
@@ -102,6 +114,12 @@ impl FromStr for Fault {
             ["drop"] => Fault::DropAfterBytes(0),
             ["drop", "after", bytes] => Fault::DropAfterBytes(number(bytes)?),
             ["refuse", state] => Fault::Refuse(switch(state)?),
+            ["unplug"] => Fault::Unplugged(true),
+            ["plug"] => Fault::Unplugged(false),
+            ["power", "off", "for", ms] => Fault::PowerCut { after_lines: 0, off_ms: number(ms)? },
+            ["power", "off", "after", lines, "for", ms] => {
+                Fault::PowerCut { after_lines: number(lines)?, off_ms: number(ms)? }
+            }
             ["power", state] => Fault::Power(switch(state)?),
             ["silent", state] => Fault::Silent(switch(state)?),
             ["hang", state] => Fault::Hang(switch(state)?),
@@ -146,12 +164,16 @@ mod tests {
             ("cutter ok", Fault::CutterOk),
             ("heat on", Fault::Heat(true)),
             ("fatal off", Fault::Fatal(false)),
+            ("unplug", Fault::Unplugged(true)),
+            ("plug", Fault::Unplugged(false)),
             ("offline", Fault::Offline(true)),
             ("online", Fault::Offline(false)),
             ("drop", Fault::DropAfterBytes(0)),
             ("drop after 100", Fault::DropAfterBytes(100)),
             ("refuse on", Fault::Refuse(true)),
             ("power off", Fault::Power(false)),
+            ("power off for 500", Fault::PowerCut { after_lines: 0, off_ms: 500 }),
+            ("power off after 3 for 500", Fault::PowerCut { after_lines: 3, off_ms: 500 }),
             ("silent on", Fault::Silent(true)),
             ("hang off", Fault::Hang(false)),
         ] {

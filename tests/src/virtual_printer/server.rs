@@ -1,31 +1,28 @@
-//! The TCP shell of a printer: one task that owns listener and connection, and a handle to watch and to
-//! trouble it.
+//! The shell of a printer: one task that owns device and wire, and a handle to watch and to trouble it.
 //!
-//! Like most devices it serves one connection at a time; others wait in the backlog until that one is closed.
-//! While it is switched off its port refuses connections but stays reserved, so that no other program takes
-//! it.
+//! The device is the same behind every wire: a TCP port, a serial line, a USB plug.
 
 use super::device::Device;
 use super::fault::Fault;
 use super::options::PrinterOptions;
 use super::receipt::Receipt;
+#[cfg(target_os = "linux")]
+use super::serial::{SerialOptions, SerialWire};
 use super::status::Status;
+use super::tcp::TcpWire;
+#[cfg(target_os = "linux")]
+use super::usb::{UsbOptions, UsbWire};
+use super::wire::{Interests, Occurrence, READ_BYTES_MAX, Wire};
+use std::fmt;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::Interest;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// Connections that wait while one is served.
-const BACKLOG: u32 = 16;
-/// Most bytes of one read, whatever the buffer has free.
-const READ_BYTES_MAX: usize = 64 * 1024;
-/// Pause after a connection could not be accepted.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Reads in a row before other tasks get their turn.
 const READS_IN_A_ROW_MAX: usize = 16;
 
@@ -33,8 +30,29 @@ const READS_IN_A_ROW_MAX: usize = 16;
 #[derive(Debug)]
 pub struct VirtualPrinter {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    plug: Plug,
     task: JoinHandle<()>,
+}
+
+/// Where a printer is plugged in, on the side of the printer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plug {
+    /// It listens here.
+    Tcp(SocketAddr),
+    /// This link leads to the serial line while that is plugged in.
+    Serial(PathBuf),
+    /// The device with this serial number.
+    Usb(String),
+}
+
+impl fmt::Display for Plug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Plug::Tcp(address) => write!(f, "{address}"),
+            Plug::Serial(link) => write!(f, "serial:{}", link.display()),
+            Plug::Usb(serial) => write!(f, "usb:{serial}"),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -47,7 +65,7 @@ struct Shared {
 }
 
 impl VirtualPrinter {
-    /// Starts a printer that is switched on.
+    /// Starts a printer on the network that is switched on.
     ///
     /// # Errors
     /// When the address cannot be listened on.
@@ -55,34 +73,67 @@ impl VirtualPrinter {
     /// # Panics
     /// When called outside a tokio runtime.
     pub fn start(options: PrinterOptions) -> io::Result<VirtualPrinter> {
-        if options.listen.port() != 0 {
-            // Sharing an address, as below, would also share it with another virtual printer: ask without
-            // sharing.
-            bind(options.listen, Sharing::No)?;
-        }
-        let reserved = bind(options.listen, Sharing::Yes)?;
-        let address = reserved.local_addr()?;
-        let listener = listen(address)?;
+        let wire = TcpWire::listen(options.listen)?;
+        let plug = Plug::Tcp(wire.address());
+        Ok(VirtualPrinter::run(&options, wire, plug))
+    }
+
+    /// Starts a printer on a serial line that is switched on and plugged in.
+    ///
+    /// # Errors
+    /// When there is no pty, or its link cannot be made.
+    ///
+    /// # Panics
+    /// When called outside a tokio runtime.
+    #[cfg(target_os = "linux")]
+    pub fn start_serial(options: &PrinterOptions, line: SerialOptions) -> io::Result<VirtualPrinter> {
+        let plug = Plug::Serial(line.link.clone());
+        Ok(VirtualPrinter::run(options, SerialWire::plug_in(line)?, plug))
+    }
+
+    /// Starts a printer on this machine's USB that is switched on and plugged in. That takes root and the kernel's
+    /// `dummy_hcd` and `usb_f_printer`, see `super::usb`.
+    ///
+    /// # Errors
+    /// When the kernel does not make it.
+    ///
+    /// # Panics
+    /// When called outside a tokio runtime.
+    #[cfg(target_os = "linux")]
+    pub fn start_usb(options: &PrinterOptions, usb: UsbOptions) -> io::Result<VirtualPrinter> {
+        let plug = Plug::Usb(usb.serial.clone());
+        Ok(VirtualPrinter::run(options, UsbWire::make(usb)?, plug))
+    }
+
+    fn run<W: Wire>(options: &PrinterOptions, wire: W, plug: Plug) -> VirtualPrinter {
         let shared = Arc::new(Shared {
-            device: Mutex::new(Device::new(&options)),
+            device: Mutex::new(Device::new(options)),
             changed: Notify::new(),
             troubled: Notify::new(),
         });
         let server = Server {
             shared: Arc::clone(&shared),
-            address,
-            _reserved: reserved,
-            listener: Some(listener),
-            connection: None,
+            wire,
             outbound: Vec::new(),
             buffer: vec![0; READ_BYTES_MAX],
         };
-        Ok(VirtualPrinter { shared, address, task: tokio::spawn(server.run()) })
+        VirtualPrinter { shared, plug, task: tokio::spawn(server.run()) }
+    }
+
+    /// Where it is plugged in.
+    pub fn plug(&self) -> &Plug {
+        &self.plug
     }
 
     /// Where it listens.
+    ///
+    /// # Panics
+    /// When it is not on the network.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        match self.plug {
+            Plug::Tcp(address) => address,
+            ref plug => panic!("a printer at {plug} has no network address"),
+        }
     }
 
     /// Changes what is wrong, at once.
@@ -148,7 +199,7 @@ impl VirtualPrinter {
                 if condition(&status) {
                     return Ok(());
                 }
-                return Err(format!("after {within:?} the printer at {} is in: {status:#?}", self.address));
+                return Err(format!("after {within:?} the printer at {} is in: {status:#?}", self.plug));
             }
         }
     }
@@ -179,127 +230,83 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-struct Server {
+struct Server<W> {
     shared: Arc<Shared>,
-    address: SocketAddr,
-    /// Bound and never listening: keeps the port while the printer refuses connections.
-    _reserved: TcpSocket,
-    listener: Option<TcpListener>,
-    connection: Option<TcpStream>,
+    wire: W,
     /// Answers that the connection has not taken.
     outbound: Vec<u8>,
     buffer: Vec<u8>,
 }
 
-/// What the task found to do.
-enum Event {
-    Accepted(io::Result<(TcpStream, SocketAddr)>),
-    Readable,
-    /// The connection takes answers again, or failed.
-    Ready(io::Result<tokio::io::Ready>),
-    Due,
-    Troubled,
-}
-
-impl Server {
+impl<W: Wire> Server<W> {
     async fn run(mut self) {
         loop {
-            let (accepts, reads, timeout) = self.settle();
-            let writes = !self.outbound.is_empty();
-            let event = tokio::select! {
-                accepted = accept(self.listener.as_ref().filter(|_| accepts)) => Event::Accepted(accepted),
-                result = readable(self.connection.as_ref().filter(|_| reads)) => match result {
-                    Ok(()) => Event::Readable,
-                    Err(error) => Event::Ready(Err(error)),
-                },
-                result = ready(self.connection.as_ref(), writes, reads) => Event::Ready(result),
-                () = due(timeout) => Event::Due,
-                () = self.shared.troubled.notified() => Event::Troubled,
-            };
-            match event {
-                Event::Accepted(Ok((stream, peer))) => self.accepted(stream, peer),
-                Event::Accepted(Err(error)) => {
-                    tracing::warn!(%error, address = %self.address, "virtual printer cannot accept");
-                    // Out of file descriptors, most likely.
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-                Event::Readable => self.read(),
-                Event::Ready(Ok(ready)) => {
-                    if ready.is_error() || ready.is_write_closed() {
-                        self.disconnected();
-                    }
-                }
-                Event::Ready(Err(_)) => self.disconnected(),
-                Event::Due => {
+            let (interests, timeout) = self.settle();
+            let occurrence = tokio::select! {
+                occurrence = self.wire.occurs(interests) => occurrence,
+                () = due(timeout) => {
                     self.shared.device().advance(now());
                     self.shared.changed.notify_waiters();
+                    continue;
                 }
-                Event::Troubled => {}
+                () = self.shared.troubled.notified() => continue,
+            };
+            match occurrence {
+                Occurrence::Opened => {
+                    self.outbound.clear();
+                    self.shared.device().connect();
+                    self.shared.changed.notify_waiters();
+                }
+                Occurrence::Readable => self.read(),
+                Occurrence::Lost => self.lost(),
+                Occurrence::Writable | Occurrence::Nothing => {}
             }
         }
     }
 
-    /// Brings sockets and device into agreement: whether to accept, whether to read, when to look again.
-    fn settle(&mut self) -> (bool, bool, Option<Instant>) {
+    /// Brings wire and device into agreement: what is of interest, and when to look again.
+    fn settle(&mut self) -> (Interests, Option<Instant>) {
         let shared = Arc::clone(&self.shared);
         let mut device = shared.device();
         device.advance(now());
-        if device.must_drop() {
-            device.disconnect();
-            self.connection = None;
+        let before = (device.is_connected(), device.connections());
+        self.wire.follow(&mut device, &mut self.outbound);
+        if (device.is_connected(), device.connections()) != before {
             self.outbound.clear();
             shared.changed.notify_waiters();
         }
-        match (device.listens(), &self.listener) {
-            (false, Some(_)) => self.listener = None,
-            (true, None) => match listen(self.address) {
-                Ok(listener) => self.listener = Some(listener),
-                Err(error) => {
-                    tracing::error!(%error, address = %self.address, "virtual printer cannot listen again");
-                }
-            },
-            _ => {}
-        }
         device.take_replies(&mut self.outbound);
-        let state = (device.accepts(), device.capacity() > 0, device.timeout());
         drop(device);
         self.write();
-        state
+        let device = shared.device();
+        let interests = Interests {
+            opening: device.accepts(),
+            reading: self.wire.room(&device, now()) > 0,
+            writing: !self.outbound.is_empty(),
+        };
+        (interests, device.timeout())
     }
 
-    fn accepted(&mut self, stream: TcpStream, peer: SocketAddr) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, %peer, "no TCP_NODELAY");
-        }
-        tracing::debug!(%peer, address = %self.address, "virtual printer connected");
-        self.connection = Some(stream);
+    fn lost(&mut self) {
         self.outbound.clear();
-        self.shared.device().connect();
-        self.shared.changed.notify_waiters();
-    }
-
-    fn disconnected(&mut self) {
-        self.connection = None;
-        self.outbound.clear();
-        self.shared.device().disconnect();
+        self.wire.lose(&mut self.shared.device());
         self.shared.changed.notify_waiters();
     }
 
     fn read(&mut self) {
         for _ in 0..READS_IN_A_ROW_MAX {
-            let Some(connection) = &self.connection else { return };
             let mut device = self.shared.device();
-            let capacity = device.capacity().min(self.buffer.len());
-            if capacity == 0 {
+            let room = self.wire.room(&device, now()).min(self.buffer.len());
+            if room == 0 {
                 break;
             }
-            match connection.try_read(&mut self.buffer[..capacity]) {
+            match self.wire.try_read(&mut self.buffer[..room]) {
                 Ok(0) => {
                     drop(device);
-                    return self.disconnected();
+                    return self.lost();
                 }
                 Ok(length) => {
-                    device.receive(&self.buffer[..length], now());
+                    self.wire.deliver(&mut device, &mut self.buffer[..length], now());
                     device.take_replies(&mut self.outbound);
                     drop(device);
                     self.write();
@@ -307,7 +314,7 @@ impl Server {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => {
                     drop(device);
-                    return self.disconnected();
+                    return self.lost();
                 }
             }
         }
@@ -316,60 +323,15 @@ impl Server {
 
     /// Writes what the connection takes; the rest waits for it to be ready.
     fn write(&mut self) {
-        while let Some(connection) = self.connection.as_ref().filter(|_| !self.outbound.is_empty()) {
-            match connection.try_write(&self.outbound) {
+        while !self.outbound.is_empty() {
+            match self.wire.try_write(&self.outbound) {
                 Ok(length) => {
                     self.outbound.drain(..length);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => return self.disconnected(),
+                Err(_) => return self.lost(),
             }
         }
-    }
-}
-
-#[derive(PartialEq, Eq)]
-enum Sharing {
-    No,
-    /// The reserved socket and the listener have the same address.
-    Yes,
-}
-
-fn bind(address: SocketAddr, sharing: Sharing) -> io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    #[cfg(unix)]
-    socket.set_reuseport(sharing == Sharing::Yes)?;
-    #[cfg(not(unix))]
-    let _ = sharing;
-    socket.bind(address)?;
-    Ok(socket)
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    bind(address, Sharing::Yes)?.listen(BACKLOG)
-}
-
-async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
-    match listener {
-        Some(listener) => listener.accept().await,
-        None => pending().await,
-    }
-}
-
-async fn readable(connection: Option<&TcpStream>) -> io::Result<()> {
-    match connection {
-        Some(connection) => connection.readable().await,
-        None => pending().await,
-    }
-}
-
-/// Waits until answers can be written again; while nothing is read, for the connection's failure alone.
-async fn ready(connection: Option<&TcpStream>, writes: bool, reads: bool) -> io::Result<tokio::io::Ready> {
-    match connection {
-        Some(connection) if writes => connection.ready(Interest::WRITABLE).await,
-        Some(connection) if !reads => connection.ready(Interest::ERROR).await,
-        _ => pending().await,
     }
 }
 

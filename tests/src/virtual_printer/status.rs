@@ -107,15 +107,17 @@ pub struct Status {
     pub conditions: Conditions,
     /// Switched on.
     pub powered: bool,
+    /// Its cable is plugged in.
+    pub plugged: bool,
     /// New connections are refused.
     pub refusing: bool,
     /// Answers nothing.
     pub silent: bool,
     /// Takes nothing.
     pub hanging: bool,
-    /// A client is connected.
+    /// A client is connected; on a serial line or USB, which know of no clients, that it is there and switched on.
     pub connected: bool,
-    /// Connections accepted since the start.
+    /// Connections accepted since the start, or how often it was plugged in or switched on.
     pub connections: u64,
     /// Bytes read from all connections since the start.
     pub bytes_received: u64,
@@ -165,6 +167,7 @@ impl Status {
             "fatal": self.conditions.fatal,
             "offline": self.conditions.offline,
             "powered": self.powered,
+            "plugged": self.plugged,
             "refusing": self.refusing,
             "silent": self.silent,
             "hanging": self.hanging,

@@ -1,9 +1,12 @@
-//! The printer as a whole: the language on the device, the device under a clock of its own, and the TCP
-//! shell.
+//! The printer as a whole: the language on the device, the device under a clock of its own, and over real sockets and
+//! a real serial line.
 
 mod language;
 mod mechanism;
 mod network;
+mod quirks;
+#[cfg(target_os = "linux")]
+mod serial;
 
 use super::device::Device;
 use super::{PrinterOptions, Receipt};

@@ -1,0 +1,299 @@
+//! A printer's claims on the spool: what it holds, what is in flight, and what becomes of both.
+
+use crate::clock;
+use crate::printing::job::{Lost, Machine};
+use crate::printing::journal::{Journal, JournalError, Record};
+use crate::printing::profile::Profile;
+use crate::printing::{Paper, slip};
+use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, SpoolError};
+use docket_paper::escpos::{self, Dialect};
+use docket_paper::font::Fonts;
+use docket_protocol::ids::{PrinterName, TicketId};
+use docket_protocol::outcome::Evidence;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// A printer claims what it gets through in this time at its measured pace: a real one claims one ticket.
+pub const CLAIM_AHEAD_MS: u64 = 20;
+/// How often a journal that could not be written is tried again.
+const JOURNAL_RETRY_MS: u64 = 1_000;
+/// Weight of the newest ticket in the measured pace: one in eight.
+const PACE_WEIGHT: u32 = 8;
+
+/// A claimed ticket as bytes.
+struct Prepared {
+    claim: Claim,
+    content: Vec<u8>,
+}
+
+/// The ticket in flight, or one of an earlier life that the printer is asked about.
+struct Current {
+    ticket: TicketId,
+    attempt: u16,
+    repeat: u16,
+    record: Record,
+    began: Instant,
+    on_paper: bool,
+}
+
+/// What one printer holds of the spool.
+pub(super) struct Claims {
+    printer: PrinterName,
+    paper: Paper,
+    /// What the unit is taken to understand.
+    dialect: Dialect,
+    port: ClaimPort,
+    journal: Journal,
+    queue: VecDeque<Prepared>,
+    current: Option<Current>,
+    /// What the spool was last told.
+    want: u32,
+    /// How long a ticket takes, smoothed.
+    pace: Option<Duration>,
+    retry_at: Option<Instant>,
+}
+
+impl Claims {
+    pub(super) fn new(printer: PrinterName, paper: Paper, port: ClaimPort, journal: Journal) -> Self {
+        Self {
+            printer,
+            paper,
+            dialect: Dialect::default(),
+            port,
+            journal,
+            queue: VecDeque::new(),
+            current: None,
+            want: 0,
+            pace: None,
+            retry_at: None,
+        }
+    }
+
+    /// What a unit has shown, in words.
+    pub(super) async fn facts(&self, unit: &str) -> Result<String, SpoolError> {
+        self.port.profile(unit).await
+    }
+
+    /// Remembers what a unit has shown.
+    pub(super) async fn learn(&mut self, unit: &str, profile: Profile) -> Result<(), SpoolError> {
+        self.dialect = profile.dialect();
+        self.port.learn(unit, profile.to_words()).await
+    }
+
+    /// The ticket in whose middle an earlier life ended: it is in flight until its printer was asked about it.
+    pub(super) async fn find_left_open(&mut self) -> Result<(), SpoolError> {
+        let Some(record) = self.journal.left_open() else { return Ok(()) };
+        let Record { ticket, attempt, .. } = record;
+        if let Some(repeat) = self.port.in_question(ticket, attempt).await? {
+            let began = Instant::now();
+            self.current = Some(Current { ticket, attempt, repeat, record, began, on_paper: false });
+        }
+        Ok(())
+    }
+
+    /// The serial of the ticket that the printer is to be asked about, on a fresh connection.
+    pub(super) fn in_question(&self) -> Option<u64> {
+        self.current.as_ref().map(|current| current.record.serial)
+    }
+
+    /// Whether no ticket is in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        self.current.is_none()
+    }
+
+    /// Whether the spool was asked for tickets.
+    pub(super) fn wants_any(&self) -> bool {
+        self.want > 0
+    }
+
+    /// When a journal that could not be written is tried again.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// The next claim.
+    pub(super) async fn next(&mut self) -> Result<Claim, SpoolError> {
+        self.port.next().await.ok_or(SpoolError::Closed)
+    }
+
+    /// A claim comes: its bytes are made while another ticket is in flight.
+    pub(super) fn take(&mut self, claim: Claim) {
+        let lines = slip::lines(&claim, self.paper);
+        // No font is opened before a character needs one, and none is kept.
+        let encoded = escpos::encode(&lines, self.paper, &self.dialect, &mut Fonts::installed());
+        if !encoded.missing.is_empty() {
+            // How many, not which: they may be part of a name.
+            tracing::warn!(
+                code = "glyphs-missing", printer = %self.printer, ticket = %claim.ticket.id,
+                characters = encoded.missing.len(), "printed as boxes: neither printer nor fonts have them"
+            );
+        }
+        self.queue.push_back(Prepared { claim, content: encoded.bytes });
+    }
+
+    /// A claim comes that cannot be printed now.
+    pub(super) async fn refuse(&self, claim: Claim) -> Result<(), SpoolError> {
+        self.port.hand_back(vec![claim.ticket.id]).await
+    }
+
+    /// Tells the spool how much this printer holds, and gives back what it cannot print now.
+    pub(super) async fn look_after(
+        &mut self,
+        machine: &mut Machine,
+        goes_on: bool,
+        is_paused: bool,
+    ) -> Result<(), SpoolError> {
+        let want = if goes_on && machine.accepts() { claims_ahead(self.pace) } else { 0 };
+        if want != self.want {
+            self.port.want(want)?;
+            self.want = want;
+        }
+        while let Some(claim) = self.port.try_next() {
+            self.take(claim);
+        }
+        // The spool gives a paused printer no more tickets; this is about those that it has given.
+        if (want == 0 || is_paused) && !self.queue.is_empty() {
+            machine.stand_down();
+            self.give_back_queue().await?;
+        }
+        Ok(())
+    }
+
+    /// Begins the next ticket once the printer is ready and the journal has it.
+    pub(super) fn begin_next(&mut self, machine: &mut Machine) {
+        if self.current.is_some() || self.queue.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        machine.get_ready(now);
+        if !machine.is_ready(now) || self.retry_at.is_some_and(|at| now < at) {
+            return;
+        }
+        let Some(next) = self.queue.pop_front() else { return };
+        match self.journal.began(next.claim.ticket.id, next.claim.attempt, clock::now()) {
+            Ok(record) => {
+                self.retry_at = None;
+                machine.begin(&next.content, record.serial, now);
+                let Claim { ticket, attempt, repeat, .. } = next.claim;
+                self.current =
+                    Some(Current { ticket: ticket.id, attempt, repeat, record, began: now, on_paper: false });
+            }
+            Err(error) => {
+                if self.retry_at.is_none() {
+                    self.log_journal(&error, "nothing is printed until it can be written");
+                }
+                self.retry_at = Some(now + Duration::from_millis(JOURNAL_RETRY_MS));
+                self.queue.push_front(next);
+            }
+        }
+    }
+
+    /// The ticket in flight is on paper: that goes into the journal, once.
+    pub(super) fn note_on_paper(&mut self, evidence: Evidence) {
+        if let Some(current) = &mut self.current
+            && !current.on_paper
+        {
+            current.on_paper = true;
+            if let Err(error) = self.journal.fenced(&current.record, evidence, clock::now()) {
+                self.log_journal(&error, "a crash now would make this ticket unknown");
+            }
+        }
+    }
+
+    /// The ticket in flight is over: journal, then spool.
+    pub(super) async fn end(&mut self, ending: Ending) -> Result<(), SpoolError> {
+        if let Ending::Printed(evidence) = ending {
+            self.note_on_paper(evidence);
+        }
+        let Some(Current { ticket, attempt, repeat, record, began, .. }) = self.current.take() else {
+            return Ok(());
+        };
+        self.port
+            .finish(Finish {
+                ticket,
+                attempt,
+                repeat,
+                ending,
+                began_at: record.began_at,
+                ended_at: clock::now(),
+            })
+            .await?;
+        match ending {
+            Ending::Printed(_) => {
+                let took = began.elapsed();
+                self.pace =
+                    Some(self.pace.map_or(took, |pace| pace - pace / PACE_WEIGHT + took / PACE_WEIGHT));
+            }
+            Ending::Unknown(doubt) => {
+                tracing::warn!(
+                    code = "ticket-unknown", printer = %self.printer, %ticket, attempt,
+                    doubt = doubt.as_str(), "a ticket may have come out"
+                );
+                // It is printed again before what comes after it.
+                self.give_back_queue().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection is gone: settles the ticket in flight and gives back the rest.
+    pub(super) async fn leave(&mut self, lost: Lost, is_stopping: bool) -> Result<(), SpoolError> {
+        if self.want != 0 {
+            self.port.want(0)?;
+            self.want = 0;
+        }
+        match lost {
+            Lost::Idle => {}
+            // On the way out, the journal says what is known; the next life settles it.
+            Lost::Ended(Ending::Unknown(_)) if is_stopping => {}
+            Lost::Ended(ending) => self.end(ending).await?,
+            Lost::NotBegun => {
+                if let Some(Current { ticket, record, .. }) = self.current.take() {
+                    if let Err(error) = self.journal.withdrawn(&record) {
+                        self.log_journal(&error, "a crash now would make a ticket unknown");
+                    }
+                    self.port.hand_back(vec![ticket]).await?;
+                }
+            }
+        }
+        while let Some(claim) = self.port.try_next() {
+            self.refuse(claim).await?;
+        }
+        self.give_back_queue().await
+    }
+
+    async fn give_back_queue(&mut self) -> Result<(), SpoolError> {
+        if self.queue.is_empty() {
+            return Ok(());
+        }
+        let tickets = self.queue.drain(..).map(|prepared| prepared.claim.ticket.id).collect();
+        self.port.hand_back(tickets).await
+    }
+
+    fn log_journal(&self, error: &JournalError, meaning: &str) {
+        tracing::error!(
+            code = "journal-failed", printer = %self.printer, %error, cause = %error.source, "{meaning}"
+        );
+    }
+}
+
+/// Tickets that a printer gets through in [`CLAIM_AHEAD_MS`].
+fn claims_ahead(pace: Option<Duration>) -> u32 {
+    let Some(pace) = pace else { return 1 };
+    let tickets = Duration::from_millis(CLAIM_AHEAD_MS).as_micros() / pace.as_micros().max(1);
+    // In powers of two, so that the spool is told seldom.
+    let tickets = u32::try_from(tickets).unwrap_or(CLAIMS_MAX).clamp(1, CLAIMS_MAX);
+    1 << tickets.ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_fast_printer_claims_ahead() {
+        let ahead = |us| claims_ahead(Some(Duration::from_micros(us)));
+        assert_eq!(claims_ahead(None), 1);
+        assert_eq!([900_000, 15_000, 9_000, 1_000, 100, 0].map(ahead), [1, 1, 2, 16, 32, 32]);
+    }
+}

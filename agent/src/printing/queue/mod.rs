@@ -1,0 +1,267 @@
+//! The task of one printer: the shell around [`super::job`].
+//!
+//! It opens the way to the printer ([`super::transport`]), claims tickets from the spool, writes the journal before the
+//! first byte of each, and tells the spool what came of it (`claims`). It holds claims only while the printer can
+//! print: those that were not begun go back as soon as it cannot, so that after a power cut as few tickets as possible
+//! are in doubt. What it knows of the printer it shows (`shown`).
+//!
+//! # What survives a crash
+//! Nothing here. Between "began" and "fenced" the journal says so; between "fenced" and the spool's commit the
+//! journal says that too.
+
+mod claims;
+mod shown;
+
+pub use claims::CLAIM_AHEAD_MS;
+pub use shown::unknown_health;
+
+use super::PrinterConfig;
+use super::job::{Event, Machine};
+use super::journal::Journal;
+use super::profile::Profile;
+use super::transport::{Happened, Port, UsbIdentity};
+use crate::clock;
+use crate::spool::{Ending, Spool, SpoolError};
+use claims::Claims;
+use docket_protocol::outcome::Doubt;
+use docket_protocol::printer::{Condition, PrinterHealth};
+use shown::Shown;
+use std::io;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// The first pause after a failed or lost connection; it doubles.
+pub const RECONNECT_MS_MIN: u64 = 500;
+/// The longest pause.
+pub const RECONNECT_MS_MAX: u64 = 5_000;
+/// How long a ticket in flight may take when the agent stops; the journal covers it after that.
+pub const SHUTDOWN_MS_MAX: u64 = 5_000;
+/// How long opening may take before the printer is shown as unreachable. It is not given up: a second attempt beside
+/// one that hangs would find the port taken.
+pub const OPEN_SHOWN_MS: u64 = 5_000;
+
+/// Prints what the spool has for one printer until `shutdown` becomes true or its sender is gone, or the spool
+/// is closed.
+pub async fn run_printer(
+    config: PrinterConfig,
+    spool: Spool,
+    journal: Journal,
+    health: watch::Sender<PrinterHealth>,
+    shutdown: watch::Receiver<bool>,
+) {
+    let Some(port) = spool.port(&config.name) else {
+        tracing::error!(code = "printer-unknown", printer = %config.name, "the spool does not know this printer");
+        return;
+    };
+    let name = config.name.clone();
+    let task = Task {
+        owed: journal.left_open().is_some(),
+        claims: Claims::new(name.clone(), config.paper, port, journal),
+        shown: Shown::new(name.clone(), health, spool.counts()),
+        config,
+        shutdown,
+    };
+    match task.run().await {
+        Ok(()) => tracing::debug!(printer = %name, "printer task ends"),
+        Err(error) => tracing::warn!(printer = %name, %error, "printer task ends: the spool is gone"),
+    }
+}
+
+/// Why a connection is left.
+enum Left {
+    Lost(Option<io::Error>),
+    Closed,
+    Stopping,
+}
+
+struct Task {
+    config: PrinterConfig,
+    claims: Claims,
+    shown: Shown,
+    shutdown: watch::Receiver<bool>,
+    /// Fences of an earlier connection may still be answered.
+    owed: bool,
+}
+
+impl Task {
+    async fn run(mut self) -> Result<(), SpoolError> {
+        let mut pause_ms = RECONNECT_MS_MIN;
+        self.claims.find_left_open().await?;
+        while !self.is_stopping() {
+            let Some(opened) = self.open().await else { return Ok(()) };
+            let (printer, address) = (&self.config.name, &self.config.address);
+            match opened {
+                Ok(mut port) => {
+                    tracing::info!(%printer, %address, "printer connected");
+                    let unit = port.unit().map_or_else(|| format!("{printer}@{address}"), str::to_owned);
+                    let now = Instant::now();
+                    let mut machine = if port.reads_back() {
+                        Machine::new(self.profile(&unit).await?, self.owed, now)
+                    } else {
+                        Machine::write_only(now)
+                    };
+                    if let Some(serial) = self.claims.in_question() {
+                        machine.ask_about(serial, Doubt::AgentEnded);
+                    }
+                    let left = self.serve(&mut port, &mut machine, &unit).await?;
+                    self.leave(port, &mut machine, &unit).await?;
+                    let printer = &self.config.name;
+                    match left {
+                        Left::Stopping => return Ok(()),
+                        Left::Closed => tracing::warn!(%printer, "printer is silent: connecting anew"),
+                        Left::Lost(error) => {
+                            let error = error
+                                .map_or_else(|| "closed by the printer".into(), |error| error.to_string());
+                            tracing::warn!(%printer, error, "connection to the printer lost");
+                        }
+                    }
+                    self.owed = machine.is_owed();
+                    if machine.has_been_heard() {
+                        pause_ms = RECONNECT_MS_MIN;
+                    }
+                }
+                Err(error) => {
+                    if !self.shown.shows(Condition::Unreachable) {
+                        tracing::warn!(%printer, %address, %error, "printer cannot be reached");
+                    }
+                    // It cannot be asked: a ticket of an earlier life waits no longer for its word.
+                    self.claims.end(Ending::Unknown(Doubt::AgentEnded)).await?;
+                }
+            }
+            self.shown.unreachable();
+            self.pause(Duration::from_millis(pause_ms)).await?;
+            pause_ms = (pause_ms * 2).min(RECONNECT_MS_MAX);
+        }
+        Ok(())
+    }
+
+    /// What is known of a unit before it is asked.
+    async fn profile(&mut self, unit: &str) -> Result<Profile, SpoolError> {
+        let usb = UsbIdentity::ids_of_unit(unit).or_else(|| self.config.address.usb_ids());
+        let profile = self.config.profile.profile(usb, &self.claims.facts(unit).await?);
+        // So that it is known which unit stands where.
+        self.claims.learn(unit, profile).await?;
+        Ok(profile)
+    }
+
+    /// `None` when the agent stops.
+    async fn open(&mut self) -> Option<io::Result<Port>> {
+        let opening = Port::open(&self.config.address);
+        tokio::pin!(opening);
+        tokio::select! {
+            opened = &mut opening => return Some(opened),
+            () = until_stopping(&mut self.shutdown) => return None,
+            () = tokio::time::sleep(Duration::from_millis(OPEN_SHOWN_MS)) => self.shown.unreachable(),
+        }
+        tokio::select! {
+            opened = opening => Some(opened),
+            () = until_stopping(&mut self.shutdown) => None,
+        }
+    }
+
+    /// Talks to the printer until the connection is of no more use.
+    async fn serve(
+        &mut self,
+        port: &mut Port,
+        machine: &mut Machine,
+        unit: &str,
+    ) -> Result<Left, SpoolError> {
+        let mut stop_at: Option<Instant> = None;
+        let timer = tokio::time::sleep_until(machine.timeout().into());
+        tokio::pin!(timer);
+        loop {
+            if self.take_events(machine, unit).await? {
+                return Ok(Left::Closed);
+            }
+            if self.is_stopping() && stop_at.is_none() {
+                stop_at = Some(Instant::now() + Duration::from_millis(SHUTDOWN_MS_MAX));
+            }
+            if let Some(at) = stop_at
+                && (self.claims.is_idle() || Instant::now() >= at)
+            {
+                return Ok(Left::Stopping);
+            }
+            let is_paused = self.shown.is_paused();
+            self.claims.look_after(machine, stop_at.is_none(), is_paused).await?;
+            self.claims.begin_next(machine);
+            let heard_at = machine.take_heard().then(clock::now);
+            self.shown.publish(Some(machine.conditions()), heard_at);
+
+            let mut due = machine.timeout();
+            for at in [stop_at, self.claims.retry_at(), self.shown.tell_at()].into_iter().flatten() {
+                due = due.min(at);
+            }
+            if timer.deadline() != due.into() {
+                timer.as_mut().reset(due.into());
+            }
+            let wants_any = self.claims.wants_any();
+            tokio::select! {
+                biased;
+                happened = port.next(machine.to_send()) => if let Some(lost) = tell(machine, happened) {
+                    return Ok(lost);
+                },
+                claim = self.claims.next() => self.claims.take(claim?),
+                () = &mut timer => machine.handle_timeout(Instant::now()),
+                () = until_stopping(&mut self.shutdown), if stop_at.is_none() => {}
+                // Only where nothing else would show that tickets pile up.
+                changed = self.shown.counts_changed(), if !wants_any => changed?,
+            }
+        }
+    }
+
+    /// Does what the machine asks for; true where that is to leave.
+    async fn take_events(&mut self, machine: &mut Machine, unit: &str) -> Result<bool, SpoolError> {
+        while let Some(event) = machine.poll_event() {
+            match event {
+                Event::OnPaper(evidence) => self.claims.note_on_paper(evidence),
+                Event::Ended(ending) => self.claims.end(ending).await?,
+                Event::Learned(profile) => self.claims.learn(unit, profile).await?,
+                Event::Close => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    /// The connection is given up: what was under way is accounted for, then the ticket in flight is settled and
+    /// the rest given back.
+    async fn leave(&mut self, mut port: Port, machine: &mut Machine, unit: &str) -> Result<(), SpoolError> {
+        while let Some(happened) = port.settle().await {
+            tell(machine, happened);
+        }
+        drop(port);
+        self.take_events(machine, unit).await?;
+        let is_stopping = self.is_stopping();
+        self.claims.leave(machine.lost(), is_stopping).await
+    }
+
+    /// Waits; claims that were on their way go back at once.
+    async fn pause(&mut self, pause: Duration) -> Result<(), SpoolError> {
+        let over = tokio::time::sleep(pause);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return Ok(()),
+                () = until_stopping(&mut self.shutdown) => return Ok(()),
+                claim = self.claims.next() => self.claims.refuse(claim?).await?,
+            }
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.shutdown.borrow() || self.shutdown.has_changed().is_err()
+    }
+}
+
+fn tell(machine: &mut Machine, happened: Happened<'_>) -> Option<Left> {
+    match happened {
+        Happened::Took(bytes) => machine.sent(bytes, Instant::now()),
+        Happened::Received(bytes) => machine.received(bytes, Instant::now()),
+        Happened::Lost(error) => return Some(Left::Lost(error)),
+    }
+    None
+}
+
+async fn until_stopping(shutdown: &mut watch::Receiver<bool>) {
+    // An error is a sender that is gone: the agent ends.
+    let _ = shutdown.wait_for(|&stopping| stopping).await;
+}

@@ -1,0 +1,101 @@
+//! What a printer's task lets others see of it.
+
+use crate::clock;
+use crate::printing::flapping::Flapping;
+use crate::printing::health::{self, Conditions};
+use crate::spool::{Counts, SpoolError};
+use docket_protocol::ids::{PrinterName, UnixMs};
+use docket_protocol::printer::{Condition, PrinterHealth, Since};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How often a changed number of waiting tickets is made known.
+const WAITING_EVERY_MS: u64 = 1_000;
+
+/// A health before anything is known: tell it so until the task has its first word.
+pub fn unknown_health(printer: &PrinterName) -> PrinterHealth {
+    let conditions = vec![Since { condition: Condition::Unknown, since: clock::now() }];
+    PrinterHealth { printer: printer.clone(), conditions, heard_at: None, waiting: 0 }
+}
+
+/// The health of one printer, as watchers see it.
+pub(super) struct Shown {
+    printer: PrinterName,
+    health: watch::Sender<PrinterHealth>,
+    counts: watch::Receiver<Counts>,
+    waiting_told_at: Option<Instant>,
+    flapping: Flapping,
+}
+
+impl Shown {
+    pub(super) fn new(
+        printer: PrinterName,
+        health: watch::Sender<PrinterHealth>,
+        counts: watch::Receiver<Counts>,
+    ) -> Self {
+        Self { printer, health, counts, waiting_told_at: None, flapping: Flapping::default() }
+    }
+
+    /// The printer cannot be reached.
+    pub(super) fn unreachable(&mut self) {
+        self.publish(Some(Conditions::default().with(Condition::Unreachable)), None);
+    }
+
+    /// Brings the health up to date; watchers are woken only where there is news for them. Without conditions, those
+    /// that are shown stay.
+    pub(super) fn publish(&mut self, conditions: Option<Conditions>, heard_at: Option<UnixMs>) {
+        let waiting = self.waiting();
+        let conditions = conditions.map(|conditions| self.flapping.observe(conditions, Instant::now()));
+        let may_tell =
+            self.waiting_told_at.is_none_or(|at| at.elapsed() >= Duration::from_millis(WAITING_EVERY_MS));
+        let mut told_waiting = false;
+        self.health.send_if_modified(|health| {
+            let mut changed =
+                conditions.is_some_and(|conditions| health::update(health, conditions, clock::now()));
+            if heard_at.is_some() {
+                changed |= health.heard_at.is_none();
+                health.heard_at = heard_at;
+            }
+            if health.waiting != waiting && (may_tell || changed) {
+                health.waiting = waiting;
+                told_waiting = true;
+                changed = true;
+            }
+            changed
+        });
+        if told_waiting {
+            self.waiting_told_at = Some(Instant::now());
+        }
+    }
+
+    /// When something that was told too recently, or too often, may be told.
+    pub(super) fn tell_at(&self) -> Option<Instant> {
+        self.tell_waiting_at().into_iter().chain(self.flapping.timeout()).min()
+    }
+
+    fn tell_waiting_at(&self) -> Option<Instant> {
+        let told_at = self.waiting_told_at?;
+        let differs = self.health.borrow().waiting != self.waiting();
+        differs.then(|| told_at + Duration::from_millis(WAITING_EVERY_MS))
+    }
+
+    /// Returns when the spool's counts have changed.
+    pub(super) async fn counts_changed(&mut self) -> Result<(), SpoolError> {
+        self.counts.changed().await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Whether watchers see this now.
+    pub(super) fn shows(&self, condition: Condition) -> bool {
+        self.health.borrow().conditions.iter().any(|since| since.condition == condition)
+    }
+
+    /// Whether a person has told the printer to wait.
+    pub(super) fn is_paused(&self) -> bool {
+        self.counts.borrow().paused_since(&self.printer).is_some()
+    }
+
+    fn waiting(&self) -> u32 {
+        let counts = self.counts.borrow();
+        counts.printers.iter().find(|(name, _)| *name == self.printer).map_or(0, |&(_, waiting)| waiting)
+    }
+}
