@@ -5,7 +5,7 @@
 //! tickets come first; a paused printer gets nothing; a backup gets only what it may; and what the hub was told last is
 //! what is so.
 
-use crate::samples::{copy, item, reports, ticket, within};
+use crate::samples::{ask_in_vain, copy, item, reports, ticket, within};
 use docket_agent::printing::journal::{Journal, Record};
 use docket_agent::spool::{
     ATTEMPTS_MAX, Claim, ClaimPort, Ending, Finish, PrinterRoute, Reprint, Spool, SpoolOptions,
@@ -150,7 +150,12 @@ impl World {
             50..53 => self.release().await,
             53..55 => self.listen().await,
             55..57 => self.receive_again().await,
-            _ => self.crash(),
+            _ => {
+                self.crash();
+                for Printer { journal, port, .. } in &self.printers {
+                    ask_in_vain(journal, port).await;
+                }
+            }
         }
         self.settle().await;
     }

@@ -1,6 +1,6 @@
 //! The queues of a store: urgent tickets, backups, expiry, pauses, and what people ask for.
 
-use crate::samples::{copy, front, item, items, open, options, reports, ticket, within};
+use crate::samples::{ask_in_vain, copy, front, item, items, open, options, reports, ticket, within};
 use docket_agent::printing::journal::Journal;
 use docket_agent::spool::{
     Claim, ClaimPort, Ending, Finish, Reprint, Spool, SpoolError, SpoolOptions, TicketState, recent_in,
@@ -193,10 +193,12 @@ async fn doubt_reaches_the_backup_only_marked_and_a_crash_asks_the_journal_of_wh
     let folder = copy(folder.path());
 
     let spool = Spool::open(folder.path(), with_backups(0)).unwrap();
+    let mut port = spool.port(&front()).unwrap();
+    ask_in_vain(&Journal::open(folder.path(), &front()).unwrap(), &port).await;
+    spool.flush().await.unwrap();
     let unknown = told(&spool).await.pop().unwrap();
     assert_eq!(unknown.outcome, Outcome::Unknown(Doubt::AgentEnded));
     assert_eq!((unknown.printer, unknown.meant_for), (front(), Some(back())));
-    let mut port = spool.port(&front()).unwrap();
     port.want(1).unwrap();
     let again = claim(&mut port).await;
     assert_eq!((again.attempt, again.repeat, again.backup_for.clone()), (2, 1, Some(back())));
