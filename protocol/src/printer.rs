@@ -96,7 +96,10 @@ impl Condition {
                 "打印机故障:关机再开机,仍不行请报修",
                 "printer error: switch it off and on, then call for repair",
             ),
-            Condition::Unknown => ("状态未知:正在连接打印机", "state unknown: connecting to the printer"),
+            Condition::Unknown => (
+                "状态未知:打印机还没有应答过,照常打印时请看出纸",
+                "state unknown: the printer has not said anything; look whether paper comes out",
+            ),
             Condition::Flapping => (
                 "时好时坏:检查电源线、网线或 USB 插头是否松动",
                 "comes and goes: look for a loose power, network or USB plug",

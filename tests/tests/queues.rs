@@ -201,6 +201,20 @@ impl Restaurant {
         Ok(Restaurant { hub, agent, front, kitchen, _folder: folder })
     }
 
+    /// Waits until the agent knows that nothing stops the kitchen's printer.
+    async fn until_kitchen_prints(&self) -> anyhow::Result<()> {
+        wait_for("the kitchen's printer to be well", PATIENCE, || {
+            let status = self.agent.status().map_err(|error| error.to_string())?;
+            let printers = status["file"]["status"]["printers"].as_array().cloned().unwrap_or_default();
+            let kitchen = printers.iter().find(|printer| printer["printer"] == "kitchen");
+            match kitchen.and_then(|kitchen| kitchen["conditions"].as_array()) {
+                Some(conditions) if conditions.is_empty() => Ok(()),
+                _ => Err(status.to_string()),
+            }
+        })
+        .await
+    }
+
     async fn until_printed(&self, tickets: usize) -> anyhow::Result<()> {
         let ledger = self.hub.ledger()?;
         wait_for(&format!("{tickets} printed tickets"), PATIENCE, || match ledger.tickets() {
@@ -229,6 +243,7 @@ fn titles(printer: &VirtualPrinter) -> Vec<String> {
 async fn what_a_printer_cannot_print_comes_out_of_its_backup() -> anyhow::Result<()> {
     let restaurant = Restaurant::open().await?;
     let Restaurant { hub, front, kitchen, .. } = &restaurant;
+    restaurant.until_kitchen_prints().await?;
     let usual = push(hub, Shop::STORE, 1).await?;
     restaurant.until_printed(2).await?;
     assert_eq!(came_out(hub, &usual)?, ("kitchen".to_owned(), None));
@@ -243,6 +258,7 @@ async fn what_a_printer_cannot_print_comes_out_of_its_backup() -> anyhow::Result
 
     // The one that was printing when the power went is in doubt, and comes out of the backup marked.
     kitchen.set(Fault::PaperIn);
+    restaurant.until_kitchen_prints().await?;
     let back = push(hub, Shop::STORE, 3).await?;
     restaurant.until_printed(6).await?;
     assert_eq!(came_out(hub, &back)?, ("kitchen".to_owned(), None));

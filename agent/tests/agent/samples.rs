@@ -1,10 +1,12 @@
 //! Tickets, spools and waiting, for the tests.
 
-use docket_agent::spool::{Claim, Ending, Finish, PrinterRoute, Spool, SpoolOptions};
+use docket_agent::printing::journal::{Journal, Record};
+use docket_agent::spool::{ClaimPort, Ending, Finish, PrinterRoute, Spool, SpoolOptions};
 use docket_protocol::document::{Align, Block, Document, Style};
 use docket_protocol::frame::{payload, read_payload};
 use docket_protocol::ids::{OrderKey, Platform, PrinterName, Seq, Station, TicketId, UnixMs};
 use docket_protocol::message::{Item, Report};
+use docket_protocol::outcome::Doubt;
 use docket_protocol::ticket::{Ticket, TicketKind};
 use std::path::Path;
 use std::time::Duration;
@@ -69,6 +71,17 @@ pub async fn reports(spool: &Spool) -> Vec<Report> {
     rows.into_iter().map(|(_, payload)| read_payload(&payload).unwrap()).collect()
 }
 
+/// What the printer's task does first: it asks the printer about the ticket that it was found in. This one does not
+/// know, either.
+pub async fn ask_in_vain(journal: &Journal, port: &ClaimPort) {
+    let Some(record) = journal.left_open() else { return };
+    let Some(repeat) = port.in_question(record.ticket, record.attempt).await.unwrap() else { return };
+    let ending = Ending::Unknown(Doubt::AgentEnded);
+    let Record { ticket, attempt, began_at, .. } = record;
+    let finish = Finish { ticket, attempt, repeat, ending, began_at, ended_at: UnixMs(9) };
+    port.finish(finish).await.unwrap();
+}
+
 /// What is in the folder at this moment, as `kill -9` leaves it.
 pub fn copy(from: &Path) -> tempfile::TempDir {
     let to = tempfile::tempdir().unwrap();
@@ -93,17 +106,5 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(value) => value,
         Err(_) => panic!("{what}: not within {PATIENCE:?}"),
-    }
-}
-
-/// What came of a claim.
-pub fn finish(claim: &Claim, ending: Ending) -> Finish {
-    Finish {
-        ticket: claim.ticket.id,
-        attempt: claim.attempt,
-        repeat: claim.repeat,
-        ending,
-        began_at: UnixMs(10),
-        ended_at: docket_agent::clock::now(),
     }
 }

@@ -1,6 +1,6 @@
 //! The spool: what it promises while it lives.
 
-use crate::samples::{PATIENCE, finish, front, item, items, open, options, reports, ticket, within};
+use crate::samples::{PATIENCE, front, item, items, open, options, reports, ticket, within};
 use docket_agent::spool::{ATTEMPTS_MAX, ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolError};
 use docket_protocol::ids::{PrinterName, Seq, UnixMs};
 use docket_protocol::message::Report;
@@ -9,6 +9,17 @@ use tempfile::tempdir;
 
 async fn claim(port: &mut ClaimPort) -> docket_agent::spool::Claim {
     within("a claim", port.next()).await.expect("the spool is open")
+}
+
+fn finish(claim: &docket_agent::spool::Claim, ending: Ending) -> Finish {
+    Finish {
+        ticket: claim.ticket.id,
+        attempt: claim.attempt,
+        repeat: claim.repeat,
+        ending,
+        began_at: UnixMs(1),
+        ended_at: UnixMs(2),
+    }
 }
 
 async fn waiting(spool: &Spool) -> (u32, u32) {
@@ -75,26 +86,24 @@ async fn a_printer_holds_what_it_wants_and_reports_in_order() {
     spool.flush().await.unwrap();
     assert!(port.try_next().is_none(), "two are wanted, two are held");
     let mut outbox = spool.outbox_changed();
-    let second = finish(&second, Ending::Printed(Evidence::Fence));
-    port.finish(second).await.unwrap();
+    port.finish(finish(&second, Ending::Printed(Evidence::Fence))).await.unwrap();
     let third = claim(&mut port).await;
     assert_eq!(third.ticket.id, ticket(3, "front").id);
     within("a report", outbox.wait_for(|seq| *seq == Seq(1))).await.unwrap();
-    let first = finish(&first, Ending::Printed(Evidence::Status));
-    port.finish(first).await.unwrap();
+    port.finish(finish(&first, Ending::Printed(Evidence::Status))).await.unwrap();
     // What is not claimed cannot be finished, and not twice.
-    port.finish(first).await.unwrap();
+    port.finish(finish(&first, Ending::Printed(Evidence::Status))).await.unwrap();
     assert_eq!(waiting(&spool).await, (2, 0));
-    let report = |finish: &Finish, evidence| {
+    let report = |claim: &docket_agent::spool::Claim, evidence| {
         Report::Ticket(TicketReport {
-            ticket: finish.ticket,
+            ticket: claim.ticket.id,
             attempt: 1,
             repeat: 0,
             printer: front(),
             meant_for: None,
             outcome: Outcome::Printed(evidence),
-            began_at: finish.began_at,
-            ended_at: finish.ended_at,
+            began_at: UnixMs(1),
+            ended_at: UnixMs(2),
         })
     };
     assert_eq!(reports(&spool).await, [report(&second, Evidence::Fence), report(&first, Evidence::Status)]);

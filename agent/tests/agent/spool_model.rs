@@ -5,10 +5,10 @@
 //! tickets come first; a paused printer gets nothing; a backup gets only what it may; and what the hub was told last is
 //! what is so.
 
-use crate::samples::{copy, finish, item, reports, ticket, within};
+use crate::samples::{copy, item, reports, ticket, within};
 use docket_agent::printing::journal::{Journal, Record};
 use docket_agent::spool::{
-    ATTEMPTS_MAX, Claim, ClaimPort, Ending, PrinterRoute, Reprint, Spool, SpoolOptions,
+    ATTEMPTS_MAX, Claim, ClaimPort, Ending, Finish, PrinterRoute, Reprint, Spool, SpoolOptions,
 };
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::message::Report;
@@ -296,32 +296,29 @@ impl World {
         self.spool.acknowledged(self.spool.cursors().assigned_up_to).await.unwrap();
     }
 
-    /// The process is killed, or the power is cut: the next life has what is in the folder.
+    /// The process is killed, or the power is cut: the next life has what is in the folder. What was printing when
+    /// the process ended stays in its printer's hands until that has been asked.
     async fn crash(&mut self) {
         let power_cut = self.dice.one_in(3);
         self.boot += u32::from(power_cut);
         let folder = copy(self.folder.path());
-        let mut in_question = Vec::new();
-        for (printer, hand) in self.printers.iter_mut().map(|printer| &mut printer.hand).enumerate() {
-            for (claim, phase) in hand.drain(..) {
+        let (spool, mut printers) = open(&folder, self.boot);
+        for (before, after) in self.printers.iter_mut().zip(&mut printers) {
+            for (claim, phase) in before.hand.drain(..) {
                 let known = self.tickets.iter_mut().find(|known| known.ticket.id == claim.ticket.id).unwrap();
                 match phase {
                     Phase::Fenced(_) => known.printed(),
-                    Phase::Began(_) if !power_cut => in_question.push((printer, claim, phase)),
+                    Phase::Began(_) if !power_cut => {
+                        let repeat = after.port.in_question(claim.ticket.id, claim.attempt).await.unwrap();
+                        assert_eq!(repeat, Some(claim.repeat), "{known:?}");
+                        after.hand.push((claim, phase));
+                    }
                     Phase::Taken if !power_cut => known.state = State::Waiting,
                     Phase::Taken | Phase::Began(_) => known.in_doubt(Doubt::PowerLost),
                 }
             }
         }
-        (self.spool, self.printers) = open(&folder, self.boot);
-        // Its printer is asked; what it says comes in a later step.
-        for (printer, claim, phase) in in_question {
-            let port = &self.printers[printer].port;
-            let repeat = port.in_question(claim.ticket.id, claim.attempt).await.unwrap();
-            assert_eq!(repeat, Some(claim.repeat));
-            self.printers[printer].hand.push((claim, phase));
-        }
-        self.folder = folder;
+        (self.spool, self.printers, self.folder) = (spool, printers, folder);
     }
 
     /// Takes what the printers were given, and judges it.
@@ -467,6 +464,17 @@ impl Modelled {
         if !self.pinned {
             self.home = STATIONS.iter().position(|station| *station == self.ticket.station.as_str()).unwrap();
         }
+    }
+}
+
+fn finish(claim: &Claim, ending: Ending) -> Finish {
+    Finish {
+        ticket: claim.ticket.id,
+        attempt: claim.attempt,
+        repeat: claim.repeat,
+        ending,
+        began_at: UnixMs(10),
+        ended_at: docket_agent::clock::now(),
     }
 }
 

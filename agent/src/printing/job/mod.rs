@@ -1,5 +1,8 @@
 //! The machine that decides when a ticket may begin and when it is done. It has no I/O and no clock.
 //!
+//! [`Machine`] itself is what a shell sees of it. `words`: what is said besides tickets; `probe`: how it is found out
+//! what a unit answers; `proof`: what ends a ticket.
+//!
 //! One machine lives as long as one connection. Its shell writes what [`Machine::to_send`] holds, tells what
 //! the operating system took, what came back, and the time; and asks for [`Event`]s.
 //!
@@ -62,18 +65,24 @@
 //! ([`Machine::ask_about`]): a line that outlived the process may bring the very answer, and else the unit is waited
 //! for until it has done what it had, so that a repeat does not get into the middle of the first.
 
+mod probe;
+mod proof;
+mod words;
+
 use super::asking::{ANSWER_MS_MAX, Asker};
-use super::fence::{Fences, Passed, Place};
+use super::fence::{Fences, Place};
 use super::health::{Conditions, Signs};
 use super::profile::{FenceKind, FencePin, Pins, Profile, Queries, Source, StatusPin, Transmit};
-use super::status::{Answer, Query, Reader};
+use super::status::Reader;
 use crate::spool::Ending;
 use docket_paper::escpos;
 use docket_protocol::document::QR_BYTES_MAX;
 use docket_protocol::outcome::{Doubt, Evidence};
 use docket_protocol::printer::Condition;
+use probe::Probe;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use words::queries_in;
 
 /// How old the answers may be with which a ticket begins.
 pub const PREFLIGHT_FRESH_MS: u64 = 100;
@@ -115,8 +124,6 @@ const FEED_AND_CUT: [u8; 4] = [0x1D, 0x56, 0x42, 0x00];
 const FEED_TO_EDGE: [u8; 3] = [0x1B, 0x64, 0x04];
 /// Room below the last line.
 const FEED: [u8; 2] = [0x0A, 0x0A];
-/// The answers of one round, in [`Machine::lately_alarming`].
-const ROUND_BITS: u8 = 0x0F;
 const LINE_FEED: u8 = 0x0A;
 /// Zeros that end any command: one with the data of the largest QR code is the longest.
 const ENDING_ZEROS: usize = QR_BYTES_MAX + 16;
@@ -188,21 +195,6 @@ pub struct Machine {
     /// A ticket ended in doubt: the unit may still have bytes of it.
     left_in_flight: bool,
     now: Instant,
-}
-
-/// Finding out which fences the unit answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Probe {
-    /// As soon as it is known to be without fault, or to say nothing at all.
-    Due,
-    Asked {
-        at: Instant,
-        transmit: bool,
-        /// [`Reader::unasked`] before it.
-        unasked: u64,
-    },
-    /// `mute`: nothing had ever been heard of it by then.
-    Over { mute: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -530,43 +522,6 @@ impl Machine {
         self.profile.fence().filter(|&kind| kind == FenceKind::Process || is_clean)
     }
 
-    /// What the unit has said, and that it may have said it in answer to another question than it seems.
-    fn told(&self) -> Conditions {
-        let told = self.signs.conditions();
-        told.with_if(self.lately_alarming & ROUND_BITS != 0 && !told.stop_printing(), Condition::Offline)
-    }
-
-    fn stops(&self) -> bool {
-        self.told().stop_printing() || self.is_silent()
-    }
-
-    fn is_silent(&self) -> bool {
-        let limit = match self.phase {
-            Phase::Printing(_) => SILENT_SHOWN_MS,
-            Phase::Idle | Phase::Asking { .. } | Phase::Preflight | Phase::Closed => PREFLIGHT_MS_MAX,
-        };
-        let asked_at = if self.profile.answers_status() { self.unheard_since } else { self.fence_asked_at };
-        asked_at.is_some_and(|at| self.now.saturating_duration_since(at) >= ms(limit))
-    }
-
-    /// How long a question has been open without a word of any kind.
-    fn silence(&self) -> Duration {
-        self.unheard_since.map_or(Duration::ZERO, |since| self.now.saturating_duration_since(since))
-    }
-
-    /// Whether it has just answered, and has done since it was told to be as switched on.
-    fn is_fresh(&self, now: Instant) -> bool {
-        let complete_at = self.asker.complete_at().filter(|_| !self.awaits_word);
-        complete_at.is_some_and(|at| now.saturating_duration_since(at) <= ms(PREFLIGHT_FRESH_MS))
-    }
-
-    /// It does not answer queries, as far as it can be known.
-    fn is_taken_for_mute(&self, now: Instant) -> bool {
-        let is_pinned = self.profile.status.source == Source::Pinned;
-        let was_asked = is_pinned || now >= self.opened_at + ms(PREFLIGHT_MS_MAX);
-        !self.profile.answers_status() && !self.asker.has_heard() && was_asked
-    }
-
     fn poll_at(&self) -> Instant {
         let attentive = self.unheard_since.is_some() && self.profile.answers_status() || self.stops();
         let open_ms = if self.asker.is_late() { POLL_LATE_MS } else { POLL_MS };
@@ -576,134 +531,6 @@ impl Machine {
                 Phase::Idle | Phase::Preflight | Phase::Closed => POLL_MS,
                 Phase::Printing(_) | Phase::Asking { .. } => open_ms,
             })
-    }
-
-    /// As switched on. Nothing of a ticket may be in the unit.
-    fn initialize(&mut self) {
-        if self.write_only {
-            return;
-        }
-        self.out.extend_from_slice(escpos::init());
-        self.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
-        self.initialized_at = self.now;
-        self.awaits_word = true;
-        self.is_to_be_asked = true;
-        self.ask();
-    }
-
-    fn ask(&mut self) {
-        self.last_poll_at = self.now;
-        if let Probe::Asked { at, .. } = self.probe
-            && self.now < at + ms(ANSWER_MS_MAX)
-        {
-            return;
-        }
-        // It is to be seen first whether the rest comes.
-        if !matches!(self.phase, Phase::Printing(_)) && self.asker.timeout(&self.reader).is_some() {
-            return;
-        }
-        let asked = self.asker.ask(&mut self.reader, &mut self.out, self.now);
-        if asked {
-            self.is_to_be_asked = false;
-        }
-        if asked || self.reader.open() > 1 {
-            self.unheard_since.get_or_insert(self.now);
-        }
-    }
-
-    /// A unit that answers fences and no queries is asked by a fence whether it gets on.
-    fn ask_by_fence(&mut self) {
-        if let Phase::Idle | Phase::Preflight = self.phase
-            && let Some(kind) = self.fence()
-            && self.awaits_word
-            && self.is_taken_for_mute(self.now)
-        {
-            self.fences.ask(kind, 0, Place::Probe, &mut self.out);
-            self.fence_asked_at.get_or_insert(self.now);
-        }
-    }
-
-    /// A unit that only tells changes, and was switched off since, tells them no more: it is told to again, which it
-    /// answers with how it is.
-    fn ask_by_automatic(&mut self) {
-        let last = self.automatic_at;
-        let is_due = last.is_some_and(|at| self.now >= at + ms(SILENT_MS_MAX));
-        if is_due && !self.profile.answers_status() && self.told().stop_printing() {
-            self.automatic_at = Some(self.now);
-            self.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
-        }
-    }
-
-    fn take(&mut self, answer: Answer) {
-        if !self.any_sent {
-            // On a line that stood, what an earlier life asked is answered still. Only a number says to what.
-            if let Answer::Process(id) = answer
-                && let Some(passed) = self.fences.process(id)
-            {
-                self.passed(passed);
-            }
-            return;
-        }
-        // While it said nothing it may have done nothing.
-        if self.silence() >= ms(ANSWER_MS_MAX) {
-            self.clear_since = self.clear_since.map(|_| self.now);
-        }
-        self.heard_at = Some(self.now);
-        self.heard_lately = true;
-        self.unheard_since = None;
-        self.fence_asked_at = None;
-        self.signs.take(answer);
-        if let Answer::RealTime(_, byte) = answer {
-            self.lately_alarming = self.lately_alarming << 1 | u8::from(is_alarming(byte));
-        }
-        if matches!(answer, Answer::RealTime(Query::Printer, _)) && self.profile.status.value != Queries::ALL
-        {
-            self.signs.trust_online();
-        }
-        let passed = match answer {
-            Answer::RealTime(..) => {
-                self.asker.heard(&mut self.reader, &mut self.out, self.now);
-                self.learn_from_rounds();
-                None
-            }
-            Answer::Automatic(_) => {
-                self.automatic_at = Some(self.now);
-                let is_news = self.profile.automatic.observe(true);
-                self.learn_if(is_news);
-                // A person has done something: look at once, if a ticket waits.
-                if let Phase::Preflight = self.phase
-                    && self.asker.is_settled(&self.reader)
-                {
-                    self.ask();
-                }
-                None
-            }
-            Answer::Process(id) => self.fences.process(id),
-            // In garbage, any byte can look like this one.
-            Answer::Transmitted(_) if self.reader.garbage() > 0 => None,
-            Answer::Transmitted(_) => {
-                if let Probe::Asked { transmit, .. } = &mut self.probe {
-                    *transmit = true;
-                }
-                self.fences.transmitted()
-            }
-        };
-        self.reassess();
-        if let Some(passed) = passed {
-            self.passed(passed);
-        }
-    }
-
-    fn learn_from_rounds(&mut self) {
-        if let Some(shown) = self.asker.take_shown() {
-            self.awaits_word = self.is_to_be_asked;
-            if shown.queries != Queries::ALL {
-                self.signs.keep_only(shown.queries);
-            }
-            let queries = self.profile.status.observe(shown.queries);
-            let late = shown.late != self.profile.late.value && self.profile.late.observe(shown.late);
-            self.learn_if(queries || late);
-        }
     }
 
     fn learn_if(&mut self, is_news: bool) {
@@ -718,81 +545,6 @@ impl Machine {
         } else {
             self.clear_since.get_or_insert(self.now);
         }
-    }
-
-    fn passed(&mut self, passed: Passed) {
-        if passed.kind == FenceKind::Process {
-            let is_news = self.profile.process.observe(true);
-            self.learn_if(is_news);
-        }
-        if passed.place == Place::Probe {
-            self.awaits_word &= !self.is_taken_for_mute(self.now);
-            if passed.kind == FenceKind::Process && matches!(self.probe, Probe::Asked { .. }) {
-                self.end_probe(true);
-            }
-            return;
-        }
-        match self.phase {
-            Phase::Asking { serial, .. } if serial == passed.serial => {
-                self.events.push_back(Event::OnPaper(Evidence::Fence));
-                self.end(Ending::Printed(Evidence::Fence));
-            }
-            Phase::Printing(job) if job.serial == passed.serial => self.arrived(job, passed),
-            Phase::Printing(_) | Phase::Asking { .. } | Phase::Idle | Phase::Preflight | Phase::Closed => {}
-        }
-    }
-
-    /// The ticket in flight is on paper; with its second fence it is over.
-    fn proven(&mut self, place: Place) {
-        let Phase::Printing(job) = &mut self.phase else { return };
-        if job.on_paper_at.is_none() {
-            job.on_paper_at = Some(self.now);
-            self.events.push_back(Event::OnPaper(Evidence::Fence));
-        }
-        if place == Place::Cut {
-            self.end(Ending::Printed(Evidence::Fence));
-        }
-    }
-
-    /// A fence of the ticket in flight was answered.
-    fn arrived(&mut self, mut job: Job, passed: Passed) {
-        if passed.kind == FenceKind::Transmit {
-            if passed.place == Place::Content {
-                job.content_at = Some(self.now);
-                self.phase = Phase::Printing(job);
-                return;
-            }
-            if job.unproven || !self.came_in_turn(&job) {
-                job.unproven = true;
-                self.phase = Phase::Printing(job);
-                return;
-            }
-        }
-        if self.told().stop_printing() && job.on_paper_at.is_none() {
-            // A person may have mended it since it was asked last; or it answers what it has not printed.
-            job.to_confirm = Some((passed.place, self.asker.rounds()));
-            self.phase = Phase::Printing(job);
-            self.ask();
-        } else {
-            self.proven(passed.place);
-        }
-    }
-
-    /// Whether the second GS r of a ticket was answered after the cut, and not as soon as it came.
-    fn came_in_turn(&mut self, job: &Job) -> bool {
-        let cut_took = job.content_at.map(|at| self.now.saturating_duration_since(at));
-        let is_pinned = self.profile.transmit.source == Source::Pinned;
-        let in_turn = cut_took.is_some_and(|took| is_pinned || took >= ms(CUT_MS_MIN));
-        let was_before = self.profile.transmit.value == Transmit::InOrder;
-        self.too_soon = if in_turn { 0 } else { self.too_soon.saturating_add(1) };
-        let now_is = match in_turn {
-            true => Transmit::InOrder,
-            false if self.too_soon >= AT_ONCE_TICKETS => Transmit::AtOnce,
-            false => Transmit::Answers,
-        };
-        let is_news = self.profile.transmit.observe(now_is);
-        self.learn_if(is_news);
-        in_turn && was_before
     }
 
     fn decide(&mut self) {
@@ -822,163 +574,6 @@ impl Machine {
         }
     }
 
-    fn decide_probe(&mut self) {
-        if !matches!(self.phase, Phase::Idle | Phase::Preflight | Phase::Asking { .. }) {
-            return;
-        }
-        match self.probe {
-            Probe::Due => {
-                let answered = self.asker.complete_at().is_some() && self.asker.is_settled(&self.reader);
-                if !self.stops() && (answered || self.is_taken_for_mute(self.now)) {
-                    self.fences.probe(&mut self.out);
-                    self.last_poll_at = self.now;
-                    self.probe =
-                        Probe::Asked { at: self.now, transmit: false, unasked: self.reader.unasked() };
-                }
-            }
-            Probe::Asked { .. } if self.now >= self.probe_ends_at() => self.end_probe(false),
-            // It was too busy to say anything, or has been switched on since.
-            Probe::Over { mute: true } if self.heard_at.is_some() && self.profile.wants_fence_probe() => {
-                self.probe = Probe::Due;
-            }
-            Probe::Asked { .. } | Probe::Over { .. } => {}
-        }
-    }
-
-    /// A unit that may still have to print what an earlier connection sent answers only after that.
-    fn probe_ends_at(&self) -> Instant {
-        let Probe::Asked { at, .. } = self.probe else { return self.now };
-        let may_be_busy = self.fences.is_owed() || matches!(self.phase, Phase::Asking { .. });
-        at.max(self.clear_since.unwrap_or(self.now))
-            + ms(if may_be_busy { SETTLE_MS_MAX } else { ANSWER_MS_MAX })
-    }
-
-    /// `process`: GS ( H was answered.
-    fn end_probe(&mut self, process: bool) {
-        let Probe::Asked { at, transmit, unasked } = self.probe else { return };
-        let answered = transmit || process || self.reader.has_part();
-        // No query was asked in between.
-        if answered && self.last_poll_at == at && self.asker.has_heard() {
-            self.see_whether_late(unasked);
-        }
-        let is_mute = self.heard_at.is_none();
-        if !is_mute {
-            let known = self.profile.transmit.value;
-            let transmit = match (transmit, known) {
-                (true, Transmit::No) => self.profile.transmit.observe(Transmit::Answers),
-                (true, known) => self.profile.transmit.observe(known),
-                // In garbage it may have been there.
-                (false, _) if !process => self.profile.transmit.observe(Transmit::No),
-                (false, _) => false,
-            };
-            let process = self.profile.process.observe(process);
-            self.learn_if(process || transmit);
-        }
-        // It has had the time to answer what was owed, too.
-        self.fences.give_up(false);
-        self.probe = Probe::Over { mute: is_mute };
-        // What it may have taken for text goes with this.
-        self.initialize();
-    }
-
-    /// The probe was answered: was an answer to DLE EOT held back until then?
-    fn see_whether_late(&mut self, unasked: u64) {
-        let held_back = match self.asker.is_late() {
-            _ if self.reader.has_part() => true,
-            true => self.reader.open() == 0,
-            false => self.reader.unasked() > unasked,
-        };
-        if held_back != self.asker.is_late() {
-            self.asker.set_late(held_back, &mut self.reader);
-            let is_news = self.profile.late.observe(held_back);
-            self.learn_if(is_news);
-        }
-    }
-
-    fn decide_printing(&mut self, mut job: Job) {
-        let now = self.now;
-        if let Some(at) = job.on_paper_at {
-            if now >= at + ms(CUT_WAIT_MS_MAX) {
-                self.end(Ending::Printed(Evidence::Fence));
-            }
-            return;
-        }
-        if job.fence == Some(FenceKind::Transmit) && !job.unproven && self.fence().is_none() {
-            job.unproven = true;
-            self.phase = Phase::Printing(job);
-        }
-        if let Some((place, rounds)) = job.to_confirm {
-            if !self.told().stop_printing() {
-                self.proven(place);
-                return;
-            }
-            if self.asker.rounds() > rounds {
-                job.to_confirm = None;
-                job.unproven = true;
-                self.phase = Phase::Printing(job);
-            }
-        }
-        if let (Some(taken_at), Some(clear_since)) = (job.taken_at, self.clear_since) {
-            let since = taken_at.max(clear_since);
-            let owed_ms = if self.fences.is_owed() { SETTLE_MS_MAX } else { 0 };
-            // It talks, without a fault, after it had the time to print.
-            let heard_after = |wait| self.heard_at.is_some_and(|at| at >= since + ms(wait));
-            if !job.unproven {
-                if heard_after(SILENT_MS_MAX) {
-                    self.doubt_fence(job);
-                    self.end_silent();
-                    return;
-                }
-            } else if self.profile.answers_status() {
-                let wait = job.print_ms.max(NO_FENCE_WAIT_MS).max(owed_ms);
-                if heard_after(wait) && self.asker.is_settled(&self.reader) && !job.lost_words {
-                    self.end_without_fence(Evidence::Status);
-                    return;
-                }
-                // What it was asked before it does not answer any more: it was off in between.
-                if heard_after(wait.max(SILENT_MS_MAX)) {
-                    self.end_silent();
-                    return;
-                }
-            } else {
-                if now >= since + ms(job.print_ms.max(SENT_WAIT_MS).max(owed_ms)) {
-                    self.end_without_fence(Evidence::Sent);
-                }
-                return;
-            }
-        }
-        // What stops the unit other than silence: it has said so, and goes on by itself once it is mended.
-        let stopped = self.told().stop_printing();
-        if stopped && self.silence() >= ms(SILENT_MS_MAX) {
-            // It may have been switched off and on: then it has forgotten what it was asked.
-            self.asker.give_up(&mut self.reader);
-            self.phase = Phase::Printing(Job { lost_words: true, ..job });
-            self.unheard_since = None;
-            self.ask();
-            return;
-        }
-        let moved_at = self.heard_at.map_or(job.moved_at, |at| at.max(job.moved_at));
-        if !stopped && now >= moved_at + ms(SILENT_MS_MAX) {
-            self.end_silent();
-        }
-    }
-
-    /// A fence that the unit was believed to have did not come: the next connection probes it again.
-    fn doubt_fence(&mut self, job: Job) {
-        let was_probed = match job.fence {
-            Some(FenceKind::Process) => self.profile.process.doubt(),
-            Some(FenceKind::Transmit) => self.profile.transmit.doubt(),
-            None => false,
-        };
-        self.learn_if(was_probed);
-    }
-
-    fn end_without_fence(&mut self, evidence: Evidence) {
-        // It has had the time to answer what was owed, too.
-        self.fences.give_up(false);
-        self.end(Ending::Printed(evidence));
-    }
-
     fn end(&mut self, ending: Ending) {
         self.events.push_back(Event::Ended(ending));
         self.phase = Phase::Idle;
@@ -996,17 +591,6 @@ impl Machine {
         self.events.push_back(Event::Close);
         self.phase = Phase::Closed;
     }
-}
-
-/// Whether an answer to DLE EOT is bad news, to whichever question: 08 without 04 (both are "near end", 04 alone is the
-/// drawer or the cover), 20 or 40.
-fn is_alarming(byte: u8) -> bool {
-    byte & 0x0C == 0x08 || byte & 0x60 != 0
-}
-
-/// In the data of an image there may be what looks like one: then there seem to be more, which does no harm.
-fn queries_in(bytes: &[u8]) -> usize {
-    bytes.windows(3).filter(|bytes| matches!(bytes, [0x10, 0x04, 1..=4])).count()
 }
 
 fn ms(ms: u64) -> Duration {

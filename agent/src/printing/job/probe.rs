@@ -1,0 +1,95 @@
+//! The probe: which fences a unit answers, and whether it holds answers back.
+
+use super::{ANSWER_MS_MAX, Machine, Phase, SETTLE_MS_MAX, ms};
+use crate::printing::profile::Transmit;
+use std::time::Instant;
+
+/// Finding out which fences the unit answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// As soon as it is known to be without fault, or to say nothing at all.
+    Due,
+    Asked {
+        at: Instant,
+        transmit: bool,
+        /// [`Reader::unasked`] before it.
+        unasked: u64,
+    },
+    /// `mute`: nothing had ever been heard of it by then.
+    Over { mute: bool },
+}
+
+impl Machine {
+    pub(super) fn decide_probe(&mut self) {
+        if !matches!(self.phase, Phase::Idle | Phase::Preflight | Phase::Asking { .. }) {
+            return;
+        }
+        match self.probe {
+            Probe::Due => {
+                let answered = self.asker.complete_at().is_some() && self.asker.is_settled(&self.reader);
+                if !self.stops() && (answered || self.is_taken_for_mute(self.now)) {
+                    self.fences.probe(&mut self.out);
+                    self.last_poll_at = self.now;
+                    self.probe =
+                        Probe::Asked { at: self.now, transmit: false, unasked: self.reader.unasked() };
+                }
+            }
+            Probe::Asked { .. } if self.now >= self.probe_ends_at() => self.end_probe(false),
+            // It was too busy to say anything, or has been switched on since.
+            Probe::Over { mute: true } if self.heard_at.is_some() && self.profile.wants_fence_probe() => {
+                self.probe = Probe::Due;
+            }
+            Probe::Asked { .. } | Probe::Over { .. } => {}
+        }
+    }
+
+    /// A unit that may still have to print what an earlier connection sent answers only after that.
+    pub(super) fn probe_ends_at(&self) -> Instant {
+        let Probe::Asked { at, .. } = self.probe else { return self.now };
+        let may_be_busy = self.fences.is_owed() || matches!(self.phase, Phase::Asking { .. });
+        at.max(self.clear_since.unwrap_or(self.now))
+            + ms(if may_be_busy { SETTLE_MS_MAX } else { ANSWER_MS_MAX })
+    }
+
+    /// `process`: GS ( H was answered.
+    pub(super) fn end_probe(&mut self, process: bool) {
+        let Probe::Asked { at, transmit, unasked } = self.probe else { return };
+        let answered = transmit || process || self.reader.has_part();
+        // No query was asked in between.
+        if answered && self.last_poll_at == at && self.asker.has_heard() {
+            self.see_whether_late(unasked);
+        }
+        let is_mute = self.heard_at.is_none();
+        if !is_mute {
+            let known = self.profile.transmit.value;
+            let transmit = match (transmit, known) {
+                (true, Transmit::No) => self.profile.transmit.observe(Transmit::Answers),
+                (true, known) => self.profile.transmit.observe(known),
+                // In garbage it may have been there.
+                (false, _) if !process => self.profile.transmit.observe(Transmit::No),
+                (false, _) => false,
+            };
+            let process = self.profile.process.observe(process);
+            self.learn_if(process || transmit);
+        }
+        // It has had the time to answer what was owed, too.
+        self.fences.give_up(false);
+        self.probe = Probe::Over { mute: is_mute };
+        // What it may have taken for text goes with this.
+        self.initialize();
+    }
+
+    /// The probe was answered: was an answer to DLE EOT held back until then?
+    pub(super) fn see_whether_late(&mut self, unasked: u64) {
+        let held_back = match self.asker.is_late() {
+            _ if self.reader.has_part() => true,
+            true => self.reader.open() == 0,
+            false => self.reader.unasked() > unasked,
+        };
+        if held_back != self.asker.is_late() {
+            self.asker.set_late(held_back, &mut self.reader);
+            let is_news = self.profile.late.observe(held_back);
+            self.learn_if(is_news);
+        }
+    }
+}

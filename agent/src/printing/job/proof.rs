@@ -1,0 +1,171 @@
+//! What ends a ticket: fences and what they prove, and without them status and time.
+
+use super::{
+    AT_ONCE_TICKETS, CUT_MS_MIN, CUT_WAIT_MS_MAX, Event, Job, Machine, NO_FENCE_WAIT_MS, Phase, Probe,
+};
+use super::{SENT_WAIT_MS, SETTLE_MS_MAX, SILENT_MS_MAX, ms};
+use crate::printing::fence::{Passed, Place};
+use crate::printing::profile::{FenceKind, Source, Transmit};
+use crate::spool::Ending;
+use docket_protocol::outcome::Evidence;
+
+impl Machine {
+    pub(super) fn passed(&mut self, passed: Passed) {
+        if passed.kind == FenceKind::Process {
+            let is_news = self.profile.process.observe(true);
+            self.learn_if(is_news);
+        }
+        if passed.place == Place::Probe {
+            self.awaits_word &= !self.is_taken_for_mute(self.now);
+            if passed.kind == FenceKind::Process && matches!(self.probe, Probe::Asked { .. }) {
+                self.end_probe(true);
+            }
+            return;
+        }
+        match self.phase {
+            Phase::Asking { serial, .. } if serial == passed.serial => {
+                self.events.push_back(Event::OnPaper(Evidence::Fence));
+                self.end(Ending::Printed(Evidence::Fence));
+            }
+            Phase::Printing(job) if job.serial == passed.serial => self.arrived(job, passed),
+            Phase::Printing(_) | Phase::Asking { .. } | Phase::Idle | Phase::Preflight | Phase::Closed => {}
+        }
+    }
+
+    /// The ticket in flight is on paper; with its second fence it is over.
+    pub(super) fn proven(&mut self, place: Place) {
+        let Phase::Printing(job) = &mut self.phase else { return };
+        if job.on_paper_at.is_none() {
+            job.on_paper_at = Some(self.now);
+            self.events.push_back(Event::OnPaper(Evidence::Fence));
+        }
+        if place == Place::Cut {
+            self.end(Ending::Printed(Evidence::Fence));
+        }
+    }
+
+    /// A fence of the ticket in flight was answered.
+    pub(super) fn arrived(&mut self, mut job: Job, passed: Passed) {
+        if passed.kind == FenceKind::Transmit {
+            if passed.place == Place::Content {
+                job.content_at = Some(self.now);
+                self.phase = Phase::Printing(job);
+                return;
+            }
+            if job.unproven || !self.came_in_turn(&job) {
+                job.unproven = true;
+                self.phase = Phase::Printing(job);
+                return;
+            }
+        }
+        if self.told().stop_printing() && job.on_paper_at.is_none() {
+            // A person may have mended it since it was asked last; or it answers what it has not printed.
+            job.to_confirm = Some((passed.place, self.asker.rounds()));
+            self.phase = Phase::Printing(job);
+            self.ask();
+        } else {
+            self.proven(passed.place);
+        }
+    }
+
+    /// Whether the second GS r of a ticket was answered after the cut, and not as soon as it came.
+    pub(super) fn came_in_turn(&mut self, job: &Job) -> bool {
+        let cut_took = job.content_at.map(|at| self.now.saturating_duration_since(at));
+        let is_pinned = self.profile.transmit.source == Source::Pinned;
+        let in_turn = cut_took.is_some_and(|took| is_pinned || took >= ms(CUT_MS_MIN));
+        let was_before = self.profile.transmit.value == Transmit::InOrder;
+        self.too_soon = if in_turn { 0 } else { self.too_soon.saturating_add(1) };
+        let now_is = match in_turn {
+            true => Transmit::InOrder,
+            false if self.too_soon >= AT_ONCE_TICKETS => Transmit::AtOnce,
+            false => Transmit::Answers,
+        };
+        let is_news = self.profile.transmit.observe(now_is);
+        self.learn_if(is_news);
+        in_turn && was_before
+    }
+
+    pub(super) fn decide_printing(&mut self, mut job: Job) {
+        let now = self.now;
+        if let Some(at) = job.on_paper_at {
+            if now >= at + ms(CUT_WAIT_MS_MAX) {
+                self.end(Ending::Printed(Evidence::Fence));
+            }
+            return;
+        }
+        if job.fence == Some(FenceKind::Transmit) && !job.unproven && self.fence().is_none() {
+            job.unproven = true;
+            self.phase = Phase::Printing(job);
+        }
+        if let Some((place, rounds)) = job.to_confirm {
+            if !self.told().stop_printing() {
+                self.proven(place);
+                return;
+            }
+            if self.asker.rounds() > rounds {
+                job.to_confirm = None;
+                job.unproven = true;
+                self.phase = Phase::Printing(job);
+            }
+        }
+        if let (Some(taken_at), Some(clear_since)) = (job.taken_at, self.clear_since) {
+            let since = taken_at.max(clear_since);
+            let owed_ms = if self.fences.is_owed() { SETTLE_MS_MAX } else { 0 };
+            // It talks, without a fault, after it had the time to print.
+            let heard_after = |wait| self.heard_at.is_some_and(|at| at >= since + ms(wait));
+            if !job.unproven {
+                if heard_after(SILENT_MS_MAX) {
+                    self.doubt_fence(job);
+                    self.end_silent();
+                    return;
+                }
+            } else if self.profile.answers_status() {
+                let wait = job.print_ms.max(NO_FENCE_WAIT_MS).max(owed_ms);
+                if heard_after(wait) && self.asker.is_settled(&self.reader) && !job.lost_words {
+                    self.end_without_fence(Evidence::Status);
+                    return;
+                }
+                // What it was asked before it does not answer any more: it was off in between.
+                if heard_after(wait.max(SILENT_MS_MAX)) {
+                    self.end_silent();
+                    return;
+                }
+            } else {
+                if now >= since + ms(job.print_ms.max(SENT_WAIT_MS).max(owed_ms)) {
+                    self.end_without_fence(Evidence::Sent);
+                }
+                return;
+            }
+        }
+        // What stops the unit other than silence: it has said so, and goes on by itself once it is mended.
+        let stopped = self.told().stop_printing();
+        if stopped && self.silence() >= ms(SILENT_MS_MAX) {
+            // It may have been switched off and on: then it has forgotten what it was asked.
+            self.asker.give_up(&mut self.reader);
+            self.phase = Phase::Printing(Job { lost_words: true, ..job });
+            self.unheard_since = None;
+            self.ask();
+            return;
+        }
+        let moved_at = self.heard_at.map_or(job.moved_at, |at| at.max(job.moved_at));
+        if !stopped && now >= moved_at + ms(SILENT_MS_MAX) {
+            self.end_silent();
+        }
+    }
+
+    /// A fence that the unit was believed to have did not come: the next connection probes it again.
+    pub(super) fn doubt_fence(&mut self, job: Job) {
+        let was_probed = match job.fence {
+            Some(FenceKind::Process) => self.profile.process.doubt(),
+            Some(FenceKind::Transmit) => self.profile.transmit.doubt(),
+            None => false,
+        };
+        self.learn_if(was_probed);
+    }
+
+    pub(super) fn end_without_fence(&mut self, evidence: Evidence) {
+        // It has had the time to answer what was owed, too.
+        self.fences.give_up(false);
+        self.end(Ending::Printed(evidence));
+    }
+}
