@@ -1,12 +1,13 @@
 //! What of a printer's conditions people are told: a printer that comes and goes is one piece of news, not fifty.
 //!
-//! A loose plug makes a printer unreachable and well again every few seconds. When one condition has come
+//! A loose plug makes a printer unreachable and well again every few seconds. When one such condition has come
 //! [`ONSETS_MIN`] times within [`WINDOW_MS`], the printer *flaps*: that is told, with the conditions of that
 //! moment beside it. From then on what is beside it is brought up to date every [`TELL_MS`] only. After [`QUIET_MS`]
 //! without a change it is over, and what is so is told again as it is.
 //!
 //! It counts how often *the same* condition comes: changing a roll makes five changes within a minute (near end, out,
-//! cover, in, closed), each once. Nothing here decides whether a ticket is printed; that is done with the conditions as
+//! cover, in, closed), each once. What people do with their hands, paper and cover, has to come far more often
+//! ([`ONSETS_BY_HAND_MIN`]) than anyone is able to: then it is a sensor that is broken. Nothing here decides whether a ticket is printed; that is done with the conditions as
 //! they are.
 
 use super::health::Conditions;
@@ -14,8 +15,10 @@ use docket_protocol::printer::Condition;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// So often one condition has to come.
+/// So often a condition of the line or the unit has to come.
 pub const ONSETS_MIN: usize = 4;
+/// So often one that people bring about has to come.
+pub const ONSETS_BY_HAND_MIN: usize = 30;
 /// In so much time.
 pub const WINDOW_MS: u64 = 60_000;
 /// How often what is beside it is brought up to date while it flaps.
@@ -90,12 +93,30 @@ impl Flapping {
             flaps.changed_at = now;
             return;
         }
-        let often =
-            |condition| self.onsets.iter().filter(|(_, other)| *other == condition).count() >= ONSETS_MIN;
+        let often = |condition| {
+            self.onsets.iter().filter(|(_, other)| *other == condition).count() >= onsets_min(condition)
+        };
         if self.onsets.iter().any(|&(_, condition)| often(condition)) {
             self.flaps = Some(Flaps { changed_at: now, told_at: now });
             self.told = conditions.with(Condition::Flapping);
         }
+    }
+}
+
+fn onsets_min(condition: Condition) -> usize {
+    match condition {
+        Condition::CoverOpen
+        | Condition::PaperOut
+        | Condition::PaperNearEnd
+        | Condition::Cutter
+        | Condition::Paused => ONSETS_BY_HAND_MIN,
+        Condition::Unreachable
+        | Condition::Silent
+        | Condition::Offline
+        | Condition::Heat
+        | Condition::Fatal
+        | Condition::Unknown
+        | Condition::Flapping => ONSETS_MIN,
     }
 }
 
@@ -187,6 +208,18 @@ mod tests {
             watch.pass(conditions, 3_000);
         }
         assert_eq!(watch.told, steps);
+    }
+
+    #[test]
+    fn hands_are_told_from_a_broken_sensor() {
+        let mut watch = Watch::new();
+        for _ in 0..ONSETS_BY_HAND_MIN - 1 {
+            watch.pass(is(Condition::CoverOpen), 500);
+            watch.pass(WELL, 500);
+        }
+        assert!(watch.told.iter().all(|told| !told.contains(Condition::Flapping)));
+        watch.pass(is(Condition::CoverOpen), 500);
+        assert!(watch.told.last().is_some_and(|told| told.contains(Condition::Flapping)));
     }
 
     #[test]

@@ -30,7 +30,7 @@ async fn a_ticket_waits_until_the_fault_is_mended() -> anyhow::Result<()> {
         let asked = shop.printer.status().status_requests;
         let looked = shop.printer.wait_until(super::MOMENTS, |status| status.status_requests > asked);
         looked.await.map_err(anyhow::Error::msg)?;
-        ensure!(shop.printer.status().resets == before.resets, "{code}: the ticket has begun");
+        ensure!(shop.printer.status().lines_printed == before.lines_printed, "{code}: the ticket has begun");
         shop.printer.set(mended);
         let ticket = until_state(&shop, &order, PRINTED).await?;
         ensure!(ticket.evidence.as_deref() == Some("fence"), "{code}: {ticket:?}");

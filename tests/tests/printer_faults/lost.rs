@@ -117,9 +117,17 @@ async fn a_ticket_that_is_lost_thrice_waits_for_a_person() -> anyhow::Result<()>
     release(&shop, &["release"])?;
     until_state(&shop, &second, PRINTED).await?;
     ensure!(assert_printed_and_marked_rightly(&shop, &second)? == 3, "{:#?}", slips_of(&shop, &second));
-    wait_for("status to be content", super::MOMENTS, || match shop.agent.command(&["status"]) {
-        Ok(output) if output.status.success() => Ok(()),
-        seen => Err(format!("{seen:?}")),
+    wait_for("status to tell of the plug and of no ticket", super::MOMENTS, || {
+        match shop.agent.command(&["status"]) {
+            // Six lost lines within a minute: it comes and goes, and nobody is waited for.
+            Ok(output)
+                if String::from_utf8_lossy(&output.stdout).contains("时好时坏")
+                    && !String::from_utf8_lossy(&output.stdout).contains("等待人工") =>
+            {
+                Ok(())
+            }
+            seen => Err(format!("{seen:?}")),
+        }
     })
     .await
 }

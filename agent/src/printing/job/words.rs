@@ -106,6 +106,10 @@ impl Machine {
             }
             Answer::Automatic(_) => {
                 self.automatic_at = Some(self.now);
+                if !self.signs.conditions().stop_printing() {
+                    // That is whole, and newer than any answer.
+                    self.lately_alarming = 0;
+                }
                 let is_news = self.profile.automatic.observe(true);
                 self.learn_if(is_news);
                 // A person has done something: look at once, if a ticket waits.

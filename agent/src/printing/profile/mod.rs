@@ -5,7 +5,7 @@
 //!
 //! 1. *pinned*: a person wrote it into the configuration;
 //! 2. *probed*: this unit has shown it, in the probe at first contact ([`super::job`]) or in its work;
-//! 3. *documented*: the model, by its USB ids or as a person picked it, is known to (`models`);
+//! 3. *documented*: the model, by its USB ids or as a person picked it, is known to ([`MODELS`]);
 //! 4. *unverified*: assumed.
 //!
 //! # What is kept

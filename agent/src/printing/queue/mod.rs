@@ -16,6 +16,7 @@ pub use claims::CLAIM_AHEAD_MS;
 pub use shown::unknown_health;
 
 use super::PrinterConfig;
+use super::health::Conditions;
 use super::job::{Event, Machine};
 use super::journal::Journal;
 use super::profile::Profile;
@@ -187,7 +188,11 @@ impl Task {
             self.claims.look_after(machine, stop_at.is_none(), is_paused).await?;
             self.claims.begin_next(machine);
             let heard_at = machine.take_heard().then(clock::now);
-            self.shown.publish(Some(machine.conditions()), heard_at);
+            // A unit that usually answers and has not yet on this connection is not known to be any better than before.
+            let is_known = machine.has_been_heard() || !machine.profile().answers_status();
+            let conditions = Some(machine.conditions());
+            let only_unknown = Conditions::NONE.with(Condition::Unknown);
+            self.shown.publish(conditions.filter(|&shown| is_known || shown != only_unknown), heard_at);
 
             let mut due = machine.timeout();
             for at in [stop_at, self.claims.retry_at(), self.shown.tell_at()].into_iter().flatten() {
