@@ -3,17 +3,23 @@
 use crate::config::{self, Config};
 use crate::enrol::enrol;
 use crate::identity::Identity;
-use crate::requests::ask_release;
-use crate::status::{STATUS_AGE_MAX_MS, StatusFile, read_file};
-use crate::{clock, run};
+use crate::printing::Address;
+use crate::printing::profile::Source;
+use crate::requests::{Request, ask};
+use crate::spool::{RecentTicket, TicketState, recent_in};
+use crate::status::{ProfileView, STATUS_AGE_MAX_MS, StatusFile, read_file};
+use crate::{clock, discovery, run};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::Refusal;
 use docket_protocol::printer::PrinterHealth;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+
+/// Printers found that were not shown yet.
+const FOUND_MAX: usize = 16;
 
 /// Docket 门店程序 / the Docket agent: gets a store's orders out of its printers.
 #[derive(Debug, Parser)]
@@ -45,12 +51,41 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// 查找打印机:本机所在网段、USB、串口 / find printers: in the network, at USB and serial ports
+    Printers,
     /// 检查并显示生效的配置 / check the configuration and show what is in force
     CheckConfig,
-    /// 重打等待人工确认的小票(带补打标记)/ print held tickets again, marked
+    /// 最近的小票 / the newest tickets
+    Tickets {
+        /// 多少张 / how many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        last: u32,
+        /// JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// 重打等待人工确认的小票(可能已出纸的带补打标记)/ print held tickets, marked if they may have come out
     Release {
         /// 票号,不写则全部 / a ticket's id; all without it
         ticket: Option<String>,
+    },
+    /// 重打一张小票(带补打标记)/ print a ticket again, marked
+    Reprint {
+        /// 票号,见 tickets / a ticket's id, see tickets
+        ticket: String,
+        /// 换一台打印机 / on another printer
+        #[arg(long)]
+        printer: Option<String>,
+    },
+    /// 让一台打印机暂停,加急单也等 / tell a printer to wait, with urgent tickets too
+    Pause {
+        /// 打印机名 / the printer's name
+        printer: String,
+    },
+    /// 让一台打印机继续 / tell a printer to go on
+    Resume {
+        /// 打印机名 / the printer's name
+        printer: String,
     },
 }
 
@@ -59,6 +94,10 @@ enum Command {
 /// # Errors
 /// With code, cause and remedy for people.
 pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    // Before there is a configuration, too.
+    if let Command::Printers = cli.command {
+        return Ok(printers(&cli.config).await);
+    }
     let config = Config::read(&cli.config)?;
     match cli.command {
         Command::Enrol { hub, code } => {
@@ -76,6 +115,7 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Status { json } => status(&config, json),
+        Command::Printers => Ok(printers(&cli.config).await),
         Command::CheckConfig => {
             let shown = serde_json::to_string_pretty(&config).context("config-show")?;
             println!("配置有效 / configuration in order:\n{shown}");
@@ -85,13 +125,120 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Release { ticket } => {
-            ask_release(&config.data, ticket.as_deref())
-                .with_context(|| format!("release: {} cannot be written", config.data.display()))?;
-            println!("已通知,几秒内重打 / asked; it prints within seconds if the agent runs");
-            Ok(ExitCode::SUCCESS)
+        Command::Tickets { last, json } => tickets(&config, last as usize, json),
+        Command::Release { ticket } => ask_for(&config, Request::Release { ticket }).await,
+        Command::Reprint { ticket, printer } => ask_for(&config, Request::Reprint { ticket, printer }).await,
+        Command::Pause { printer } => ask_for(&config, Request::Pause { printer }).await,
+        Command::Resume { printer } => ask_for(&config, Request::Resume { printer }).await,
+    }
+}
+
+/// Exit code 0: something was found.
+async fn printers(config: &Path) -> ExitCode {
+    let known: Vec<Address> = match Config::read(config) {
+        Ok(config) => config.printers.into_iter().map(|printer| printer.address).collect(),
+        // It is often written only after this.
+        Err(_) => Vec::new(),
+    };
+    for address in &known {
+        println!("{address}  已在配置里,不去打扰 / configured already, left alone");
+    }
+    let (tell, mut found) = mpsc::channel(FOUND_MAX);
+    let options = discovery::Options { known, ..Default::default() };
+    let searching = tokio::spawn(discovery::search(options, tell));
+    let mut any = false;
+    while let Some(printer) = found.recv().await {
+        any = true;
+        let answered = if printer.answered { "已应答 answered" } else { "" };
+        let line = [printer.address.to_string(), printer.label, printer.detail, answered.to_owned()];
+        println!("{}", line.join("  ").trim_end());
+        for condition in printer.conditions {
+            let (zh, en) = condition.remedy();
+            println!("    !! {zh} / {en}");
         }
     }
+    // It has ended: its sender is gone.
+    let _ = searching.await;
+    if any {
+        return ExitCode::SUCCESS;
+    }
+    println!(
+        "没有找到打印机:检查电源、网线,是否与电脑在同一网段 / none found: check power, cable and network"
+    );
+    ExitCode::FAILURE
+}
+
+/// Exit code 1 where it was not done; the text says why.
+async fn ask_for(config: &Config, request: Request) -> anyhow::Result<ExitCode> {
+    let answer = ask(&config.data, &request).await?;
+    if answer.is_done() {
+        println!("{}", answer.text());
+        Ok(ExitCode::SUCCESS)
+    } else {
+        anyhow::bail!(answer.text())
+    }
+}
+
+/// From the spool itself: it can be read whether or not the agent runs.
+fn tickets(config: &Config, last: usize, json: bool) -> anyhow::Result<ExitCode> {
+    let tickets = recent_in(&config.data, last).map_err(|error| {
+        let (zh, en) = error.remedy();
+        anyhow::anyhow!("{}: {error}; {zh} / {en}", error.code())
+    })?;
+    if json {
+        let shown: Vec<_> = tickets.iter().map(ticket_json).collect();
+        println!("{}", serde_json::to_string_pretty(&shown).context("tickets-show")?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if tickets.is_empty() {
+        println!("还没有小票 / no tickets yet");
+    }
+    let now = clock::now();
+    for ticket in &tickets {
+        print_ticket(ticket, now);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ticket_json(ticket: &RecentTicket) -> serde_json::Value {
+    serde_json::json!({
+        "ticket": ticket.id.to_string(),
+        "kind": ticket.kind.map(|kind| kind.as_str()),
+        "title": ticket.title,
+        "station": ticket.station,
+        "printer": ticket.printer.as_str(),
+        "taken_by": ticket.taken_by.as_ref().map(|printer| printer.as_str()),
+        "urgent": ticket.urgent,
+        "state": ticket.state.as_str(),
+        "repeat": ticket.repeat,
+        "received_at": ticket.received_at,
+        "began_at": ticket.began_at,
+        "ended_at": ticket.ended_at,
+        "evidence": ticket.evidence.map(|evidence| evidence.as_str()),
+        "doubt": ticket.doubt.map(|doubt| doubt.as_str()),
+    })
+}
+
+fn print_ticket(ticket: &RecentTicket, now: UnixMs) {
+    let (zh, en) = ticket.state.title();
+    let kind = ticket.kind.map_or("", |kind| kind.title());
+    let printer = match &ticket.taken_by {
+        Some(by) if *by != ticket.printer => format!("{by}(备用,代 {})", ticket.printer),
+        Some(_) | None => ticket.printer.to_string(),
+    };
+    let repeat = if ticket.repeat > 0 { format!(" 补打 {}", ticket.repeat) } else { String::new() };
+    let urgent = if ticket.urgent { " 加急" } else { "" };
+    let how = match (ticket.state, ticket.evidence, ticket.doubt) {
+        (TicketState::Printed, Some(evidence), _) => format!(" ({})", evidence.as_str()),
+        (TicketState::Waiting | TicketState::Held, _, Some(doubt)) => format!(" ({})", doubt.as_str()),
+        _ => String::new(),
+    };
+    println!(
+        "{}  {zh} {en}{how}{repeat}{urgent}  {kind} {} → {printer}  {} 前 / ago",
+        ticket.id,
+        ticket.title,
+        span(now.since(ticket.received_at))
+    );
 }
 
 async fn wait_for_signal() {
@@ -152,13 +299,20 @@ fn print_status(file: &StatusFile, age: u64) {
     println!("待打 waiting  {}", file.status.waiting);
     for printer in &file.status.printers {
         print_printer(printer, now);
+        if let Some(profile) = file.profiles.iter().find(|view| view.printer == printer.printer.as_str()) {
+            print_profile(profile);
+        }
     }
     if file.status.spool_full {
         println!("!! 磁盘已满,新小票存不下 / the disk is full: free some space");
     }
     for held in &file.held {
+        let hint = match held.doubt.as_deref() {
+            Some("expired") => "已过期,没有开打,仍要打 / expired, not begun, print it all the same:",
+            _ => "若没出纸 / if it did not come out:",
+        };
         println!(
-            "!! 等待人工 held  {} {} {} — 若没出纸: docket-agent release {}",
+            "!! 等待人工 held  {} {} {} — {hint} docket-agent release {}",
             held.title,
             held.printer,
             span(now.since(held.since)),
@@ -177,6 +331,14 @@ fn print_printer(printer: &PrinterHealth, now: UnixMs) {
     for since in &printer.conditions {
         let (zh, en) = since.condition.remedy();
         println!("    !! {zh} / {en} ({})", span(now.since(since.since)));
+    }
+}
+
+fn print_profile(profile: &ProfileView) {
+    let model = profile.model.as_deref().unwrap_or("未知 unknown");
+    println!("    型号 model {model}  栅栏 fence {}", profile.fence);
+    for fact in profile.facts.iter().filter(|fact| fact.source != Source::Unverified.words().1) {
+        println!("    {} = {} ({} {})", fact.name, fact.value, fact.source_zh, fact.source);
     }
 }
 

@@ -1,7 +1,8 @@
 //! The agent's configuration: one TOML file, unknown keys refused.
 
+use crate::printing::profile::Pins;
 use crate::printing::{Address, Paper, PrinterConfig};
-use crate::spool::{OnUnknown, PrinterRoute};
+use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
 use docket_protocol::ids::PrinterName;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -80,12 +81,25 @@ pub enum SocketChoice {
 }
 
 /// `[printing]`
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrintingConfig {
     /// What is done with a ticket that may have come out.
     #[serde(default)]
     pub on_unknown: UnknownChoice,
+    /// For how many seconds a printer cannot print until its backup takes its tickets.
+    #[serde(default = "backup_after_s")]
+    pub backup_after_s: u32,
+}
+
+impl Default for PrintingConfig {
+    fn default() -> Self {
+        Self { on_unknown: UnknownChoice::default(), backup_after_s: backup_after_s() }
+    }
+}
+
+fn backup_after_s() -> u32 {
+    u32::try_from(BACKUP_AFTER_MS / 1_000).unwrap_or(u32::MAX)
 }
 
 /// What is done with a ticket that may have come out.
@@ -116,6 +130,12 @@ pub struct PrinterEntry {
     /// Whether it prints what maps nowhere. A single printer does anyway.
     #[serde(default)]
     pub default: bool,
+    /// The printer that takes its tickets while it cannot print.
+    #[serde(default)]
+    pub backup: Option<String>,
+    /// What is known of the unit better than it shows by itself.
+    #[serde(default)]
+    pub profile: Pins,
 }
 
 fn mm80() -> u8 {
@@ -158,6 +178,17 @@ impl Config {
                     format!("{} is for another operating system (不能用于这个操作系统)", printer.address);
                 return refused(key, &cause);
             }
+            if let Some(backup) = &printer.backup {
+                if *backup == printer.name {
+                    return refused(key, "a printer cannot be its own backup");
+                }
+                if !self.printers.iter().any(|other| other.name == *backup) {
+                    return refused(key, &format!("its backup {backup} is not among the printers"));
+                }
+            }
+            if let Some(refusal) = printer.profile.refusal() {
+                return refused(format!("{key} profile"), &refusal);
+            }
             if !matches!(printer.paper_mm, 58 | 80) {
                 return refused(key, "paper_mm is 58 or 80");
             }
@@ -185,6 +216,7 @@ impl Config {
                 paper: if entry.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 },
                 stations: entry.stations.clone(),
                 default: entry.default,
+                profile: entry.profile.clone(),
             })
             .collect()
     }
@@ -197,6 +229,7 @@ impl Config {
                 name: PrinterName::new(&entry.name),
                 stations: entry.stations.clone(),
                 default: entry.default,
+                backup: entry.backup.as_ref().map(PrinterName::new),
             })
             .collect()
     }

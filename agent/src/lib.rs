@@ -5,13 +5,14 @@
 //!
 //! * [`link`] holds the session with the hub; [`enrol`] and [`identity`] are how the two know each other.
 //! * [`spool`] keeps tickets and reports; nothing is acknowledged before it is there.
-//! * [`printing`] gets tickets onto paper and knows how it is known.
+//! * [`printing`] gets tickets onto paper and knows how it is known; [`discovery`] finds the printers.
 //! * [`status`] tells the hub and the people on this PC how things are.
 
 mod boot;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod discovery;
 pub mod enrol;
 pub mod identity;
 pub mod link;
@@ -62,12 +63,14 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), Agen
     let tls = link::tls::link_config(&identity)?;
     let mut options = SpoolOptions::new(config.printer_routes(), boot::id());
     options.on_unknown = config.printing.on_unknown.into();
+    options.backup_after_ms = u64::from(config.printing.backup_after_s) * 1_000;
     let spool = Spool::open(&config.data, options)?;
     info!(agent = %identity.agent, store = %identity.store, "running");
 
     let mut printers = JoinSet::new();
     let mut healths = Vec::new();
-    for printer in config.printer_configs() {
+    let configs = config.printer_configs();
+    for printer in configs.clone() {
         let journal = spool.journal(&printer.name)?;
         let (health, seen) = watch::channel(unknown_health(&printer.name));
         healths.push(seen);
@@ -83,6 +86,7 @@ pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), Agen
         identity,
         data: config.data.clone(),
         spool: spool.clone(),
+        configs,
         printers: healths,
         link,
         publish,

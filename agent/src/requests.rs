@@ -1,82 +1,338 @@
-//! What a person asks of the running agent from the command line: an empty file in a folder of the data
-//! folder, named for what is asked. Whoever may write there may ask; nothing has to listen for it.
+//! What a person asks of the running agent from the command line, and its answer: files in a folder of the data
+//! folder. Whoever may write there may ask.
+//!
+//! Whoever asks writes `ID.ask` whole (by way of another name) and waits for `ID.answer`. The agent takes a request by
+//! giving it another name, does it, and answers; so a request is done once at most. Whoever gets no answer in time
+//! takes the request back, by the same means: either the agent has it, or it will never be done. A request that
+//! was taken and not answered (the agent was killed just then) is not done again; whoever asked is told to look.
+//!
+//! It works the same on Windows and Linux, needs no port and no second account's password, and costs an idle agent
+//! one look at an empty folder every [`LOOK_MS`]. Rejected: a socket or a named pipe (two implementations, and
+//! rights that the folder has already); opening the spool beside the agent (two writers of one queue).
 
-use crate::spool::Spool;
-use docket_protocol::ids::TicketId;
+use crate::spool::{Reprint, Spool, SpoolError};
+use docket_protocol::ids::{PrinterName, TicketId};
+use serde::{Deserialize, Serialize};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-const FOLDER: &str = "requests";
-/// How often is looked while there is anything to release; otherwise never.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the agent looks for requests.
+pub const LOOK_MS: u64 = 250;
+/// How long an answer is waited for before the request is taken back.
+pub const ANSWER_MS_MAX: u64 = 5_000;
+/// How long an answer is waited for once the agent has taken the request.
+const TAKEN_MS_MAX: u64 = 10_000;
+/// How often whoever asked looks for the answer.
+const ANSWER_LOOK_MS: u64 = 20;
+/// Requests that are done in one look; more wait for the next one.
+const REQUESTS_MAX: usize = 32;
+/// Files that are looked at in one look.
+const FILES_MAX: usize = 1_000;
+/// A request is far smaller.
+const REQUEST_BYTES_MAX: u64 = 4_096;
+/// What nobody has fetched by then, nobody will.
+const LEFT_S_MAX: u64 = 60;
 /// Held tickets that are released at once.
 const RELEASE_MAX: usize = 1_000;
-/// Stands for all tickets.
-const ALL: &str = "all";
+const FOLDER: &str = "requests";
+const ASKED: &str = "ask";
+const TAKEN: &str = "taken";
+const ANSWERED: &str = "answer";
 
-/// Asks the running agent to print a held ticket again, marked; `None` is all of them.
+/// What a person asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// Let a held ticket go, or all of them.
+    Release {
+        /// Its id.
+        ticket: Option<String>,
+    },
+    /// Print a ticket again.
+    Reprint {
+        /// Its id.
+        ticket: String,
+        /// Where, if not on its own printer.
+        printer: Option<String>,
+    },
+    /// Tell a printer to wait.
+    Pause {
+        /// Its name.
+        printer: String,
+    },
+    /// Tell a printer to go on.
+    Resume {
+        /// Its name.
+        printer: String,
+    },
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Answer {
+    /// So many held tickets are in their queues again.
+    Released {
+        /// How many.
+        tickets: usize,
+    },
+    /// That ticket does not wait for a person.
+    NotHeld,
+    /// The ticket is in its queue again.
+    Queued,
+    /// The ticket had not been begun, and waits for the other printer now.
+    Moved,
+    /// The ticket has not come out yet: it waits already, or is printing.
+    Waiting,
+    /// There is no such ticket (any more).
+    UnknownTicket,
+    /// The printer waits.
+    Paused,
+    /// The printer goes on.
+    Resumed,
+    /// There is no such printer.
+    UnknownPrinter {
+        /// Those that there are.
+        printers: Vec<String>,
+    },
+    /// The agent cannot read the request: it is of another version.
+    Unreadable,
+    /// The agent is stopping.
+    Stopping,
+}
+
+/// Why a request was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// The folder cannot be used.
+    #[error("request-folder: {path}: {cause}; check who may write there (检查数据目录权限,或换用管理员)")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// Nobody has taken it, and nobody will.
+    #[error(
+        "not-running: 程序没有在运行,什么都没有改变 / the agent does not run, nothing was changed: docket-agent run"
+    )]
+    NotRunning,
+    /// It was taken, and no answer came.
+    #[error(
+        "no-answer: 程序收到了请求但没有回答,请用 docket-agent tickets 查看 / \
+         the agent took it and did not answer: look with docket-agent tickets"
+    )]
+    NoAnswer,
+}
+
+/// Asks the running agent, and waits for its answer.
 ///
 /// # Errors
-/// Where the data folder cannot be written.
-pub fn ask_release(data: &Path, ticket: Option<&str>) -> std::io::Result<()> {
+/// See [`AskError`].
+pub async fn ask(data: &Path, request: &Request) -> Result<Answer, AskError> {
     let folder = data.join(FOLDER);
-    std::fs::create_dir_all(&folder)?;
-    std::fs::write(folder.join(format!("release-{}", ticket.unwrap_or(ALL))), b"")
+    if !folder.is_dir() {
+        return Err(AskError::NotRunning);
+    }
+    let unusable = |cause| AskError::Folder { path: folder.clone(), cause };
+    let name = fresh_name().map_err(unusable)?;
+    let file = |kind| folder.join(format!("{name}.{kind}"));
+    let bytes = serde_json::to_vec(request).map_err(|error| unusable(error.into()))?;
+    write_whole(&file(ASKED), &bytes).map_err(unusable)?;
+    if let Some(answer) = until_answered(&file(ANSWERED), ANSWER_MS_MAX).await {
+        return Ok(answer);
+    }
+    match std::fs::remove_file(file(ASKED)) {
+        Ok(()) => Err(AskError::NotRunning),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            until_answered(&file(ANSWERED), TAKEN_MS_MAX).await.ok_or(AskError::NoAnswer)
+        }
+        Err(error) => Err(unusable(error)),
+    }
+}
+
+async fn until_answered(path: &Path, ms_max: u64) -> Option<Answer> {
+    let deadline = Instant::now() + Duration::from_millis(ms_max);
+    loop {
+        // It appears whole.
+        if let Ok(bytes) = std::fs::read(path) {
+            let _ = std::fs::remove_file(path);
+            return Some(serde_json::from_slice(&bytes).unwrap_or(Answer::Unreadable));
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(ANSWER_LOOK_MS)).await;
+    }
 }
 
 /// Does what is asked, until `stop` becomes true.
 pub async fn serve(data: PathBuf, spool: Spool, mut stop: watch::Receiver<bool>) {
     let folder = data.join(FOLDER);
-    let mut counts = spool.counts();
+    if let Err(error) = std::fs::create_dir_all(&folder) {
+        warn!(code = "request-folder", %error, path = %folder.display(), "nothing can be asked of this agent");
+    }
     loop {
-        if counts.borrow().held == 0 {
-            tokio::select! {
-                waiting = counts.wait_for(|counts| counts.held > 0) => if waiting.is_err() { return },
-                _ = stop.wait_for(|stopping| *stopping) => return,
-            }
-            // Who asked while nothing waited has not seen what waits now.
-            for path in asked(&folder) {
-                remove(&path);
-            }
-        }
         look(&folder, &spool).await;
         tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => {}
             _ = stop.wait_for(|stopping| *stopping) => return,
         }
     }
 }
 
 async fn look(folder: &Path, spool: &Spool) {
-    for path in asked(folder) {
-        if let Some(wanted) = path.file_name().and_then(|name| name.to_str()?.strip_prefix("release-"))
-            && let Ok(held) = spool.held(RELEASE_MAX).await
-        {
-            for held in held.into_iter().filter(|held| wanted == ALL || held.ticket.to_string() == wanted) {
-                release(spool, held.ticket).await;
-            }
-        }
-        remove(&path);
-    }
-}
-
-fn asked(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).collect()
-}
-
-fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path) {
-        warn!(code = "request-file", %error, path = %path.display(), "a request cannot be removed");
+    let (asked, rest): (Vec<PathBuf>, Vec<PathBuf>) = entries
+        .take(FILES_MAX)
+        .map(|entry| entry.path())
+        .partition(|path| path.extension().is_some_and(|kind| kind == ASKED));
+    rest.iter().for_each(|path| remove_if_left(path));
+    for path in asked.into_iter().take(REQUESTS_MAX) {
+        let taken = path.with_extension(TAKEN);
+        // Whoever asked may take it back at this moment.
+        if std::fs::rename(&path, &taken).is_err() {
+            continue;
+        }
+        let answer = match read(&taken) {
+            Some(request) => answer(spool, request).await,
+            None => Answer::Unreadable,
+        };
+        let written = serde_json::to_vec(&answer)
+            .map_err(io::Error::from)
+            .and_then(|bytes| write_whole(&path.with_extension(ANSWERED), &bytes));
+        if let Err(error) = written {
+            warn!(code = "request-file", %error, path = %path.display(), "a request was not answered");
+        }
+        let _ = std::fs::remove_file(&taken);
     }
 }
 
-async fn release(spool: &Spool, ticket: TicketId) {
-    match spool.release(ticket).await {
-        Ok(true) => info!(%ticket, "a held ticket goes back to its queue"),
-        Ok(false) => info!(%ticket, "the ticket is not held any more"),
-        Err(error) => warn!(%ticket, %error, "a held ticket was not released"),
+fn read(path: &Path) -> Option<Request> {
+    if std::fs::metadata(path).ok()?.len() > REQUEST_BYTES_MAX {
+        return None;
+    }
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+async fn answer(spool: &Spool, request: Request) -> Answer {
+    info!(?request, "a person asks");
+    let done = match request {
+        Request::Release { ticket } => release(spool, ticket.as_deref()).await,
+        Request::Reprint { ticket, printer } => reprint(spool, &ticket, printer).await,
+        Request::Pause { printer } => {
+            spool.set_paused(PrinterName::new(printer), true).await.map(|()| Answer::Paused)
+        }
+        Request::Resume { printer } => {
+            spool.set_paused(PrinterName::new(printer), false).await.map(|()| Answer::Resumed)
+        }
+    };
+    match done {
+        Ok(answer) => answer,
+        Err(SpoolError::UnknownPrinter { .. }) => {
+            Answer::UnknownPrinter { printers: spool.printers().iter().map(ToString::to_string).collect() }
+        }
+        Err(_) => Answer::Stopping,
+    }
+}
+
+async fn release(spool: &Spool, ticket: Option<&str>) -> Result<Answer, SpoolError> {
+    let Some(ticket) = ticket else {
+        let mut tickets = 0;
+        for held in spool.held(RELEASE_MAX).await? {
+            tickets += usize::from(spool.release(held.ticket).await?);
+        }
+        return Ok(Answer::Released { tickets });
+    };
+    match TicketId::parse(ticket) {
+        Some(ticket) if spool.release(ticket).await? => Ok(Answer::Released { tickets: 1 }),
+        Some(ticket) if spool.ticket(ticket).await?.is_some() => Ok(Answer::NotHeld),
+        Some(_) | None => Ok(Answer::UnknownTicket),
+    }
+}
+
+async fn reprint(spool: &Spool, ticket: &str, printer: Option<String>) -> Result<Answer, SpoolError> {
+    let Some(ticket) = TicketId::parse(ticket) else { return Ok(Answer::UnknownTicket) };
+    Ok(match spool.reprint(ticket, printer.map(PrinterName::new)).await? {
+        Reprint::Queued => Answer::Queued,
+        Reprint::Moved => Answer::Moved,
+        Reprint::Waiting => Answer::Waiting,
+        Reprint::Unknown => Answer::UnknownTicket,
+    })
+}
+
+impl Answer {
+    /// Whether what was asked is so now.
+    pub fn is_done(&self) -> bool {
+        match self {
+            Answer::Released { .. } | Answer::Queued | Answer::Moved | Answer::Paused | Answer::Resumed => {
+                true
+            }
+            Answer::NotHeld
+            | Answer::Waiting
+            | Answer::UnknownTicket
+            | Answer::UnknownPrinter { .. }
+            | Answer::Unreadable
+            | Answer::Stopping => false,
+        }
+    }
+
+    /// For people, zh-CN and en.
+    pub fn text(&self) -> String {
+        match self {
+            Answer::Released { tickets: 0 } => "没有等待人工的小票 / no ticket waits for a person".into(),
+            Answer::Released { tickets } => {
+                format!("{tickets} 张小票已放回队列 / {tickets} tickets are in their queues again")
+            }
+            Answer::NotHeld => "not-held: 这张小票不在等待人工 / this ticket does not wait for a person".into(),
+            Answer::Queued => "已排队重打(带补打标记)/ queued to be printed again, marked".into(),
+            Answer::Moved => {
+                "尚未开打,已改到这台打印机 / it had not been begun: it waits for that printer now".into()
+            }
+            Answer::Waiting => {
+                "ticket-waiting: 还没打出来,正在排队或打印 / it has not come out yet: it waits or is printing".into()
+            }
+            Answer::UnknownTicket => {
+                "ticket-unknown: 没有这张小票,用 docket-agent tickets 查票号 / no such ticket: see docket-agent tickets"
+                    .into()
+            }
+            Answer::Paused => {
+                "已暂停,正在打的那张会打完 / paused; a ticket in flight comes out".into()
+            }
+            Answer::Resumed => "已继续打印 / it prints again".into(),
+            Answer::UnknownPrinter { printers } => {
+                let printers = printers.join(", ");
+                format!("printer-unknown: 没有这台打印机,现有 / no such printer, there are: {printers}")
+            }
+            Answer::Unreadable => {
+                "request-unreadable: 运行中的程序版本不同,请重启它 / another version runs: restart the agent".into()
+            }
+            Answer::Stopping => "stopping: 程序正在退出 / the agent is stopping".into(),
+        }
+    }
+}
+
+/// Readers see it whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let part = path.with_extension("part");
+    std::fs::write(&part, bytes)?;
+    std::fs::rename(&part, path).inspect_err(|_| drop(std::fs::remove_file(&part)))
+}
+
+fn fresh_name() -> io::Result<String> {
+    let mut bytes = [0; 8];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
+        .map_err(|_| io::Error::other("no random bytes"))?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
+}
+
+fn remove_if_left(path: &Path) {
+    let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    let age = modified.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
+    if age.is_ok_and(|age| age > Duration::from_secs(LEFT_S_MAX)) {
+        let _ = std::fs::remove_file(path);
     }
 }

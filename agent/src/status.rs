@@ -4,10 +4,12 @@
 
 use crate::clock;
 use crate::identity::Identity;
+use crate::printing::PrinterConfig;
+use crate::printing::profile::{FenceKind, NamedFact};
 use crate::spool::{Counts, HeldTicket, Spool};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::AgentStatus;
-use docket_protocol::printer::{Condition, PrinterHealth};
+use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::session::LinkState;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -51,6 +53,63 @@ pub struct StatusFile {
     pub status: AgentStatus,
     /// Tickets that wait for a person.
     pub held: Vec<HeldView>,
+    /// What is known of each printer.
+    #[serde(default)]
+    pub profiles: Vec<ProfileView>,
+}
+
+/// What is known of a printer's unit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProfileView {
+    /// The printer's name.
+    pub printer: String,
+    /// Its model, where that is known.
+    pub model: Option<String>,
+    /// The fence that its tickets are sent with: `gs-h`, `gs-r` or `none`.
+    pub fence: String,
+    /// Everything.
+    pub facts: Vec<FactView>,
+}
+
+/// Something that is known of a unit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FactView {
+    /// `gs-h`
+    pub name: String,
+    /// `yes`
+    pub value: String,
+    /// How it is known, in zh-CN.
+    pub source_zh: String,
+    /// How it is known: `pinned`, `probed`, `documented`, `unverified`.
+    pub source: String,
+}
+
+impl ProfileView {
+    fn new(printer: &PrinterConfig, kept: &[(String, String)]) -> Self {
+        let stands_there = |(name, _): &&(String, String)| name == printer.name.as_str();
+        let probed = kept.iter().find(stands_there).map_or("", |(_, facts)| facts);
+        let profile = printer.profile.profile(printer.address.usb_ids(), probed);
+        let fact = |fact: NamedFact| {
+            let (source_zh, source) = fact.source.words();
+            FactView {
+                name: fact.name.to_owned(),
+                value: fact.value,
+                source_zh: source_zh.to_owned(),
+                source: source.to_owned(),
+            }
+        };
+        ProfileView {
+            printer: printer.name.to_string(),
+            model: profile.model.map(|model| model.name.to_owned()),
+            fence: match profile.fence() {
+                Some(FenceKind::Process) => "gs-h",
+                Some(FenceKind::Transmit) => "gs-r",
+                None => "none",
+            }
+            .to_owned(),
+            facts: profile.facts().into_iter().map(fact).collect(),
+        }
+    }
 }
 
 /// A ticket that waits for a person.
@@ -66,6 +125,9 @@ pub struct HeldView {
     pub attempts: u16,
     /// Since when it waits.
     pub since: UnixMs,
+    /// Why: the name of a `Doubt`.
+    #[serde(default)]
+    pub doubt: Option<String>,
 }
 
 impl From<HeldTicket> for HeldView {
@@ -76,6 +138,7 @@ impl From<HeldTicket> for HeldView {
             printer: held.printer.to_string(),
             attempts: held.attempts,
             since: held.since,
+            doubt: held.doubt.map(|doubt| doubt.as_str().to_owned()),
         }
     }
 }
@@ -89,6 +152,8 @@ pub struct Reporter {
     pub data: PathBuf,
     /// Counts and held tickets.
     pub spool: Spool,
+    /// The printers as they are configured.
+    pub configs: Vec<PrinterConfig>,
     /// Each printer's health.
     pub printers: Vec<watch::Receiver<PrinterHealth>>,
     /// The link's state.
@@ -136,13 +201,22 @@ impl Reporter {
     }
 
     fn compose(&self, counts: &Counts) -> AgentStatus {
-        let printers = self.printers.iter().map(|printer| printer.borrow().clone()).collect();
+        let printers = self.printers.iter().map(|printer| {
+            let mut health = printer.borrow().clone();
+            // That a person has it wait is the queue's business, and as much a reason why nothing comes out.
+            if let Some(since) = counts.paused_since(&health.printer) {
+                health.conditions.push(Since { condition: Condition::Paused, since });
+            }
+            health
+        });
+        let printers = printers.collect();
         AgentStatus { printers, waiting: counts.waiting, held: counts.held, spool_full: counts.full }
     }
 
     async fn write(&self, status: AgentStatus, link: LinkState, link_since: UnixMs) {
         let held =
             if status.held == 0 { Vec::new() } else { self.spool.held(HELD_MAX).await.unwrap_or_default() };
+        let kept = self.spool.profiles().await.unwrap_or_default();
         let file = StatusFile {
             at: clock::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -153,6 +227,7 @@ impl Reporter {
             link_since,
             status,
             held: held.into_iter().map(HeldView::from).collect(),
+            profiles: self.configs.iter().map(|printer| ProfileView::new(printer, &kept)).collect(),
         };
         if let Err(error) = write_file(&self.data, &file) {
             warn!(code = "status-file", %error, "the status was not written");

@@ -10,6 +10,8 @@ windows_packages=(
     gcc-mingw-w64-x86-64-posix gcc-mingw-w64-x86-64-win32 g++-mingw-w64-x86-64-win32
 )
 wine_packages=(wine wine64)
+# Under Wine the Windows spooler is CUPS.
+spooler_packages=(cups-daemon)
 installer_packages=(nsis wixl msitools osslsigncode)
 docket_cache=${XDG_CACHE_HOME:-$HOME/.cache}/docket
 

@@ -114,6 +114,11 @@ impl TicketId {
         Self(Uuid::new_v5(&TICKET_NAMESPACE, name.as_bytes()).into_bytes())
     }
 
+    /// From what [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(|id| Self(id.into_bytes()))
+    }
+
     /// From stored bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -192,7 +197,10 @@ mod tests {
         let order = OrderKey { platform: Platform::Meituan, id: "27057681346841638".into() };
         let id =
             |kind, station: &str, revision| TicketId::derive(&order, kind, &Station::new(station), revision);
-        assert_eq!(id(TicketKind::Front, "front", 0).to_string(), "8bf94dec-31fc-5d2d-a43d-aaf7027d78c8");
+        let front = id(TicketKind::Front, "front", 0);
+        assert_eq!(front.to_string(), "8bf94dec-31fc-5d2d-a43d-aaf7027d78c8");
+        assert_eq!(TicketId::parse(&front.to_string()), Some(front));
+        assert_eq!(TicketId::parse("8bf94dec"), None);
         assert_ne!(id(TicketKind::Front, "front", 0), id(TicketKind::Front, "front", 1));
         assert_ne!(id(TicketKind::Front, "front", 0), id(TicketKind::Kitchen, "front", 0));
         assert_ne!(id(TicketKind::Kitchen, "bar", 0), id(TicketKind::Kitchen, "kitchen", 0));

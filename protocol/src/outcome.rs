@@ -17,6 +17,13 @@ pub enum Evidence {
 }
 
 impl Evidence {
+    /// The grade of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Evidence::Spooled, Evidence::Sent, Evidence::Status, Evidence::Fence]
+            .into_iter()
+            .find(|evidence| evidence.as_str() == name)
+    }
+
     /// The name in storage and interfaces.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,11 +46,18 @@ pub enum Doubt {
     PowerLost,
     /// The printer fell silent after the first byte.
     PrinterSilent,
-    /// It was not begun before it was of no more use. No byte of it has left.
+    /// It was not begun before it was of no more use: no byte of this attempt has left.
     Expired,
 }
 
 impl Doubt {
+    /// The reason of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Doubt::ConnectionLost, Doubt::AgentEnded, Doubt::PowerLost, Doubt::PrinterSilent, Doubt::Expired]
+            .into_iter()
+            .find(|doubt| doubt.as_str() == name)
+    }
+
     /// The name in storage and interfaces.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -63,7 +77,7 @@ pub enum Outcome {
     Printed(Evidence),
     /// Nobody can know whether it came out; it is printed again, marked 补打.
     Unknown(Doubt),
-    /// Nobody can know whether it came out, and it waits for a person.
+    /// It waits for a person: nobody can know whether it came out, or it is of no more use ([`Doubt::Expired`]).
     Held(Doubt),
 }
 
@@ -78,6 +92,8 @@ pub struct TicketReport {
     pub repeat: u16,
     /// Where it was printed.
     pub printer: PrinterName,
+    /// The printer that it was meant for, where its backup printed it.
+    pub meant_for: Option<PrinterName>,
     /// What came of it.
     pub outcome: Outcome,
     /// When the first byte left, by the agent's clock.

@@ -28,6 +28,24 @@ pub enum TicketKind {
 }
 
 impl TicketKind {
+    /// Each of them.
+    pub const ALL: [TicketKind; 9] = [
+        TicketKind::Front,
+        TicketKind::Kitchen,
+        TicketKind::Urge,
+        TicketKind::Cancel,
+        TicketKind::Added,
+        TicketKind::Bill,
+        TicketKind::Label,
+        TicketKind::Booking,
+        TicketKind::Test,
+    ];
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The name in storage, logs and ids.
     pub fn as_str(self) -> &'static str {
         match self {

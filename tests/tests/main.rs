@@ -8,5 +8,7 @@ mod full_disk;
 mod kills;
 mod lab;
 mod main_job;
+mod paper;
 mod printer_faults;
+mod queues;
 mod wine;

@@ -1,7 +1,9 @@
 //! What is wrong with a printer, from what it says.
 //!
-//! A unit tells the same thing in several answers. Each answer is taken for what it knows; the newest counts.
+//! A unit tells the same thing in several answers. Each answer is taken for what it knows; the newest counts. As long
+//! as it has said nothing it is unknown: no news is not good news.
 
+use super::profile::Queries;
 use super::status::{Answer, Query};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
@@ -11,6 +13,9 @@ use docket_protocol::printer::{Condition, PrinterHealth, Since};
 pub struct Conditions(u16);
 
 impl Conditions {
+    /// None.
+    pub const NONE: Self = Self(0);
+
     const ALL: [Condition; 12] = [
         Condition::Unreachable,
         Condition::Silent,
@@ -104,6 +109,27 @@ impl Signs {
             // GS r 1 tells the state at its place in the stream, not now.
             Answer::Transmitted(_) | Answer::Process(_) => {}
         }
+    }
+
+    /// Of a unit that does not answer all queries: if it is online, nothing stops it, whatever it has said before.
+    pub fn trust_online(&mut self) {
+        if !self.offline {
+            *self = Self { paper_near_end: self.paper_near_end, ..Self::default() };
+        }
+    }
+
+    /// Forgets what only the answers to queries tell that the unit does not answer.
+    pub fn keep_only(&mut self, answered: Queries) {
+        let [printer, offline, error, paper] = answered.0;
+        self.offline &= printer;
+        self.cover &= offline;
+        self.paper_stop &= offline;
+        self.error &= offline;
+        self.cutter &= error;
+        self.fatal &= error;
+        self.heat &= error;
+        self.paper_out &= paper;
+        self.paper_near_end &= paper;
     }
 
     /// What that comes to.

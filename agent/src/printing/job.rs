@@ -3,43 +3,71 @@
 //! One machine lives as long as one connection. Its shell writes what [`Machine::to_send`] holds, tells what
 //! the operating system took, what came back, and the time; and asks for [`Event`]s.
 //!
-//! # One ticket
+//! # A connection, and one ticket
 //! ```text
+//! ESC @, GS a FF          as switched on; automatic status on
+//! DLE EOT 1..4            how it is, and which of them it answers
+//! GS r 1, GS ( H id       at first contact: which fences it answers; then as above again
+//! ---- a ticket waits
 //! DLE EOT 1..4            preflight, unless the last answers are fresh; with a fault the ticket waits, not begun
 //! (journal: began)
-//! ESC @, GS a FF          as switched on; automatic status on again
-//! content, line feeds
-//! GS ( H id, GS r 1       first fence: answered once all before it is printed. Some units know only one of them
-//! GS V B 0                feed and cut
-//! GS ( H id', GS r 1      second fence: cut
-//! DLE EOT 1..4            the preflight of a ticket that follows at once
+//! GS a FF, content, line feeds
+//! fence                   the best that the unit has: answered once all before it is printed
+//! GS V B 0                feed and cut; where there is no cutter, feed
+//! fence                   cut
+//! (done) ESC @, GS a FF, DLE EOT 1..4: for the ticket that follows
 //! ```
-//! All of that is one write. The first fence means "on paper", the second ends the ticket; if it does not come
+//! A ticket is one write. The first fence means "on paper", the second ends the ticket; if it does not come
 //! (a jammed cutter), the ticket ends [`CUT_WAIT_MS_MAX`] later all the same, since it is on paper.
+//!
+//! ESC @ is in no ticket: some clones empty their buffer at it, and would lose what came in the same write. So it goes
+//! ahead, while nothing is in the unit that could be lost, and a ticket begins only after the unit has answered since.
+//!
+//! # The probe
+//! A unit that does not know GS ( H may print its parameters. So it is asked outside of any ticket, when it
+//! is known to be without fault, and ESC @ follows and clears them from its line buffer: nothing comes out. A unit
+//! whose best fence was seen is not probed again, until a fence does not come, or to see that it has done what an
+//! earlier connection has left in it.
+//!
+//! # What GS r proves
+//! Some clones answer GS r when they receive it. Both fences of a ticket arrive together, but between them lies a
+//! cut, which no machine does in [`CUT_MS_MIN`]: two answers that come closer than that prove nothing, and a unit
+//! that does so [`AT_ONCE_TICKETS`] times in a row is taken to answer at once. A network may delay the second of two
+//! bytes that were sent together, so it counts only from a unit whose ticket before came in turn, too. So with GS r
+//! a ticket is on paper only with the second answer.
+//!
+//! An answer of either kind that comes while the unit says that it is stopped has to be confirmed: it is asked how it
+//! is once more, and if it is still stopped, it has answered what it has not printed.
 //!
 //! # When it is not known
 //! A fault in mid-ticket keeps the fence open for as long as it takes: the unit goes on by itself. Only a lost
 //! line, silence without a known fault, or a unit that answers fences and is without fault but does not
-//! answer this one, ends a begun ticket in doubt. After the first fence nothing is in doubt any more.
+//! answer this one, ends a begun ticket in doubt. After "on paper" nothing is in doubt any more.
 //!
 //! # Units that know less
-//! No fence, but real-time status: without fault for [`FENCE_WAIT_MS_MAX`] is evidence of grade *status*, and
-//! [`NO_FENCE_WAIT_MS`] for the following tickets of that connection. No answer ever, to anything: grade *sent*. What
-//! a unit has shown once ([`Profile`]) is expected of it, except as follows.
+//! Fences, but no real-time status: one more fence, outside of any ticket, is the preflight. No fence, but real-time
+//! status: without fault for as long as a slow unit needs to print the ticket, with every question answered, is
+//! evidence of grade *status*. No answer ever, to anything: grade *sent*.
 //!
 //! A way that nothing comes back on, a spooler's queue, has a machine that neither asks nor fences
 //! ([`Machine::write_only`]): grade *spooled*, once the bytes are taken.
 //!
-//! # After a lost line
+//! # After a lost line, and after a crash
 //! A unit may still print what an earlier connection sent, and answer its fences: see [`super::fence`]. It may
 //! also wait for the rest of a command in whose middle the line was lost, and would take the next ticket for its
-//! data. So the new connection begins with as many zeros as the longest command has bytes: they end the command,
-//! and by themselves they mean nothing.
+//! data. So a connection begins with as many zeros as the longest command has bytes that was on its way: they end
+//! the command, and by themselves they mean nothing.
+//!
+//! Where the agent itself died in mid-ticket, the unit is asked before anything is decided about that ticket
+//! ([`Machine::ask_about`]): a line that outlived the process may bring the very answer, and else the unit is waited
+//! for until it has done what it had, so that a repeat does not get into the middle of the first.
 
+use super::asking::{ANSWER_MS_MAX, Asker};
 use super::fence::{Fences, Passed, Place};
 use super::health::{Conditions, Signs};
-use super::status::{Answer, OPEN_MAX, Query, Reader};
-use crate::spool::{Ending, Profile};
+use super::profile::{FenceKind, FencePin, Pins, Profile, Queries, Source, StatusPin, Transmit};
+use super::status::{Answer, Query, Reader};
+use crate::spool::Ending;
 use docket_paper::escpos;
 use docket_protocol::document::QR_BYTES_MAX;
 use docket_protocol::outcome::{Doubt, Evidence};
@@ -54,6 +82,8 @@ pub const PREFLIGHT_FRESH_MS: u64 = 100;
 pub const PREFLIGHT_MS_MAX: u64 = 3_000;
 /// How often a unit is asked while something is open or wrong.
 pub const POLL_MS: u64 = 1_000;
+/// The same for a unit whose answers come only with the next ones.
+pub const POLL_LATE_MS: u64 = 200;
 /// How often it is asked where nothing is open and nothing is wrong; automatic status comes at once anyway.
 pub const IDLE_POLL_MS: u64 = 10_000;
 /// How long a begun ticket waits in silence where no fault is known.
@@ -62,25 +92,36 @@ pub const SILENT_MS_MAX: u64 = 30_000;
 pub const SILENT_IDLE_MS_MAX: u64 = 10_000;
 /// Silence of a begun ticket after which it is shown: a unit may be too busy to answer.
 pub const SILENT_SHOWN_MS: u64 = 10_000;
-/// How long a unit without fault may take to print what it has taken, when it may have no fence.
-pub const FENCE_WAIT_MS_MAX: u64 = 15_000;
-/// The same once it is known that it has none.
+/// How long a unit without fault may take to finish what an earlier connection sent.
+pub const SETTLE_MS_MAX: u64 = 15_000;
+/// How long a unit without a fence is watched after it has taken a ticket, at least.
 pub const NO_FENCE_WAIT_MS: u64 = 2_000;
-/// How long the bytes of a ticket rest with a unit that never answers.
+/// How long the bytes of a ticket rest with a unit that never answers, at least.
 pub const SENT_WAIT_MS: u64 = 3_000;
+/// What a line takes on the slowest units: 3.75 mm at 50 mm/s.
+pub const LINE_MS_MAX: u64 = 75;
 /// How long after "on paper" the cut may take.
 pub const CUT_WAIT_MS_MAX: u64 = 5_000;
-/// When a unit is asked after a ticket that none follows.
-const AFTER_MS: u64 = 50;
+/// Feeding to the cutter and cutting takes the fastest units 200 ms and more; without a cutter, four lines are fed.
+pub const CUT_MS_MIN: u64 = 40;
+/// Tickets in a row whose GS r came too soon, before the unit is taken to answer it at once.
+pub const AT_ONCE_TICKETS: u8 = 3;
 
 /// GS a FF: tell every change by yourself.
 const AUTOMATIC_STATUS_ON: [u8; 3] = [0x1D, 0x61, 0xFF];
 /// GS V B 0: feed to the cutter and cut, leaving a corner.
 const FEED_AND_CUT: [u8; 4] = [0x1D, 0x56, 0x42, 0x00];
+/// ESC d 4: to the edge where a person tears it off.
+const FEED_TO_EDGE: [u8; 3] = [0x1B, 0x64, 0x04];
 /// Room below the last line.
 const FEED: [u8; 2] = [0x0A, 0x0A];
+/// The answers of one round, in [`Machine::lately_alarming`].
+const ROUND_BITS: u8 = 0x0F;
+const LINE_FEED: u8 = 0x0A;
 /// Zeros that end any command: one with the data of the largest QR code is the longest.
 const ENDING_ZEROS: usize = QR_BYTES_MAX + 16;
+/// Zeros that end any command that is sent without a ticket: the probe's GS ( H is the longest.
+const ENDING_ZEROS_IDLE: usize = 16;
 
 /// What the shell has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,14 +153,16 @@ pub struct Machine {
     /// Nothing comes back: neither questions nor fences.
     write_only: bool,
     reader: Reader,
+    asker: Asker,
     signs: Signs,
+    /// A bit for each of the last answers to DLE EOT: [`is_alarming`].
+    lately_alarming: u8,
     profile: Profile,
-    /// Neither fence was answered on this connection where it should have been.
-    fenceless: bool,
-    /// It answers some real-time queries only.
-    lacks_queries: bool,
     fences: Fences,
+    probe: Probe,
     phase: Phase,
+    /// Tickets in a row whose GS r came too soon.
+    too_soon: u8,
     out: Vec<u8>,
     events: VecDeque<Event>,
     opened_at: Instant,
@@ -128,17 +171,46 @@ pub struct Machine {
     unheard_since: Option<Instant>,
     heard_at: Option<Instant>,
     heard_lately: bool,
-    /// When a round of queries was last answered.
-    status_at: Option<Instant>,
     /// Since when nothing stops it.
     clear_since: Option<Instant>,
+    /// When it was last told to be as switched on.
+    initialized_at: Instant,
+    /// It has not answered since.
+    awaits_word: bool,
+    /// It was not even asked since, because too much was open.
+    is_to_be_asked: bool,
+    /// The oldest fence outside of tickets that nothing has been heard since.
+    fence_asked_at: Option<Instant>,
+    /// When it last told a change, or was told once more to do so.
+    automatic_at: Option<Instant>,
+    /// A byte of this connection has left.
+    any_sent: bool,
+    /// A ticket ended in doubt: the unit may still have bytes of it.
+    left_in_flight: bool,
     now: Instant,
+}
+
+/// Finding out which fences the unit answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probe {
+    /// As soon as it is known to be without fault, or to say nothing at all.
+    Due,
+    Asked {
+        at: Instant,
+        transmit: bool,
+        /// [`Reader::unasked`] before it.
+        unasked: u64,
+    },
+    /// `mute`: nothing had ever been heard of it by then.
+    Over { mute: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing to print. After a ticket it is soon asked how it is.
-    Idle { poll_at: Option<Instant> },
+    /// Nothing to print.
+    Idle,
+    /// A ticket of an earlier life may have come out: the unit is asked.
+    Asking { serial: u64, doubt: Doubt },
     /// A ticket waits until nothing stops it.
     Preflight,
     /// Bytes of a ticket may have left.
@@ -150,6 +222,12 @@ enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Job {
     serial: u64,
+    /// What it was sent with.
+    fence: Option<FenceKind>,
+    /// What came was no proof, or none can come: time and status decide.
+    unproven: bool,
+    /// How long a slow unit takes for it.
+    print_ms: u64,
     /// Bytes before it in `out`.
     before: usize,
     /// Its bytes that were not taken yet.
@@ -159,6 +237,12 @@ struct Job {
     moved_at: Instant,
     /// When its last byte was taken.
     taken_at: Option<Instant>,
+    /// When the first GS r was answered.
+    content_at: Option<Instant>,
+    /// Questions were given up, so that it cannot be seen whether the unit was off.
+    lost_words: bool,
+    /// A fence came while the unit was said to be stopped; how many rounds had been answered by then.
+    to_confirm: Option<(Place, u64)>,
     on_paper_at: Option<Instant>,
 }
 
@@ -166,39 +250,60 @@ impl Machine {
     /// A fresh connection to a unit of which `profile` is known. `owed`: an earlier connection, or an earlier life,
     /// may have left fences without an answer ([`Machine::is_owed`]).
     pub fn new(profile: Profile, owed: bool, now: Instant) -> Self {
+        let asked = match profile.status.source {
+            Source::Pinned => profile.status.value,
+            _ => Queries::ALL,
+        };
+        let probe =
+            if profile.wants_fence_probe() || owed { Probe::Due } else { Probe::Over { mute: false } };
         let mut machine = Self {
             write_only: false,
             reader: Reader::default(),
+            asker: Asker::new(asked, profile.late.value),
             signs: Signs::default(),
+            lately_alarming: 0,
             profile,
-            fenceless: false,
-            lacks_queries: false,
             fences: Fences::new(owed),
-            phase: Phase::Idle { poll_at: None },
-            out: vec![0; if owed { ENDING_ZEROS } else { 0 }],
+            probe,
+            phase: Phase::Idle,
+            // It was so before: one ticket tells whether it still is.
+            too_soon: if profile.transmit.value == Transmit::AtOnce { AT_ONCE_TICKETS - 1 } else { 0 },
+            out: vec![0; if owed { ENDING_ZEROS } else { ENDING_ZEROS_IDLE }],
             events: VecDeque::new(),
             opened_at: now,
             last_poll_at: now,
             unheard_since: None,
             heard_at: None,
             heard_lately: false,
-            status_at: None,
             clear_since: Some(now),
+            initialized_at: now,
+            awaits_word: true,
+            is_to_be_asked: true,
+            fence_asked_at: None,
+            automatic_at: None,
+            any_sent: false,
+            left_in_flight: false,
             now,
         };
-        machine.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
-        machine.ask();
+        machine.initialize();
         machine
     }
 
     /// A fresh connection on which nothing comes back.
     pub fn write_only(now: Instant) -> Self {
-        let mut machine = Self::new(Profile::default(), false, now);
+        let nothing = Pins { fence: Some(FencePin::None), status: Some(StatusPin::None), ..Pins::default() };
+        let mut machine = Self::new(nothing.profile(None, ""), false, now);
         machine.write_only = true;
         machine.out.clear();
-        machine.reader.forget();
-        machine.unheard_since = None;
         machine
+    }
+
+    /// Before anything else: an earlier life has begun the ticket with this serial and did not see its end. It ends as
+    /// any ticket does: printed, if the unit says so, else in `doubt`.
+    pub fn ask_about(&mut self, serial: u64, doubt: Doubt) {
+        self.fences.expect_earlier(serial);
+        self.phase = Phase::Asking { serial, doubt };
+        self.probe = Probe::Due;
     }
 
     /// Bytes to be written, oldest first.
@@ -209,6 +314,7 @@ impl Machine {
     /// The operating system took that many of them.
     pub fn sent(&mut self, bytes: usize, now: Instant) {
         self.now = now;
+        self.any_sent |= bytes > 0;
         self.out.drain(..bytes);
         if let Phase::Printing(job) = &mut self.phase {
             let before = bytes.min(job.before);
@@ -232,6 +338,7 @@ impl Machine {
     pub fn received(&mut self, bytes: &[u8], now: Instant) {
         self.now = now;
         for &byte in bytes {
+            self.reader.set_unsent(queries_in(&self.out));
             if let Some(answer) = self.reader.take(byte) {
                 self.take(answer);
             }
@@ -242,10 +349,14 @@ impl Machine {
     /// A ticket waits. Idempotent.
     pub fn get_ready(&mut self, now: Instant) {
         self.now = now;
-        if let Phase::Idle { .. } = self.phase {
+        if let Phase::Idle = self.phase {
             self.phase = Phase::Preflight;
-            if !self.is_fresh() && self.reader.open() == 0 {
+            if !self.is_fresh(now) && self.asker.is_settled(&self.reader) {
                 self.ask();
+            }
+            if self.is_taken_for_mute(now) && self.fence().is_some() {
+                self.awaits_word = true;
+                self.ask_by_fence();
             }
         }
     }
@@ -253,25 +364,33 @@ impl Machine {
     /// No ticket waits any more.
     pub fn stand_down(&mut self) {
         if let Phase::Preflight = self.phase {
-            self.phase = Phase::Idle { poll_at: None };
+            self.phase = Phase::Idle;
         }
     }
 
     /// Whether the waiting ticket may begin now.
     pub fn is_ready(&self, now: Instant) -> bool {
         let Phase::Preflight = self.phase else { return false };
-        if self.conditions().stop_printing() {
+        let Probe::Over { .. } = self.probe else { return false };
+        if self.stops() || self.asker.is_probing() {
             return false;
         }
-        let never_answers =
-            self.write_only || !self.profile.answered && now >= self.opened_at + ms(PREFLIGHT_MS_MAX);
-        never_answers
-            || self.status_at.is_some_and(|at| now.saturating_duration_since(at) <= ms(PREFLIGHT_FRESH_MS))
+        if self.write_only {
+            return true;
+        }
+        if self.is_taken_for_mute(now) {
+            return match self.fence() {
+                Some(_) => !self.awaits_word,
+                None => self.out.is_empty() && now >= self.initialized_at + ms(ANSWER_MS_MAX),
+            };
+        }
+        self.is_fresh(now)
     }
 
     /// Whether this printer should be given tickets.
     pub fn accepts(&self) -> bool {
-        (self.status_at.is_some() || !self.profile.answered) && !self.conditions().stop_printing()
+        let is_known = self.asker.complete_at().is_some() || !self.profile.answers_status();
+        is_known && !self.stops() && !matches!(self.phase, Phase::Asking { .. })
     }
 
     /// Begins the ticket; only after [`Machine::is_ready`], and once the journal has it. `serial` differs from that
@@ -279,61 +398,73 @@ impl Machine {
     pub fn begin(&mut self, content: &[u8], serial: u64, now: Instant) {
         self.now = now;
         let before = self.out.len();
-        self.out.reserve(content.len() + 96);
-        self.out.extend_from_slice(escpos::init());
-        if self.write_only {
-            self.out.extend_from_slice(content);
-            self.out.extend_from_slice(&FEED);
-            self.out.extend_from_slice(&FEED_AND_CUT);
-        } else {
-            self.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
-            self.out.extend_from_slice(content);
-            self.out.extend_from_slice(&FEED);
-            self.fences.ask(serial, Place::Content, &mut self.out);
-            self.out.extend_from_slice(&FEED_AND_CUT);
-            self.fences.ask(serial, Place::Cut, &mut self.out);
+        let fence = self.fence();
+        self.out.reserve(content.len() + 64);
+        // A spooler keeps jobs whole, and nobody answers.
+        let head: &[u8] = if self.write_only { escpos::init() } else { &AUTOMATIC_STATUS_ON };
+        self.out.extend_from_slice(head);
+        self.out.extend_from_slice(content);
+        self.out.extend_from_slice(&FEED);
+        if let Some(kind) = fence {
+            self.fences.ask(kind, serial, Place::Content, &mut self.out);
         }
-        let left = self.out.len() - before;
-        self.ask();
+        self.out.extend_from_slice(if self.profile.cutter.value { &FEED_AND_CUT } else { &FEED_TO_EDGE });
+        if let Some(kind) = fence {
+            self.fences.ask(kind, serial, Place::Cut, &mut self.out);
+        }
+        let lines = content.iter().filter(|&&byte| byte == LINE_FEED).count() as u64;
+        let unproven = match fence {
+            Some(FenceKind::Process) => false,
+            Some(FenceKind::Transmit) => self.fences.is_owed(),
+            None => true,
+        };
         self.phase = Phase::Printing(Job {
             serial,
+            fence,
+            unproven,
+            print_ms: (lines * LINE_MS_MAX).min(SETTLE_MS_MAX),
             before,
-            left,
+            left: self.out.len() - before,
             any_taken: false,
             moved_at: now,
             taken_at: None,
+            content_at: None,
+            lost_words: false,
+            to_confirm: None,
             on_paper_at: None,
         });
     }
 
     /// When [`Machine::handle_timeout`] is due.
     pub fn timeout(&self) -> Instant {
-        let attentive = self.reader.open() > 0 && self.profile.answered || self.conditions().stop_printing();
-        match self.phase {
-            Phase::Idle { poll_at: Some(at) } => at,
-            Phase::Idle { poll_at: None } if !attentive => self.last_poll_at + ms(IDLE_POLL_MS),
-            Phase::Idle { .. } | Phase::Preflight | Phase::Printing(_) | Phase::Closed => {
-                self.last_poll_at + ms(POLL_MS)
+        let probing = match self.probe {
+            Probe::Asked { .. } => Some(self.probe_ends_at()),
+            Probe::Due | Probe::Over { .. } => None,
+        };
+        let asking = match self.phase {
+            Phase::Printing(_) => None,
+            Phase::Idle | Phase::Asking { .. } | Phase::Preflight | Phase::Closed => {
+                self.asker.timeout(&self.reader)
             }
-        }
+        };
+        [asking, probing].into_iter().flatten().fold(self.poll_at(), Instant::min)
     }
 
     /// The time has come, or may have.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
-        if now >= self.timeout() {
-            if let Phase::Idle { poll_at } = &mut self.phase {
-                *poll_at = None;
+        let in_flight = matches!(self.phase, Phase::Printing(_));
+        if !in_flight {
+            self.asker.handle_timeout(&mut self.reader, &mut self.out, now);
+            self.learn_from_rounds();
+        }
+        if now >= self.poll_at() {
+            if !in_flight {
+                self.asker.begin_anew(&mut self.reader);
             }
-            // A round that was answered in part: this unit lacks some of the queries.
-            if !self.reader.open().is_multiple_of(Query::ALL.len()) && self.unheard_since.is_none() {
-                self.reader.forget();
-                self.lacks_queries = true;
-            }
-            self.last_poll_at = now;
-            if self.reader.open() + Query::ALL.len() <= OPEN_MAX {
-                self.ask();
-            }
+            self.ask();
+            self.ask_by_fence();
+            self.ask_by_automatic();
         }
         self.decide();
     }
@@ -346,7 +477,8 @@ impl Machine {
     /// The connection was lost.
     pub fn lost(&self) -> Lost {
         match self.phase {
-            Phase::Idle { .. } | Phase::Preflight | Phase::Closed => Lost::Idle,
+            Phase::Idle | Phase::Preflight | Phase::Closed => Lost::Idle,
+            Phase::Asking { doubt, .. } => Lost::Ended(Ending::Unknown(doubt)),
             Phase::Printing(job) if job.on_paper_at.is_some() => {
                 Lost::Ended(Ending::Printed(Evidence::Fence))
             }
@@ -357,15 +489,22 @@ impl Machine {
 
     /// Whether the next connection may get answers to fences of this one.
     pub fn is_owed(&self) -> bool {
-        self.fences.owes()
+        let in_flight = match self.phase {
+            Phase::Printing(job) => job.any_taken && job.on_paper_at.is_none(),
+            Phase::Asking { .. } => true,
+            Phase::Idle | Phase::Preflight | Phase::Closed => self.left_in_flight,
+        };
+        in_flight || self.fences.owes()
     }
 
-    /// What is wrong with the unit.
+    /// What is wrong with the unit, for people. Whether it gets tickets is another question ([`Machine::accepts`]): one
+    /// that never says anything stays unknown, and prints.
     pub fn conditions(&self) -> Conditions {
-        self.signs.conditions().with_if(self.is_silent(), Condition::Silent)
+        let is_unknown = self.heard_at.is_none() && !self.is_silent();
+        self.told().with_if(self.is_silent(), Condition::Silent).with_if(is_unknown, Condition::Unknown)
     }
 
-    /// What the unit has shown so far.
+    /// What is known of the unit so far.
     pub fn profile(&self) -> Profile {
         self.profile
     }
@@ -385,12 +524,29 @@ impl Machine {
         self.reader.garbage()
     }
 
+    /// The best fence that it has. In garbage any byte can look like an answer to GS r.
+    fn fence(&self) -> Option<FenceKind> {
+        let is_clean = self.reader.garbage() == 0;
+        self.profile.fence().filter(|&kind| kind == FenceKind::Process || is_clean)
+    }
+
+    /// What the unit has said, and that it may have said it in answer to another question than it seems.
+    fn told(&self) -> Conditions {
+        let told = self.signs.conditions();
+        told.with_if(self.lately_alarming & ROUND_BITS != 0 && !told.stop_printing(), Condition::Offline)
+    }
+
+    fn stops(&self) -> bool {
+        self.told().stop_printing() || self.is_silent()
+    }
+
     fn is_silent(&self) -> bool {
         let limit = match self.phase {
             Phase::Printing(_) => SILENT_SHOWN_MS,
-            Phase::Idle { .. } | Phase::Preflight | Phase::Closed => PREFLIGHT_MS_MAX,
+            Phase::Idle | Phase::Asking { .. } | Phase::Preflight | Phase::Closed => PREFLIGHT_MS_MAX,
         };
-        self.profile.answered && self.silence() >= ms(limit)
+        let asked_at = if self.profile.answers_status() { self.unheard_since } else { self.fence_asked_at };
+        asked_at.is_some_and(|at| self.now.saturating_duration_since(at) >= ms(limit))
     }
 
     /// How long a question has been open without a word of any kind.
@@ -398,44 +554,125 @@ impl Machine {
         self.unheard_since.map_or(Duration::ZERO, |since| self.now.saturating_duration_since(since))
     }
 
-    fn is_fresh(&self) -> bool {
-        self.status_at.is_some_and(|at| self.now.saturating_duration_since(at) <= ms(PREFLIGHT_FRESH_MS))
+    /// Whether it has just answered, and has done since it was told to be as switched on.
+    fn is_fresh(&self, now: Instant) -> bool {
+        let complete_at = self.asker.complete_at().filter(|_| !self.awaits_word);
+        complete_at.is_some_and(|at| now.saturating_duration_since(at) <= ms(PREFLIGHT_FRESH_MS))
+    }
+
+    /// It does not answer queries, as far as it can be known.
+    fn is_taken_for_mute(&self, now: Instant) -> bool {
+        let is_pinned = self.profile.status.source == Source::Pinned;
+        let was_asked = is_pinned || now >= self.opened_at + ms(PREFLIGHT_MS_MAX);
+        !self.profile.answers_status() && !self.asker.has_heard() && was_asked
+    }
+
+    fn poll_at(&self) -> Instant {
+        let attentive = self.unheard_since.is_some() && self.profile.answers_status() || self.stops();
+        let open_ms = if self.asker.is_late() { POLL_LATE_MS } else { POLL_MS };
+        self.last_poll_at
+            + ms(match self.phase {
+                Phase::Idle if !attentive && self.probe == (Probe::Over { mute: false }) => IDLE_POLL_MS,
+                Phase::Idle | Phase::Preflight | Phase::Closed => POLL_MS,
+                Phase::Printing(_) | Phase::Asking { .. } => open_ms,
+            })
+    }
+
+    /// As switched on. Nothing of a ticket may be in the unit.
+    fn initialize(&mut self) {
+        if self.write_only {
+            return;
+        }
+        self.out.extend_from_slice(escpos::init());
+        self.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
+        self.initialized_at = self.now;
+        self.awaits_word = true;
+        self.is_to_be_asked = true;
+        self.ask();
     }
 
     fn ask(&mut self) {
-        if self.write_only {
-            self.last_poll_at = self.now;
+        self.last_poll_at = self.now;
+        if let Probe::Asked { at, .. } = self.probe
+            && self.now < at + ms(ANSWER_MS_MAX)
+        {
             return;
         }
-        if self.reader.open() + Query::ALL.len() > OPEN_MAX {
-            self.reader.forget();
+        // It is to be seen first whether the rest comes.
+        if !matches!(self.phase, Phase::Printing(_)) && self.asker.timeout(&self.reader).is_some() {
+            return;
         }
-        for query in Query::ALL {
-            self.out.extend_from_slice(&query.bytes());
-            self.reader.asked(query);
+        let asked = self.asker.ask(&mut self.reader, &mut self.out, self.now);
+        if asked {
+            self.is_to_be_asked = false;
         }
-        self.last_poll_at = self.now;
-        self.unheard_since.get_or_insert(self.now);
+        if asked || self.reader.open() > 1 {
+            self.unheard_since.get_or_insert(self.now);
+        }
+    }
+
+    /// A unit that answers fences and no queries is asked by a fence whether it gets on.
+    fn ask_by_fence(&mut self) {
+        if let Phase::Idle | Phase::Preflight = self.phase
+            && let Some(kind) = self.fence()
+            && self.awaits_word
+            && self.is_taken_for_mute(self.now)
+        {
+            self.fences.ask(kind, 0, Place::Probe, &mut self.out);
+            self.fence_asked_at.get_or_insert(self.now);
+        }
+    }
+
+    /// A unit that only tells changes, and was switched off since, tells them no more: it is told to again, which it
+    /// answers with how it is.
+    fn ask_by_automatic(&mut self) {
+        let last = self.automatic_at;
+        let is_due = last.is_some_and(|at| self.now >= at + ms(SILENT_MS_MAX));
+        if is_due && !self.profile.answers_status() && self.told().stop_printing() {
+            self.automatic_at = Some(self.now);
+            self.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
+        }
     }
 
     fn take(&mut self, answer: Answer) {
+        if !self.any_sent {
+            // On a line that stood, what an earlier life asked is answered still. Only a number says to what.
+            if let Answer::Process(id) = answer
+                && let Some(passed) = self.fences.process(id)
+            {
+                self.passed(passed);
+            }
+            return;
+        }
+        // While it said nothing it may have done nothing.
+        if self.silence() >= ms(ANSWER_MS_MAX) {
+            self.clear_since = self.clear_since.map(|_| self.now);
+        }
         self.heard_at = Some(self.now);
         self.heard_lately = true;
         self.unheard_since = None;
-        let fence = match answer {
-            Answer::RealTime(query, _) => {
-                if !self.profile.answered {
-                    self.learn(Profile { answered: true, ..self.profile });
-                }
-                if query == Query::Paper || self.lacks_queries {
-                    self.status_at = Some(self.now);
-                }
+        self.fence_asked_at = None;
+        self.signs.take(answer);
+        if let Answer::RealTime(_, byte) = answer {
+            self.lately_alarming = self.lately_alarming << 1 | u8::from(is_alarming(byte));
+        }
+        if matches!(answer, Answer::RealTime(Query::Printer, _)) && self.profile.status.value != Queries::ALL
+        {
+            self.signs.trust_online();
+        }
+        let passed = match answer {
+            Answer::RealTime(..) => {
+                self.asker.heard(&mut self.reader, &mut self.out, self.now);
+                self.learn_from_rounds();
                 None
             }
             Answer::Automatic(_) => {
+                self.automatic_at = Some(self.now);
+                let is_news = self.profile.automatic.observe(true);
+                self.learn_if(is_news);
                 // A person has done something: look at once, if a ticket waits.
                 if let Phase::Preflight = self.phase
-                    && self.reader.open() == 0
+                    && self.asker.is_settled(&self.reader)
                 {
                     self.ask();
                 }
@@ -444,51 +681,139 @@ impl Machine {
             Answer::Process(id) => self.fences.process(id),
             // In garbage, any byte can look like this one.
             Answer::Transmitted(_) if self.reader.garbage() > 0 => None,
-            Answer::Transmitted(_) => self.fences.transmitted(),
+            Answer::Transmitted(_) => {
+                if let Probe::Asked { transmit, .. } = &mut self.probe {
+                    *transmit = true;
+                }
+                self.fences.transmitted()
+            }
         };
-        self.signs.take(answer);
         self.reassess();
-        if let Some(passed) = fence {
+        if let Some(passed) = passed {
             self.passed(passed);
         }
     }
 
+    fn learn_from_rounds(&mut self) {
+        if let Some(shown) = self.asker.take_shown() {
+            self.awaits_word = self.is_to_be_asked;
+            if shown.queries != Queries::ALL {
+                self.signs.keep_only(shown.queries);
+            }
+            let queries = self.profile.status.observe(shown.queries);
+            let late = shown.late != self.profile.late.value && self.profile.late.observe(shown.late);
+            self.learn_if(queries || late);
+        }
+    }
+
+    fn learn_if(&mut self, is_news: bool) {
+        if is_news {
+            self.events.push_back(Event::Learned(self.profile));
+        }
+    }
+
     fn reassess(&mut self) {
-        if self.conditions().stop_printing() {
+        if self.stops() {
             self.clear_since = None;
         } else {
             self.clear_since.get_or_insert(self.now);
         }
     }
 
-    fn passed(&mut self, fence: Passed) {
-        self.fenceless = false;
-        if !self.profile.fenced {
-            self.learn(Profile { fenced: true, ..self.profile });
+    fn passed(&mut self, passed: Passed) {
+        if passed.kind == FenceKind::Process {
+            let is_news = self.profile.process.observe(true);
+            self.learn_if(is_news);
         }
-        let Phase::Printing(job) = &mut self.phase else { return };
-        if fence.serial != job.serial {
+        if passed.place == Place::Probe {
+            self.awaits_word &= !self.is_taken_for_mute(self.now);
+            if passed.kind == FenceKind::Process && matches!(self.probe, Probe::Asked { .. }) {
+                self.end_probe(true);
+            }
             return;
         }
+        match self.phase {
+            Phase::Asking { serial, .. } if serial == passed.serial => {
+                self.events.push_back(Event::OnPaper(Evidence::Fence));
+                self.end(Ending::Printed(Evidence::Fence));
+            }
+            Phase::Printing(job) if job.serial == passed.serial => self.arrived(job, passed),
+            Phase::Printing(_) | Phase::Asking { .. } | Phase::Idle | Phase::Preflight | Phase::Closed => {}
+        }
+    }
+
+    /// The ticket in flight is on paper; with its second fence it is over.
+    fn proven(&mut self, place: Place) {
+        let Phase::Printing(job) = &mut self.phase else { return };
         if job.on_paper_at.is_none() {
             job.on_paper_at = Some(self.now);
             self.events.push_back(Event::OnPaper(Evidence::Fence));
         }
-        if fence.place == Place::Cut {
+        if place == Place::Cut {
             self.end(Ending::Printed(Evidence::Fence));
         }
     }
 
-    fn learn(&mut self, profile: Profile) {
-        self.profile = profile;
-        self.events.push_back(Event::Learned(profile));
+    /// A fence of the ticket in flight was answered.
+    fn arrived(&mut self, mut job: Job, passed: Passed) {
+        if passed.kind == FenceKind::Transmit {
+            if passed.place == Place::Content {
+                job.content_at = Some(self.now);
+                self.phase = Phase::Printing(job);
+                return;
+            }
+            if job.unproven || !self.came_in_turn(&job) {
+                job.unproven = true;
+                self.phase = Phase::Printing(job);
+                return;
+            }
+        }
+        if self.told().stop_printing() && job.on_paper_at.is_none() {
+            // A person may have mended it since it was asked last; or it answers what it has not printed.
+            job.to_confirm = Some((passed.place, self.asker.rounds()));
+            self.phase = Phase::Printing(job);
+            self.ask();
+        } else {
+            self.proven(passed.place);
+        }
+    }
+
+    /// Whether the second GS r of a ticket was answered after the cut, and not as soon as it came.
+    fn came_in_turn(&mut self, job: &Job) -> bool {
+        let cut_took = job.content_at.map(|at| self.now.saturating_duration_since(at));
+        let is_pinned = self.profile.transmit.source == Source::Pinned;
+        let in_turn = cut_took.is_some_and(|took| is_pinned || took >= ms(CUT_MS_MIN));
+        let was_before = self.profile.transmit.value == Transmit::InOrder;
+        self.too_soon = if in_turn { 0 } else { self.too_soon.saturating_add(1) };
+        let now_is = match in_turn {
+            true => Transmit::InOrder,
+            false if self.too_soon >= AT_ONCE_TICKETS => Transmit::AtOnce,
+            false => Transmit::Answers,
+        };
+        let is_news = self.profile.transmit.observe(now_is);
+        self.learn_if(is_news);
+        in_turn && was_before
     }
 
     fn decide(&mut self) {
         self.reassess();
+        self.decide_probe();
+        if self.is_to_be_asked && self.asker.is_settled(&self.reader) && self.phase != Phase::Closed {
+            self.ask();
+        }
         match self.phase {
-            Phase::Idle { .. } | Phase::Preflight => {
-                if self.profile.answered && self.silence() >= ms(SILENT_IDLE_MS_MAX) {
+            Phase::Idle | Phase::Preflight => {
+                let by_fence = self.fence_asked_at.map(|at| at + ms(SILENT_MS_MAX));
+                let is_dead = self.profile.answers_status() && self.silence() >= ms(SILENT_IDLE_MS_MAX);
+                if is_dead || by_fence.is_some_and(|at| self.now >= at) {
+                    self.close();
+                }
+            }
+            Phase::Asking { doubt, .. } => {
+                if let Probe::Over { .. } = self.probe {
+                    self.events.push_back(Event::Ended(Ending::Unknown(doubt)));
+                    self.phase = Phase::Idle;
+                } else if self.profile.answers_status() && self.silence() >= ms(SILENT_MS_MAX) {
                     self.close();
                 }
             }
@@ -497,7 +822,80 @@ impl Machine {
         }
     }
 
-    fn decide_printing(&mut self, job: Job) {
+    fn decide_probe(&mut self) {
+        if !matches!(self.phase, Phase::Idle | Phase::Preflight | Phase::Asking { .. }) {
+            return;
+        }
+        match self.probe {
+            Probe::Due => {
+                let answered = self.asker.complete_at().is_some() && self.asker.is_settled(&self.reader);
+                if !self.stops() && (answered || self.is_taken_for_mute(self.now)) {
+                    self.fences.probe(&mut self.out);
+                    self.last_poll_at = self.now;
+                    self.probe =
+                        Probe::Asked { at: self.now, transmit: false, unasked: self.reader.unasked() };
+                }
+            }
+            Probe::Asked { .. } if self.now >= self.probe_ends_at() => self.end_probe(false),
+            // It was too busy to say anything, or has been switched on since.
+            Probe::Over { mute: true } if self.heard_at.is_some() && self.profile.wants_fence_probe() => {
+                self.probe = Probe::Due;
+            }
+            Probe::Asked { .. } | Probe::Over { .. } => {}
+        }
+    }
+
+    /// A unit that may still have to print what an earlier connection sent answers only after that.
+    fn probe_ends_at(&self) -> Instant {
+        let Probe::Asked { at, .. } = self.probe else { return self.now };
+        let may_be_busy = self.fences.is_owed() || matches!(self.phase, Phase::Asking { .. });
+        at.max(self.clear_since.unwrap_or(self.now))
+            + ms(if may_be_busy { SETTLE_MS_MAX } else { ANSWER_MS_MAX })
+    }
+
+    /// `process`: GS ( H was answered.
+    fn end_probe(&mut self, process: bool) {
+        let Probe::Asked { at, transmit, unasked } = self.probe else { return };
+        let answered = transmit || process || self.reader.has_part();
+        // No query was asked in between.
+        if answered && self.last_poll_at == at && self.asker.has_heard() {
+            self.see_whether_late(unasked);
+        }
+        let is_mute = self.heard_at.is_none();
+        if !is_mute {
+            let known = self.profile.transmit.value;
+            let transmit = match (transmit, known) {
+                (true, Transmit::No) => self.profile.transmit.observe(Transmit::Answers),
+                (true, known) => self.profile.transmit.observe(known),
+                // In garbage it may have been there.
+                (false, _) if !process => self.profile.transmit.observe(Transmit::No),
+                (false, _) => false,
+            };
+            let process = self.profile.process.observe(process);
+            self.learn_if(process || transmit);
+        }
+        // It has had the time to answer what was owed, too.
+        self.fences.give_up(false);
+        self.probe = Probe::Over { mute: is_mute };
+        // What it may have taken for text goes with this.
+        self.initialize();
+    }
+
+    /// The probe was answered: was an answer to DLE EOT held back until then?
+    fn see_whether_late(&mut self, unasked: u64) {
+        let held_back = match self.asker.is_late() {
+            _ if self.reader.has_part() => true,
+            true => self.reader.open() == 0,
+            false => self.reader.unasked() > unasked,
+        };
+        if held_back != self.asker.is_late() {
+            self.asker.set_late(held_back, &mut self.reader);
+            let is_news = self.profile.late.observe(held_back);
+            self.learn_if(is_news);
+        }
+    }
+
+    fn decide_printing(&mut self, mut job: Job) {
         let now = self.now;
         if let Some(at) = job.on_paper_at {
             if now >= at + ms(CUT_WAIT_MS_MAX) {
@@ -505,56 +903,110 @@ impl Machine {
             }
             return;
         }
+        if job.fence == Some(FenceKind::Transmit) && !job.unproven && self.fence().is_none() {
+            job.unproven = true;
+            self.phase = Phase::Printing(job);
+        }
+        if let Some((place, rounds)) = job.to_confirm {
+            if !self.told().stop_printing() {
+                self.proven(place);
+                return;
+            }
+            if self.asker.rounds() > rounds {
+                job.to_confirm = None;
+                job.unproven = true;
+                self.phase = Phase::Printing(job);
+            }
+        }
         if let (Some(taken_at), Some(clear_since)) = (job.taken_at, self.clear_since) {
             let since = taken_at.max(clear_since);
-            // Asked and answered without fault after it had the time to print.
-            let answered_after = |wait| self.status_at.is_some_and(|at| at >= since + ms(wait));
-            if self.profile.fenced && !self.fenceless && !self.fences.is_owed() {
-                if answered_after(SILENT_MS_MAX) {
-                    self.end(Ending::Unknown(Doubt::PrinterSilent));
-                    self.close();
+            let owed_ms = if self.fences.is_owed() { SETTLE_MS_MAX } else { 0 };
+            // It talks, without a fault, after it had the time to print.
+            let heard_after = |wait| self.heard_at.is_some_and(|at| at >= since + ms(wait));
+            if !job.unproven {
+                if heard_after(SILENT_MS_MAX) {
+                    self.doubt_fence(job);
+                    self.end_silent();
                     return;
                 }
-            } else if self.profile.answered {
-                if answered_after(if self.fenceless { NO_FENCE_WAIT_MS } else { FENCE_WAIT_MS_MAX }) {
+            } else if self.profile.answers_status() {
+                let wait = job.print_ms.max(NO_FENCE_WAIT_MS).max(owed_ms);
+                if heard_after(wait) && self.asker.is_settled(&self.reader) && !job.lost_words {
                     self.end_without_fence(Evidence::Status);
                     return;
                 }
+                // What it was asked before it does not answer any more: it was off in between.
+                if heard_after(wait.max(SILENT_MS_MAX)) {
+                    self.end_silent();
+                    return;
+                }
             } else {
-                let wait =
-                    if self.fences.is_owed() && !self.fenceless { FENCE_WAIT_MS_MAX } else { SENT_WAIT_MS };
-                if now >= since + ms(wait) {
+                if now >= since + ms(job.print_ms.max(SENT_WAIT_MS).max(owed_ms)) {
                     self.end_without_fence(Evidence::Sent);
                 }
                 return;
             }
         }
         // What stops the unit other than silence: it has said so, and goes on by itself once it is mended.
-        let stopped = self.signs.conditions().stop_printing();
+        let stopped = self.told().stop_printing();
+        if stopped && self.silence() >= ms(SILENT_MS_MAX) {
+            // It may have been switched off and on: then it has forgotten what it was asked.
+            self.asker.give_up(&mut self.reader);
+            self.phase = Phase::Printing(Job { lost_words: true, ..job });
+            self.unheard_since = None;
+            self.ask();
+            return;
+        }
         let moved_at = self.heard_at.map_or(job.moved_at, |at| at.max(job.moved_at));
         if !stopped && now >= moved_at + ms(SILENT_MS_MAX) {
-            self.end(Ending::Unknown(Doubt::PrinterSilent));
-            self.close();
+            self.end_silent();
         }
     }
 
+    /// A fence that the unit was believed to have did not come: the next connection probes it again.
+    fn doubt_fence(&mut self, job: Job) {
+        let was_probed = match job.fence {
+            Some(FenceKind::Process) => self.profile.process.doubt(),
+            Some(FenceKind::Transmit) => self.profile.transmit.doubt(),
+            None => false,
+        };
+        self.learn_if(was_probed);
+    }
+
     fn end_without_fence(&mut self, evidence: Evidence) {
-        // It has had the time to answer what was owed, too; unless not even its own were waited for.
-        let settled = self.fences.is_owed() && !self.fenceless;
-        self.fenceless |= !settled;
-        self.fences.give_up(!settled);
+        // It has had the time to answer what was owed, too.
+        self.fences.give_up(false);
         self.end(Ending::Printed(evidence));
     }
 
     fn end(&mut self, ending: Ending) {
         self.events.push_back(Event::Ended(ending));
-        self.phase = Phase::Idle { poll_at: Some(self.now + ms(AFTER_MS)) };
+        self.phase = Phase::Idle;
+        self.initialize();
+    }
+
+    /// The ticket in flight ends in doubt, and the connection with it.
+    fn end_silent(&mut self) {
+        self.events.push_back(Event::Ended(Ending::Unknown(Doubt::PrinterSilent)));
+        self.left_in_flight = true;
+        self.close();
     }
 
     fn close(&mut self) {
         self.events.push_back(Event::Close);
         self.phase = Phase::Closed;
     }
+}
+
+/// Whether an answer to DLE EOT is bad news, to whichever question: 08 without 04 (both are "near end", 04 alone is the
+/// drawer or the cover), 20 or 40.
+fn is_alarming(byte: u8) -> bool {
+    byte & 0x0C == 0x08 || byte & 0x60 != 0
+}
+
+/// In the data of an image there may be what looks like one: then there seem to be more, which does no harm.
+fn queries_in(bytes: &[u8]) -> usize {
+    bytes.windows(3).filter(|bytes| matches!(bytes, [0x10, 0x04, 1..=4])).count()
 }
 
 fn ms(ms: u64) -> Duration {

@@ -76,7 +76,7 @@ pub struct Journal {
     file: File,
     path: PathBuf,
     serial: u64,
-    left_open: bool,
+    left_open: Option<Record>,
 }
 
 impl Journal {
@@ -111,7 +111,7 @@ impl Journal {
             file,
             path,
             serial: last.map_or(0, |record| record.serial),
-            left_open: last.is_some_and(|record| record.phase == Phase::Began),
+            left_open: last.filter(|record| record.phase == Phase::Began),
         })
     }
 
@@ -159,8 +159,8 @@ impl Journal {
         self.write(&Record { phase: Phase::Withdrawn, ..*began })
     }
 
-    /// Whether an earlier life ended in the middle of an attempt: the unit may still answer its fences.
-    pub fn was_left_open(&self) -> bool {
+    /// The attempt in whose middle an earlier life ended: the unit may still answer its fences.
+    pub fn left_open(&self) -> Option<Record> {
         self.left_open
     }
 

@@ -1,7 +1,9 @@
 //! Printing: from a claimed ticket to paper, and how that is known.
 //!
-//! * [`docket_paper`] lays tickets out and makes their bytes.
-//! * [`status`]: what a printer's bytes mean. [`health`]: what is wrong with it, and since when.
+//! * [`docket_paper`] lays tickets out and makes their bytes; [`slip`]: with which marks, and how often.
+//! * [`status`]: what a printer's bytes mean. [`asking`]: how it is asked. [`health`]: what is wrong with it, and since
+//!   when. [`flapping`]: what of that people are told.
+//! * [`profile`]: what one unit can do, and how that is known.
 //! * [`job`]: the machine that decides when a ticket may begin and when it is done; no I/O, no clock. [`fence`]: what
 //!   proves that it is.
 //! * [`journal`]: what of it survives a crash.
@@ -11,11 +13,15 @@
 //! The next ticket's first byte leaves only when the former's fence is in: were two in flight, a lost
 //! connection would leave both unknown.
 
+pub mod asking;
 pub mod fence;
+pub mod flapping;
 pub mod health;
 pub mod job;
 pub mod journal;
+pub mod profile;
 pub mod queue;
+pub mod slip;
 pub mod status;
 pub mod transport;
 
@@ -38,4 +44,6 @@ pub struct PrinterConfig {
     pub stations: Vec<String>,
     /// Whether it prints what maps nowhere.
     pub default: bool,
+    /// What a person has decided about the unit.
+    pub profile: profile::Pins,
 }

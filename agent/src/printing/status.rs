@@ -7,8 +7,8 @@
 
 use std::collections::VecDeque;
 
-/// Questions that are open at most; a unit that answers none is asked no further.
-pub const OPEN_MAX: usize = 8;
+/// Questions that are open at most, two rounds; a unit that answers none is asked no further.
+pub const OPEN_MAX: usize = 11;
 
 /// Flow control of a serial line: some units send it over any line.
 const XON: u8 = 0x11;
@@ -60,7 +60,10 @@ pub enum Answer {
 #[derive(Debug, Default)]
 pub struct Reader {
     asked: VecDeque<Query>,
+    /// The newest of them whose bytes have not left.
+    unsent: usize,
     partial: Partial,
+    unasked: u64,
     garbage: u64,
 }
 
@@ -85,6 +88,11 @@ impl Reader {
         self.asked.push_back(query);
     }
 
+    /// So many of the newest queries have not left yet: what comes now is no answer to them.
+    pub fn set_unsent(&mut self, unsent: usize) {
+        self.unsent = unsent;
+    }
+
     /// Queries without an answer.
     pub fn open(&self) -> usize {
         self.asked.len()
@@ -95,6 +103,22 @@ impl Reader {
         self.asked.clear();
     }
 
+    /// No more answers are expected, except to so many of the newest questions.
+    pub fn keep_newest(&mut self, count: usize) {
+        self.asked.drain(..self.asked.len().saturating_sub(count));
+    }
+
+    /// Whether it is in the middle of an answer.
+    pub fn has_part(&self) -> bool {
+        self.partial != Partial::None
+    }
+
+    /// Answers to real-time queries that were not asked: a unit that holds answers back gives them later, and some find
+    /// queries in the data of an image.
+    pub fn unasked(&self) -> u64 {
+        self.unasked
+    }
+
     /// Bytes that fitted nothing.
     pub fn garbage(&self) -> u64 {
         self.garbage
@@ -103,6 +127,7 @@ impl Reader {
     /// Takes a byte; what it completes.
     pub fn take(&mut self, byte: u8) -> Option<Answer> {
         if byte & 0x93 == 0x12
+            && self.asked.len() > self.unsent
             && let Some(query) = self.asked.front().copied()
         {
             self.asked.pop_front();
@@ -145,6 +170,7 @@ impl Reader {
                 return Some(Answer::Transmitted(byte));
             }
             XON | XOFF => {}
+            _ if byte & 0x93 == 0x12 => self.unasked += 1,
             _ => self.garbage += 1,
         }
         None
@@ -225,7 +251,7 @@ mod tests {
     #[test]
     fn after_garbage_it_finds_its_way_again() {
         let table: [(&[u8], u64); 5] =
-            [(&[0xFF, 0x93], 2), (&[0x37], 1), (&[0x37, 0x22, 0x33], 3), (&[0x10, 0x00], 2), (&[0x12], 1)];
+            [(&[0xFF, 0x93], 2), (&[0x37], 1), (&[0x37, 0x22, 0x33], 3), (&[0x10, 0x00], 2), (&[0x12], 0)];
         for (noise, expected) in table {
             let bytes = [noise, &[0x10, 0x00, 0x00, 0x00]].concat();
             let (answers, garbage) = read(&bytes, &[]);

@@ -1,7 +1,8 @@
 //! What the handle asks of the storage thread.
 
-use super::{Claim, Finish, HeldTicket, Profile};
+use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint};
 use docket_protocol::ids::{Seq, TicketId};
+use docket_protocol::ticket::Ticket;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// One entry of the thread's channel.
@@ -38,8 +39,14 @@ pub(super) enum Write {
     HandBack { printer: usize, tickets: Vec<TicketId> },
     /// A held ticket goes on.
     Release { ticket: TicketId, answer: oneshot::Sender<bool> },
+    /// A ticket is printed again, on a printer that a person chose.
+    Reprint { ticket: TicketId, printer: Option<usize>, answer: oneshot::Sender<Reprint> },
+    /// A ticket of this PC's own.
+    PrintHere { printer: usize, ticket: Box<Ticket>, answer: oneshot::Sender<()> },
+    /// A printer waits, or goes on.
+    SetPaused { printer: usize, paused: bool, answer: oneshot::Sender<()> },
     /// What a unit has shown. Lazy.
-    Learn { unit: String, profile: Profile },
+    Learn { printer: usize, unit: String, facts: String },
     /// Old rows go. Lazy.
     Retain,
     /// Nothing: answered when all before it is durable.
@@ -58,6 +65,9 @@ impl Write {
             | Write::Finish { .. }
             | Write::HandBack { .. }
             | Write::Release { .. }
+            | Write::Reprint { .. }
+            | Write::PrintHere { .. }
+            | Write::SetPaused { .. }
             | Write::Flush { .. } => false,
         }
     }
@@ -77,6 +87,8 @@ pub(super) enum Reply {
     Seq(Seq),
     /// Whether there was something to do.
     Changed(bool),
+    /// What became of the wish.
+    Reprint(Reprint),
 }
 
 impl Write {
@@ -86,11 +98,20 @@ impl Write {
             (Write::Receive { answer, .. } | Write::Renumber { answer, .. }, Reply::Seq(seq)) => {
                 let _ = answer.send(seq);
             }
-            (Write::SkipTo { answer, .. } | Write::Flush { answer }, _) => {
+            (
+                Write::SkipTo { answer, .. }
+                | Write::Flush { answer }
+                | Write::PrintHere { answer, .. }
+                | Write::SetPaused { answer, .. },
+                _,
+            ) => {
                 let _ = answer.send(());
             }
             (Write::Release { answer, .. }, Reply::Changed(changed)) => {
                 let _ = answer.send(changed);
+            }
+            (Write::Reprint { answer, .. }, Reply::Reprint(reprint)) => {
+                let _ = answer.send(reprint);
             }
             _ => {}
         }
@@ -104,6 +125,14 @@ pub(super) enum Read {
     OutboxAfter { after: Seq, limit: usize, answer: oneshot::Sender<Vec<(Seq, Vec<u8>)>> },
     /// Tickets that wait for a person.
     Held { limit: usize, answer: oneshot::Sender<Vec<HeldTicket>> },
+    /// The newest tickets.
+    Recent { limit: usize, answer: oneshot::Sender<Vec<RecentTicket>> },
+    /// One ticket with its document.
+    Ticket { id: TicketId, answer: oneshot::Sender<Option<Ticket>> },
     /// What is known of a unit.
-    Profile { unit: String, answer: oneshot::Sender<Profile> },
+    Profile { unit: String, answer: oneshot::Sender<String> },
+    /// What is known of each printer's unit.
+    Profiles { answer: oneshot::Sender<Vec<(String, String)>> },
+    /// How often a ticket bears 补打 that a printer has begun in an earlier life and that nothing is known of.
+    InQuestion { printer: usize, ticket: TicketId, attempt: u16, answer: oneshot::Sender<Option<u16>> },
 }

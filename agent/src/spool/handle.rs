@@ -3,10 +3,12 @@
 use super::command::{Command, Read, Write};
 use super::writer::{self, Shared};
 use super::{
-    CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, Profile, SpoolError, SpoolOptions,
+    CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, RecentTicket, Reprint, SpoolError,
+    SpoolOptions,
 };
 use crate::printing::journal::{Journal, JournalError};
 use docket_protocol::ids::{PrinterName, Seq, TicketId};
+use docket_protocol::ticket::Ticket;
 use std::path::Path;
 use std::sync::{Arc, mpsc::Sender};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -97,7 +99,7 @@ impl Spool {
         self.shared.counts()
     }
 
-    /// Puts a held ticket back into its queue, marked. `false` where it is not held.
+    /// Puts a held ticket back into its queue: marked, unless no byte of it has left. `false` where it is not held.
     ///
     /// # Errors
     /// [`SpoolError::Closed`].
@@ -115,6 +117,70 @@ impl Spool {
         let (answer, answered) = oneshot::channel();
         self.send(Command::Read(Read::Held { limit, answer }))?;
         answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// The newest tickets first, whatever their state, for a person to look at.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn recent(&self, limit: usize) -> Result<Vec<RecentTicket>, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Read(Read::Recent { limit, answer }))?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// One ticket with its document; `None` where it is not known (any more).
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Read(Read::Ticket { id, answer }))?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Prints a ticket again, marked 补打 n, on its printer or on another one. One that was not begun yet is moved to
+    /// the other one instead, and one that expired is printed unmarked: no byte of either has left.
+    ///
+    /// # Errors
+    /// [`SpoolError::UnknownPrinter`], [`SpoolError::Closed`].
+    pub async fn reprint(
+        &self,
+        ticket: TicketId,
+        printer: Option<PrinterName>,
+    ) -> Result<Reprint, SpoolError> {
+        let printer = printer.map(|printer| self.index(printer)).transpose()?;
+        let (answer, answered) = oneshot::channel();
+        self.write(Write::Reprint { ticket, printer, answer }).await?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// A ticket of this PC's own (a test page), to one printer. It does nothing where the ticket is known already.
+    ///
+    /// # Errors
+    /// [`SpoolError::UnknownPrinter`], [`SpoolError::Closed`].
+    pub async fn print_here(&self, ticket: Ticket, printer: PrinterName) -> Result<(), SpoolError> {
+        let printer = self.index(printer)?;
+        let (answer, answered) = oneshot::channel();
+        self.write(Write::PrintHere { printer, ticket: Box::new(ticket), answer }).await?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// Tells a printer to wait, or to go on. It is durable when this returns: no ticket is begun from then on, urgent
+    /// ones included; one in flight comes out.
+    ///
+    /// # Errors
+    /// [`SpoolError::UnknownPrinter`], [`SpoolError::Closed`].
+    pub async fn set_paused(&self, printer: PrinterName, paused: bool) -> Result<(), SpoolError> {
+        let printer = self.index(printer)?;
+        let (answer, answered) = oneshot::channel();
+        self.write(Write::SetPaused { printer, paused, answer }).await?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
+    /// The printers of the options.
+    pub fn printers(&self) -> &[PrinterName] {
+        self.shared.printers()
     }
 
     /// Returns once everything that was asked before is durable.
@@ -136,6 +202,16 @@ impl Spool {
         }
     }
 
+    /// What the printers' units have shown, as (printer, words), the newest first.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn profiles(&self) -> Result<Vec<(String, String)>, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Read(Read::Profiles { answer }))?;
+        answered.await.map_err(|_| SpoolError::Closed)
+    }
+
     /// The end of the queue that belongs to a printer; `None` for a printer that is not in the options. A
     /// second port of the same printer takes the first one's place.
     pub fn port(&self, printer: &PrinterName) -> Option<ClaimPort> {
@@ -151,6 +227,10 @@ impl Spool {
     /// The file cannot be made or read.
     pub fn journal(&self, printer: &PrinterName) -> Result<Journal, JournalError> {
         Journal::open(self.shared.folder(), printer)
+    }
+
+    fn index(&self, printer: PrinterName) -> Result<usize, SpoolError> {
+        self.shared.printer_index(&printer).ok_or(SpoolError::UnknownPrinter { printer })
     }
 
     async fn write(&self, write: Write) -> Result<(), SpoolError> {
@@ -173,7 +253,8 @@ pub struct ClaimPort {
 
 impl ClaimPort {
     /// From now on this printer holds up to `level` tickets, at most [`CLAIMS_MAX`], those in flight
-    /// included; the spool tops it up with each commit. 0 takes no more.
+    /// included; the spool tops it up with each commit. 0 takes no more: the printer cannot print, and its
+    /// backup takes over in time. A paused printer goes on wanting: the spool gives it nothing.
     ///
     /// # Errors
     /// [`SpoolError::Closed`].
@@ -208,11 +289,11 @@ impl ClaimPort {
         self.spool.write(Write::HandBack { printer: self.printer, tickets }).await
     }
 
-    /// What is known of the unit, a printer at an address.
+    /// What the unit, a printer at an address, has shown: the words of [`crate::printing::profile`].
     ///
     /// # Errors
     /// [`SpoolError::Closed`].
-    pub async fn profile(&self, unit: &str) -> Result<Profile, SpoolError> {
+    pub async fn profile(&self, unit: &str) -> Result<String, SpoolError> {
         let (answer, answered) = oneshot::channel();
         self.spool.send(Command::Read(Read::Profile { unit: unit.to_owned(), answer }))?;
         answered.await.map_err(|_| SpoolError::Closed)
@@ -222,7 +303,19 @@ impl ClaimPort {
     ///
     /// # Errors
     /// [`SpoolError::Closed`].
-    pub async fn learn(&self, unit: &str, profile: Profile) -> Result<(), SpoolError> {
-        self.spool.write(Write::Learn { unit: unit.to_owned(), profile }).await
+    pub async fn learn(&self, unit: &str, facts: String) -> Result<(), SpoolError> {
+        self.spool.write(Write::Learn { printer: self.printer, unit: unit.to_owned(), facts }).await
+    }
+
+    /// How often an attempt bears 补打 that an earlier life began on this printer, and of which nothing else is known:
+    /// the printer is to be asked. Its end is told with [`ClaimPort::finish`]. `None` where it has an end.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn in_question(&self, ticket: TicketId, attempt: u16) -> Result<Option<u16>, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        let printer = self.printer;
+        self.spool.send(Command::Read(Read::InQuestion { printer, ticket, attempt, answer }))?;
+        answered.await.map_err(|_| SpoolError::Closed)
     }
 }

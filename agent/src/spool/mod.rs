@@ -9,6 +9,12 @@
 //! transaction*. So an idle printer gets a ticket with the very commit that stores it, and nothing needs
 //! to be written durably between that commit and the first byte on the wire.
 //!
+//! # One queue a printer
+//! Urgent tickets come first, then the order of arrival. A queue is a printer's own; while that printer cannot
+//! print, its backup takes from it (`backup`). What is of no more use by the time that a ticket names waits
+//! for a person (`expiry`). A person can tell a printer to wait, and have any ticket printed again (`people`).
+//! All of it is in the tables: a crash between any two steps changes nothing of it.
+//!
 //! # What survives what
 //! * A claimed ticket without an outcome *may* have been printed, as far as the database knows.
 //! * After `kill -9` the print journal ([`crate::printing::journal`]), which is written without fsync, tells
@@ -22,31 +28,45 @@
 //! Nothing is acknowledged, the commands stay and are tried again every second, [`Counts::full`] says so.
 //! Reading goes on. At most [`COMMANDS_MAX`] commands wait; then their senders do.
 //!
+//! # However long a queue is
+//! No statement that a commit runs walks a queue: each finds its rows by an index, and counts are kept beside the
+//! cursors. So a hundred thousand waiting tickets cost disk, and neither memory nor time.
+//!
 //! Rejected: one row with state and payload in it (each change of state would write the payload again); a
 //! queue in memory beside the one in the table (two truths); deleting acknowledged reports at once (a third
 //! fsync for each ticket: deletions ride along with the next transaction).
 
+mod backup;
+mod claims;
 mod command;
+mod error;
+mod expiry;
 mod handle;
+mod outbox;
+mod people;
 mod recovery;
 mod schema;
 mod store;
+mod view;
 mod work;
 mod writer;
 
 pub use docket_protocol::session::Cursors;
+pub use error::SpoolError;
 pub use handle::{ClaimPort, Spool};
+pub use people::Reprint;
+pub use view::{HeldTicket, RecentTicket, TicketState, recent_in};
 
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
 use docket_protocol::outcome::{Doubt, Evidence};
 use docket_protocol::ticket::Ticket;
-use std::path::PathBuf;
-use thiserror::Error;
 
 /// Days for which printed tickets are kept: a platform's disputes are settled by then.
 pub const RETENTION_DAYS: u32 = 30;
 /// Begun attempts without evidence after which a ticket waits for a person.
 pub const ATTEMPTS_MAX: u16 = 3;
+/// How long a printer cannot print until its backup takes its tickets: a roll of paper is changed by then.
+pub const BACKUP_AFTER_MS: u64 = 30_000;
 /// Tickets that one printer holds at most, begun or not.
 pub const CLAIMS_MAX: u32 = 32;
 /// Commands that wait for the storage thread at most; then their senders wait.
@@ -63,6 +83,8 @@ pub struct SpoolOptions {
     pub boot_id: Option<String>,
     /// What to do with a ticket that may have come out.
     pub on_unknown: OnUnknown,
+    /// See [`BACKUP_AFTER_MS`].
+    pub backup_after_ms: u64,
     /// See [`RETENTION_DAYS`].
     pub retention_days: u32,
     /// See [`SPOOL_BYTES_MAX`].
@@ -76,6 +98,7 @@ impl SpoolOptions {
             printers,
             boot_id,
             on_unknown: OnUnknown::Reprint,
+            backup_after_ms: BACKUP_AFTER_MS,
             retention_days: RETENTION_DAYS,
             bytes_max: SPOOL_BYTES_MAX,
         }
@@ -91,6 +114,8 @@ pub struct PrinterRoute {
     pub stations: Vec<String>,
     /// Whether it prints what maps nowhere.
     pub default: bool,
+    /// The printer that takes its tickets while it cannot print.
+    pub backup: Option<PrinterName>,
 }
 
 /// What to do with a ticket of which nobody can know whether it came out.
@@ -114,6 +139,15 @@ pub struct Counts {
     pub full: bool,
     /// [`Counts::waiting`] by printer, in the order of the options.
     pub printers: Vec<(PrinterName, u32)>,
+    /// Printers that a person has told to wait, and since when.
+    pub paused: Vec<(PrinterName, UnixMs)>,
+}
+
+impl Counts {
+    /// Since when a printer waits as a person has told it.
+    pub fn paused_since(&self, printer: &PrinterName) -> Option<UnixMs> {
+        self.paused.iter().find(|(paused, _)| paused == printer).map(|&(_, since)| since)
+    }
 }
 
 /// A ticket in a printer's hands.
@@ -125,6 +159,8 @@ pub struct Claim {
     pub attempt: u16,
     /// How often it bears 补打; 0 is unmarked.
     pub repeat: u16,
+    /// The printer that it is meant for, where this one is its backup.
+    pub backup_for: Option<PrinterName>,
 }
 
 /// What came of a begun attempt.
@@ -151,125 +187,4 @@ pub enum Ending {
     Printed(Evidence),
     /// Nobody can know.
     Unknown(Doubt),
-}
-
-/// A ticket that waits for a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldTicket {
-    /// Which ticket.
-    pub ticket: TicketId,
-    /// In a few words.
-    pub title: String,
-    /// Where it was printed last.
-    pub printer: PrinterName,
-    /// Begun attempts.
-    pub attempts: u16,
-    /// Since when it waits.
-    pub since: UnixMs,
-}
-
-/// What is known of a unit from experience; `GS I` is not to be believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Profile {
-    /// It has answered a real-time status query.
-    pub answered: bool,
-    /// It has answered a fence.
-    pub fenced: bool,
-}
-
-/// Why there is no spool, or no answer from it.
-#[derive(Debug, Error)]
-pub enum SpoolError {
-    /// The folder or a file in it cannot be made.
-    #[error("cannot use {path}")]
-    Folder {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Another process has it open.
-    #[error("{path} is in use by another agent")]
-    InUse {
-        /// The lock file.
-        path: PathBuf,
-    },
-    /// SQLite before 3.51.3 can corrupt a WAL when it is reset.
-    #[error("SQLite {found} is too old, 3.51.3 is needed")]
-    SqliteTooOld {
-        /// The version that is linked.
-        found: &'static str,
-    },
-    /// The database was written by a newer program.
-    #[error("the spool has schema {found}, this program knows {known}")]
-    SchemaTooNew {
-        /// What it has.
-        found: i64,
-        /// What this program knows.
-        known: i64,
-    },
-    /// The printers make no sense.
-    #[error("printers: {reason}")]
-    Printers {
-        /// What is wrong.
-        reason: String,
-    },
-    /// A database operation failed.
-    #[error("cannot {operation}")]
-    Database {
-        /// What was tried.
-        operation: &'static str,
-        /// Why it failed.
-        source: rusqlite::Error,
-    },
-    /// The system gave no random bytes.
-    #[error("no random bytes for the spool's id")]
-    Random,
-    /// The storage thread has ended.
-    #[error("the spool is closed")]
-    Closed,
-}
-
-impl SpoolError {
-    /// The code that logs and interfaces show.
-    pub fn code(&self) -> &'static str {
-        match self {
-            SpoolError::Folder { .. } => "spool-folder",
-            SpoolError::InUse { .. } => "spool-in-use",
-            SpoolError::SqliteTooOld { .. } => "spool-sqlite",
-            SpoolError::SchemaTooNew { .. } => "spool-schema",
-            SpoolError::Printers { .. } => "spool-printers",
-            SpoolError::Database { .. } => "spool-database",
-            SpoolError::Random => "spool-random",
-            SpoolError::Closed => "spool-closed",
-        }
-    }
-
-    /// What it is and what to do, for people: (zh-CN, en).
-    pub fn remedy(&self) -> (&'static str, &'static str) {
-        match self {
-            SpoolError::Folder { .. } => {
-                ("数据目录不能用:检查路径和权限", "the data folder cannot be used: check path and rights")
-            }
-            SpoolError::InUse { .. } => (
-                "另一个程序实例正在使用数据目录:先关掉它",
-                "another agent uses the data folder: stop it first",
-            ),
-            SpoolError::SqliteTooOld { .. } => {
-                ("程序构建有误:请重新安装", "this program was built wrongly: install it again")
-            }
-            SpoolError::SchemaTooNew { .. } => {
-                ("数据由更新的版本写入:请更新程序", "a newer version wrote the data: update the agent")
-            }
-            SpoolError::Printers { .. } => {
-                ("打印机配置有误:改正配置文件", "the printers are misconfigured: mend the configuration")
-            }
-            SpoolError::Database { .. } => (
-                "数据库出错:检查磁盘空间和磁盘状态",
-                "the database failed: check the disk and its free space",
-            ),
-            SpoolError::Random => ("系统随机数不可用:重启电脑", "no random numbers: restart the PC"),
-            SpoolError::Closed => ("程序正在退出", "the agent is stopping"),
-        }
-    }
 }

@@ -3,13 +3,14 @@
 //! | journal says | same boot | other boot |
 //! |---|---|---|
 //! | on paper | printed, with that evidence | the same: a record that is there is true |
-//! | began | unknown (agent ended) | unknown (power lost) |
+//! | began | its printer is asked first; then unknown (agent ended), or printed | unknown (power lost) |
 //! | withdrawn | back to the queue | unknown (power lost): a later record may be missing |
 //! | nothing | back to the queue | unknown (power lost) |
 //! | (no journal) | unknown (power lost) | unknown (power lost) |
 
+use super::claims::Settled;
 use super::store::{Load, number, seq};
-use super::work::{Settled, Work};
+use super::work::Work;
 use super::{Ending, Finish};
 use crate::printing::journal::{self, Phase, Record};
 use docket_protocol::frame::read_payload;
@@ -54,7 +55,9 @@ struct Claimed {
 }
 
 impl Work<'_> {
-    /// Settles what an earlier life left, in one transaction, before any printer gets a ticket.
+    /// Settles what an earlier life left, in one transaction, before any printer gets a ticket. What a printer may still
+    /// know more about stays claimed until that printer's task has asked it
+    /// ([`crate::spool::ClaimPort::in_question`]).
     pub(super) fn recover(&mut self) -> rusqlite::Result<()> {
         let last: Option<String> =
             self.prepare("SELECT boot FROM meta")?.query_row([], |row| row.get(0)).optional()?.flatten();
@@ -73,7 +76,7 @@ impl Work<'_> {
     fn settle_claims(&mut self, same_boot: bool) -> rusqlite::Result<()> {
         let claimed = self
             .prepare(
-                "SELECT place, id, printer, attempt, repeat, claimed_at FROM tickets WHERE state = 1 ORDER BY place",
+                "SELECT place, id, taken_by, attempt, repeat, claimed_at FROM tickets WHERE state = 1 ORDER BY place",
             )?
             .query_map([], |row| {
                 Ok(Claimed {
@@ -115,12 +118,17 @@ impl Work<'_> {
         let printer = PrinterName::new(ticket.printer.clone());
         let finish = match verdict {
             Verdict::NotBegun => {
-                self.prepare("UPDATE tickets SET state = 0, claimed_at = NULL WHERE place = ?1")?
-                    .execute([ticket.place])?;
+                self.prepare(
+                    "UPDATE tickets SET state = 0, taken_by = NULL, claimed_at = NULL WHERE place = ?1",
+                )?
+                .execute([ticket.place])?;
                 return Ok(());
             }
             Verdict::Printed { evidence, began_at, ended_at } => {
                 finish(Ending::Printed(evidence), began_at, ended_at)
+            }
+            Verdict::Unknown { doubt: Doubt::AgentEnded, .. } if self.queue_of(&ticket.printer).is_some() => {
+                return Ok(());
             }
             Verdict::Unknown { doubt, began_at } => {
                 let began_at = began_at.or(ticket.claimed_at.map(UnixMs)).unwrap_or(self.now);
@@ -128,7 +136,7 @@ impl Work<'_> {
             }
         };
         let settled = self.settle(&printer, &finish)?;
-        if let Some(Settled::Queued | Settled::Held) = settled {
+        if let Some((Settled::Queued | Settled::Held, _)) = settled {
             tracing::warn!(
                 code = "ticket-unknown", ticket = %ticket.id, printer = %printer, attempt = finish.attempt,
                 "a ticket of an earlier life may have come out"
@@ -152,29 +160,40 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The configuration may map stations to other printers now.
+    /// The configuration may map stations to other printers now; and a printer that a person chose may be gone.
     fn route_again(&mut self) -> rusqlite::Result<()> {
         let queued = self
-            .prepare("SELECT DISTINCT station, printer FROM tickets WHERE state = 0")?
-            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
+            .prepare("SELECT DISTINCT station, printer, pinned FROM tickets WHERE state = 0")?
+            .query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?))
+            })?
             .collect::<Result<Vec<_>, _>>()?;
-        for (station, printer) in queued {
+        for (station, printer, pinned) in queued {
             let wanted = self.options.printers[self.route(&station)].name.as_str();
-            if wanted != printer {
+            let stays = if pinned { self.queue_of(&printer).is_some() } else { wanted == printer };
+            if !stays {
                 self.prepare(
-                    "UPDATE tickets SET printer = ?1 WHERE state = 0 AND station = ?2 AND printer = ?3",
+                    "UPDATE tickets SET printer = ?1, pinned = 0
+                     WHERE state = 0 AND station = ?2 AND printer = ?3 AND pinned = ?4",
                 )?
-                .execute(params![wanted, station, printer])?;
+                .execute(params![wanted, station, printer, pinned])?;
             }
         }
         Ok(())
     }
 
     fn count(&mut self) -> rusqlite::Result<()> {
-        let mut queued = self.prepare("SELECT count(*) FROM tickets WHERE state = 0 AND printer = ?1")?;
+        let mut queued = self.prepare(
+            "SELECT count(*), coalesce(sum(pinned), 0) FROM tickets WHERE state = 0 AND printer = ?1",
+        )?;
+        let mut claimed = self.prepare("SELECT count(*) FROM tickets WHERE state = 1 AND taken_by = ?1")?;
+        let mut paused = self.prepare("SELECT since FROM paused WHERE printer = ?1")?;
         for (printer, load) in self.options.printers.iter().zip(&mut self.known.printers) {
-            let count = queued.query_row([printer.name.as_str()], |row| row.get(0))?;
-            *load = Load { queued: count, claimed: 0 };
+            let name = printer.name.as_str();
+            let (count, pinned) = queued.query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let since = paused.query_row([name], |row| row.get(0)).optional()?;
+            let in_question = claimed.query_row([name], |row| row.get(0))?;
+            *load = Load::counted(count, pinned, in_question, since.map(UnixMs));
         }
         self.known.held =
             self.prepare("SELECT count(*) FROM tickets WHERE state = 3")?.query_row([], |row| row.get(0))?;

@@ -4,7 +4,7 @@
 //! write its two kilobytes again.
 
 use super::SpoolError;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const BUSY_MS_MAX: u64 = 5_000;
 /// Pages of 4 KiB, SQLite's default.
 const PAGE_BYTES: u64 = 4_096;
 /// All statements of the store fit.
-const STATEMENTS_CACHED: usize = 40;
+const STATEMENTS_CACHED: usize = 64;
 
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE meta (
@@ -31,30 +31,49 @@ const MIGRATIONS: &[&str] = &["
         boot           TEXT
     ) STRICT;
     -- place: the order of arrival, and so of printing.
-    -- state: 0 queued, 1 claimed by `printer`, 2 printed, 3 held.
-    -- attempt: begun attempts that have ended in doubt.
+    -- printer: whose queue it is in. pinned: a person chose that printer, so no other takes it.
+    -- state: 0 queued, 1 claimed by taken_by, 2 printed by taken_by, 3 held.
+    -- attempt: begun attempts that have ended in doubt or were followed by a person's reprint.
+    -- told: the last outcome as it was reported; told_seq: the place of that report.
     CREATE TABLE tickets (
         place       INTEGER PRIMARY KEY,
         id          BLOB NOT NULL UNIQUE,
         seq         INTEGER NOT NULL,
+        kind        TEXT NOT NULL,
         station     TEXT NOT NULL,
         title       TEXT NOT NULL,
         printer     TEXT NOT NULL,
+        pinned      INTEGER NOT NULL,
+        urgent      INTEGER NOT NULL,
         state       INTEGER NOT NULL,
         attempt     INTEGER NOT NULL,
         repeat      INTEGER NOT NULL,
         received_at INTEGER NOT NULL,
+        expires_at  INTEGER,
+        taken_by    TEXT,
         claimed_at  INTEGER,
         began_at    INTEGER,
         ended_at    INTEGER,
         evidence    TEXT,
-        doubt       TEXT
+        doubt       TEXT,
+        told        BLOB,
+        told_seq    INTEGER
     ) STRICT;
-    CREATE INDEX tickets_queued ON tickets (printer, place) WHERE state = 0;
+    CREATE INDEX tickets_queued ON tickets (printer, urgent DESC, place) WHERE state = 0;
+    CREATE INDEX tickets_expiring ON tickets (expires_at) WHERE state = 0 AND expires_at IS NOT NULL;
+    CREATE INDEX tickets_printed ON tickets (ended_at) WHERE state = 2;
+    CREATE INDEX tickets_held ON tickets (place) WHERE state = 3;
     CREATE TABLE payloads (place INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
     CREATE TABLE unreadable (seq INTEGER PRIMARY KEY, payload BLOB NOT NULL, received_at INTEGER NOT NULL) STRICT;
     CREATE TABLE outbox (seq INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
-    CREATE TABLE profiles (unit TEXT PRIMARY KEY, answered INTEGER NOT NULL, fenced INTEGER NOT NULL) STRICT;
+    -- facts: what a unit has shown, in words. printer: where it stood last.
+    CREATE TABLE profiles (
+        unit       TEXT PRIMARY KEY,
+        printer    TEXT NOT NULL,
+        facts      TEXT NOT NULL,
+        learned_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE paused (printer TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;
 "];
 
 /// Opens and migrates the database.
@@ -68,6 +87,20 @@ pub(super) fn open(path: &Path, bytes_max: u64) -> Result<Connection, SpoolError
     configure(&connection, bytes_max).map_err(failed("configure the spool"))?;
     migrate(&mut connection)?;
     Ok(connection)
+}
+
+/// Opens the database of a spool that another process may have open, to read only.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, SpoolError> {
+    if !path.exists() {
+        return Err(SpoolError::NoSpool { path: path.to_owned() });
+    }
+    let failed = |source| SpoolError::Database { operation: "open the spool to read", source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX)).map_err(failed)?;
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found == known { Ok(connection) } else { Err(SpoolError::SchemaTooNew { found, known }) }
 }
 
 fn configure(connection: &Connection, bytes_max: u64) -> rusqlite::Result<()> {

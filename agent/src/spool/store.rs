@@ -3,14 +3,17 @@
 //! The memory (cursors, counts, what each printer holds) changes only when a commit has succeeded: a
 //! transaction works on a copy of it.
 
+use super::backup::Desk;
+use super::claims::Claims;
 use super::command::{Read, Reply, Write};
-use super::work::{Claims, Work};
-use super::{Counts, HeldTicket, Profile, SpoolError, SpoolOptions, schema};
+use super::work::Work;
+use super::{Counts, SpoolError, SpoolOptions, schema, view};
 use crate::clock;
-use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
+use docket_protocol::ids::{Seq, TicketId, UnixMs};
 use ring::rand::SecureRandom as _;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// The database and what is known of it.
 pub(super) struct Store {
@@ -20,7 +23,7 @@ pub(super) struct Store {
     spool: [u8; 16],
     known: Known,
     /// What each printer wants to hold; not part of the database.
-    wants: Vec<u32>,
+    desk: Desk,
 }
 
 /// What is known without asking the database. A copy is cheap.
@@ -30,14 +33,65 @@ pub(super) struct Known {
     pub(super) received_up_to: Seq,
     pub(super) assigned_up_to: Seq,
     pub(super) held: u32,
+    /// When the next waiting ticket is of no more use.
+    pub(super) expires_at: Option<UnixMs>,
     pub(super) printers: Vec<Load>,
 }
 
-/// Tickets of one printer.
+impl Known {
+    /// The queues that a printer takes from: its own, and those that it stands in for. None while it is paused.
+    pub(super) fn queues_of<'a>(
+        &'a self,
+        printer: usize,
+        desk: &'a Desk,
+        at: Instant,
+    ) -> impl Iterator<Item = usize> + use<'a> {
+        let is_paused = |printer: usize| self.printers[printer].paused_since.is_some();
+        (0..self.printers.len()).filter(move |&queue| {
+            if queue == printer {
+                self.printers[queue].queued > 0 && !is_paused(printer)
+            } else {
+                self.printers[queue].movable() > 0 && desk.stand_in(queue, is_paused, at) == Some(printer)
+            }
+        })
+    }
+}
+
+/// One printer's tickets, and whether it waits.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Load {
-    pub(super) queued: u32,
+    /// In its queue.
+    queued: u32,
+    /// Of these, sent to this printer by a person.
+    pinned: u32,
+    /// In its hands, from whichever queue.
     pub(super) claimed: u32,
+    /// Since when a person has it wait.
+    pub(super) paused_since: Option<UnixMs>,
+}
+
+impl Load {
+    /// After a start: in its hands is at most what it has to be asked about.
+    pub(super) fn counted(queued: u32, pinned: u32, claimed: u32, paused_since: Option<UnixMs>) -> Self {
+        Self { queued, pinned, claimed, paused_since }
+    }
+
+    /// A ticket more waits.
+    pub(super) fn enter(&mut self, pinned: bool) {
+        self.queued += 1;
+        self.pinned += u32::from(pinned);
+    }
+
+    /// A ticket less waits.
+    pub(super) fn leave(&mut self, pinned: bool) {
+        self.queued = self.queued.saturating_sub(1);
+        self.pinned = self.pinned.saturating_sub(u32::from(pinned));
+    }
+
+    /// Tickets that a backup may take.
+    fn movable(&self) -> u32 {
+        self.queued.saturating_sub(self.pinned)
+    }
 }
 
 /// What a commit gave.
@@ -73,10 +127,11 @@ impl Store {
             received_up_to: seq(received),
             assigned_up_to: seq(assigned),
             held: 0,
+            expires_at: None,
             printers: vec![Load::default(); options.printers.len()],
         };
-        let wants = vec![0; options.printers.len()];
-        Ok(Self { connection, options, folder: folder.to_owned(), spool, known, wants })
+        let desk = Desk::new(&options, Instant::now());
+        Ok(Self { connection, options, folder: folder.to_owned(), spool, known, desk })
     }
 
     pub(super) fn spool(&self) -> [u8; 16] {
@@ -112,22 +167,39 @@ impl Store {
             *waiting = now;
             counts.waiting += now;
         }
+        let loads = || self.options.printers.iter().zip(&self.known.printers);
+        let paused = || loads().filter_map(|(printer, load)| Some((&printer.name, load.paused_since?)));
+        if !paused().eq(counts.paused.iter().map(|(name, since)| (name, *since))) {
+            counts.paused = paused().map(|(name, since)| (name.clone(), since)).collect();
+            changed = true;
+        }
         changed
     }
 
     pub(super) fn set_want(&mut self, printer: usize, level: u32) {
-        self.wants[printer] = level;
+        self.desk.set_want(printer, level, Instant::now());
     }
 
-    /// Whether a printer wants a ticket and there is one.
-    pub(super) fn has_claims_to_give(&self) -> bool {
+    /// Whether there is something to do that nobody has to ask for: a printer wants a ticket and there is one, or a
+    /// ticket has expired.
+    pub(super) fn has_work(&self) -> bool {
+        let at = Instant::now();
         self.known.recovered
-            && self
-                .known
-                .printers
-                .iter()
-                .zip(&self.wants)
-                .any(|(load, &want)| load.queued > 0 && want > load.claimed)
+            && (self.known.has_expired(clock::now())
+                || self.known.printers.iter().enumerate().any(|(printer, load)| {
+                    self.desk.want(printer) > load.claimed
+                        && self.known.queues_of(printer, &self.desk, at).next().is_some()
+                }))
+    }
+
+    /// When there may be, without anything else happening.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let at = Instant::now();
+        let backups = self.known.printers.iter().enumerate().filter_map(|(home, load)| {
+            // Once it is due, only what a printer says changes anything.
+            self.desk.due(home).filter(|&due| load.movable() > 0 && due > at)
+        });
+        backups.chain(self.known.expiry_due(clock::now(), at)).min()
     }
 
     /// Runs writes in one transaction and hands out claims at its end.
@@ -151,11 +223,14 @@ impl Store {
             connection: &self.connection,
             options: &self.options,
             folder: &self.folder,
+            desk: &self.desk,
             known: self.known.clone(),
             now: clock::now(),
+            at: Instant::now(),
             old_rows_left: false,
+            printed: Vec::new(),
         };
-        let result = work.run(writes, with_claims.then_some(&self.wants));
+        let result = work.run(writes, with_claims);
         let committed = result.and_then(|(replies, claims)| {
             work.store_cursors(&self.known)?;
             work.connection.prepare_cached("COMMIT")?.execute([])?;
@@ -163,7 +238,9 @@ impl Store {
         });
         match committed {
             Ok(committed) => {
-                self.known = work.known;
+                let Work { known, printed, at, .. } = work;
+                self.known = known;
+                printed.into_iter().for_each(|printer| self.desk.has_printed(printer, at));
                 Ok(committed)
             }
             Err(error) => {
@@ -182,8 +259,20 @@ impl Store {
             Read::OutboxAfter { after, limit, answer } => {
                 self.outbox_after(after, limit).map(|rows| answer.send(rows).is_ok())
             }
-            Read::Held { limit, answer } => self.held(limit).map(|held| answer.send(held).is_ok()),
-            Read::Profile { unit, answer } => self.profile(&unit).map(|known| answer.send(known).is_ok()),
+            Read::Held { limit, answer } => {
+                view::held(&self.connection, limit).map(|held| answer.send(held).is_ok())
+            }
+            Read::Recent { limit, answer } => {
+                view::recent(&self.connection, limit).map(|recent| answer.send(recent).is_ok())
+            }
+            Read::Ticket { id, answer } => {
+                view::ticket(&self.connection, id).map(|ticket| answer.send(ticket).is_ok())
+            }
+            Read::Profile { unit, answer } => self.profile(&unit).map(|facts| answer.send(facts).is_ok()),
+            Read::Profiles { answer } => self.profiles().map(|all| answer.send(all).is_ok()),
+            Read::InQuestion { printer, ticket, attempt, answer } => {
+                self.in_question(printer, ticket, attempt).map(|repeat| answer.send(repeat).is_ok())
+            }
         };
         if let Err(error) = result {
             tracing::error!(code = "spool-failed", %error, "the spool cannot be read");
@@ -200,29 +289,24 @@ impl Store {
         rows.collect()
     }
 
-    fn held(&self, limit: usize) -> rusqlite::Result<Vec<HeldTicket>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id, title, printer, attempt, ended_at FROM tickets WHERE state = 3 ORDER BY place LIMIT ?1",
-        )?;
-        let rows = statement.query_map([limit_number(limit)], |row| {
-            Ok(HeldTicket {
-                ticket: TicketId::from_bytes(row.get(0)?),
-                title: row.get(1)?,
-                printer: PrinterName::new(row.get::<_, String>(2)?),
-                attempts: row.get(3)?,
-                since: UnixMs(row.get::<_, Option<i64>>(4)?.unwrap_or(0)),
-            })
-        })?;
-        rows.collect()
+    fn profile(&self, unit: &str) -> rusqlite::Result<String> {
+        let mut statement = self.connection.prepare_cached("SELECT facts FROM profiles WHERE unit = ?1")?;
+        let found = statement.query_row([unit], |row| row.get(0)).optional()?;
+        Ok(found.unwrap_or_default())
     }
 
-    fn profile(&self, unit: &str) -> rusqlite::Result<Profile> {
+    fn profiles(&self) -> rusqlite::Result<Vec<(String, String)>> {
         let mut statement =
-            self.connection.prepare_cached("SELECT answered, fenced FROM profiles WHERE unit = ?1")?;
-        let found = statement
-            .query_row([unit], |row| Ok(Profile { answered: row.get(0)?, fenced: row.get(1)? }))
-            .optional()?;
-        Ok(found.unwrap_or_default())
+            self.connection.prepare_cached("SELECT printer, facts FROM profiles ORDER BY learned_at DESC")?;
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    }
+
+    fn in_question(&self, printer: usize, ticket: TicketId, attempt: u16) -> rusqlite::Result<Option<u16>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT repeat FROM tickets WHERE id = ?1 AND state = 1 AND taken_by = ?2 AND attempt = ?3 - 1",
+        )?;
+        let name = self.options.printers[printer].name.as_str();
+        statement.query_row(params![ticket.as_bytes(), name, attempt], |row| row.get(0)).optional()
     }
 }
 
@@ -235,6 +319,6 @@ pub(super) fn seq(number: i64) -> Seq {
     Seq(u64::try_from(number).unwrap_or(0))
 }
 
-fn limit_number(limit: usize) -> i64 {
+pub(super) fn limit_number(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

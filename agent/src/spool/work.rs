@@ -1,45 +1,49 @@
 //! One transaction at work: what each command does to the tables.
 
+use super::SpoolOptions;
+use super::backup::Desk;
+use super::claims::{Claims, Queue};
 use super::command::{Reply, Write};
-use super::store::{Known, number, seq};
-use super::{ATTEMPTS_MAX, Claim, Ending, Finish, OnUnknown, SpoolOptions};
-use docket_protocol::frame::{payload, read_payload};
-use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
+use super::store::{Known, number};
+use docket_protocol::frame::read_payload;
+use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::message::{Item, Report};
-use docket_protocol::outcome::{Doubt, Outcome, TicketReport};
 use docket_protocol::ticket::Ticket;
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
+use rusqlite::{CachedStatement, Connection, params};
 use std::path::Path;
+use std::time::Instant;
 
 /// Rows that are looked at for their age in one go.
 const RETAIN_SLICE: u32 = 256;
 /// Milliseconds in a day.
 const DAY_MS: i64 = 86_400_000;
 
-/// Claims and the printers that they go to.
-pub(super) type Claims = Vec<(usize, Claim)>;
-
 /// One transaction at work.
 pub(super) struct Work<'s> {
     pub(super) connection: &'s Connection,
     pub(super) options: &'s SpoolOptions,
     pub(super) folder: &'s Path,
+    pub(super) desk: &'s Desk,
     pub(super) known: Known,
     pub(super) now: UnixMs,
+    pub(super) at: Instant,
     pub(super) old_rows_left: bool,
+    /// Printers that tickets came out of.
+    pub(super) printed: Vec<usize>,
 }
 
 impl<'s> Work<'s> {
     pub(super) fn run<'a>(
         &mut self,
         writes: impl Iterator<Item = &'a Write>,
-        wants: Option<&Vec<u32>>,
+        with_claims: bool,
     ) -> rusqlite::Result<(Vec<Reply>, Claims)> {
         let replies = writes.map(|write| self.apply(write)).collect::<rusqlite::Result<Vec<Reply>>>()?;
         let mut claims = Vec::new();
-        if self.known.recovered {
-            for (printer, &want) in wants.into_iter().flatten().enumerate() {
-                self.claim(printer, want, &mut claims)?;
+        if self.known.recovered && with_claims {
+            self.expire()?;
+            for printer in 0..self.options.printers.len() {
+                self.claim(printer, &mut claims)?;
             }
         }
         Ok((replies, claims))
@@ -78,12 +82,17 @@ impl<'s> Work<'s> {
                 Ok(Reply::Done)
             }
             Write::Release { ticket, .. } => self.release(*ticket).map(Reply::Changed),
-            Write::Learn { unit, profile } => {
-                self.prepare("INSERT OR REPLACE INTO profiles VALUES (?1, ?2, ?3)")?.execute(params![
-                    unit,
-                    profile.answered,
-                    profile.fenced
-                ])?;
+            Write::Reprint { ticket, printer, .. } => self.reprint(*ticket, *printer).map(Reply::Reprint),
+            Write::PrintHere { printer, ticket, .. } => {
+                self.print_here(ticket, *printer).map(|()| Reply::Done)
+            }
+            Write::SetPaused { printer, paused, .. } => {
+                self.set_paused(*printer, *paused).map(|()| Reply::Done)
+            }
+            Write::Learn { printer, unit, facts } => {
+                let name = self.options.printers[*printer].name.as_str();
+                self.prepare("INSERT OR REPLACE INTO profiles VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![unit, name, facts, self.now.0])?;
                 Ok(Reply::Done)
             }
             Write::Retain => self.retain().map(|()| Reply::Done),
@@ -91,7 +100,7 @@ impl<'s> Work<'s> {
         }
     }
 
-    fn receive(&mut self, seq: Seq, item: &[u8]) -> rusqlite::Result<()> {
+    pub(super) fn receive(&mut self, seq: Seq, item: &[u8]) -> rusqlite::Result<()> {
         match read_payload::<Item>(item) {
             Some(Item::Ticket(ticket)) => self.store_ticket(seq, &ticket, item),
             None => {
@@ -101,34 +110,55 @@ impl<'s> Work<'s> {
                     self.now.0
                 ])?;
                 tracing::warn!(code = "item-unreadable", %seq, "an item of a newer hub: update this agent");
-                self.report(&Report::Unreadable { seq })
+                self.report(&Report::Unreadable { seq }).map(drop)
             }
         }
     }
 
-    /// Stores a ticket unless it is known.
+    /// Stores a ticket. Where it is known already, whoever sent it does not know what came of it: that is told
+    /// again.
     pub(super) fn store_ticket(&mut self, seq: Seq, ticket: &Ticket, item: &[u8]) -> rusqlite::Result<()> {
-        let printer = self.route(ticket.station.as_str());
+        let printer = self.options.printers[self.route(ticket.station.as_str())].name.as_str();
+        let queue = Queue { printer: printer.to_owned(), pinned: false };
+        if self.store_in(&queue, seq, ticket, item)? {
+            return Ok(());
+        }
+        self.tell_again(ticket.id)
+    }
+
+    /// Puts a ticket into a queue; `false` where it is known already.
+    pub(super) fn store_in(
+        &mut self,
+        queue: &Queue,
+        seq: Seq,
+        ticket: &Ticket,
+        item: &[u8],
+    ) -> rusqlite::Result<bool> {
         let stored = self
             .prepare(
-                "INSERT INTO tickets (id, seq, station, title, printer, state, attempt, repeat, received_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?7) ON CONFLICT (id) DO NOTHING",
+                "INSERT INTO tickets (id, seq, kind, station, title, printer, pinned, urgent, state, attempt, repeat,
+                        received_at, expires_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
             )?
             .execute(params![
                 ticket.id.as_bytes(),
                 number(seq),
+                ticket.kind.as_str(),
                 ticket.station.as_str(),
                 ticket.title,
-                self.options.printers[printer].name.as_str(),
+                queue.printer,
+                queue.pinned,
+                ticket.urgent,
                 u16::from(ticket.maybe_printed),
                 self.now.0,
+                ticket.expires_at.map(|at| at.0),
             ])?;
         if stored == 1 {
             self.prepare("INSERT INTO payloads VALUES (?1, ?2)")?
                 .execute(params![self.connection.last_insert_rowid(), item])?;
-            self.known.printers[printer].queued += 1;
+            self.enter(queue);
         }
-        Ok(())
+        Ok(stored == 1)
     }
 
     /// The printer of a station.
@@ -140,172 +170,18 @@ impl<'s> Work<'s> {
             .expect("the options were checked to have a default printer")
     }
 
-    fn claim(&mut self, printer: usize, want: u32, claims: &mut Claims) -> rusqlite::Result<()> {
-        let load = self.known.printers[printer];
-        let count = want.saturating_sub(load.claimed).min(load.queued);
-        if count == 0 {
-            return Ok(());
-        }
-        let mut queued = self.prepare(
-            "SELECT place, seq, attempt, repeat, payload FROM tickets JOIN payloads USING (place)
-             WHERE printer = ?1 AND state = 0 ORDER BY place LIMIT ?2",
-        )?;
-        let name = self.options.printers[printer].name.as_str();
-        let rows =
-            queued.query_map(params![name, count], Queued::from_row)?.collect::<Result<Vec<_>, _>>()?;
-        for row in rows {
-            match read_payload::<Item>(&row.item) {
-                Some(Item::Ticket(ticket)) => {
-                    self.prepare("UPDATE tickets SET state = 1, claimed_at = ?2 WHERE place = ?1")?
-                        .execute(params![row.place, self.now.0])?;
-                    let load = &mut self.known.printers[printer];
-                    load.queued -= 1;
-                    load.claimed += 1;
-                    claims.push((printer, Claim { ticket, attempt: row.attempt + 1, repeat: row.repeat }));
-                }
-                // It could be read when it came: this is an older program than the one that stored it.
-                None => self.set_aside(printer, &row)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn set_aside(&mut self, printer: usize, row: &Queued) -> rusqlite::Result<()> {
-        self.prepare("DELETE FROM tickets WHERE place = ?1")?.execute([row.place])?;
-        self.prepare("DELETE FROM payloads WHERE place = ?1")?.execute([row.place])?;
-        self.known.printers[printer].queued -= 1;
-        self.receive(row.seq, &row.item)
-    }
-
-    fn finish(&mut self, printer: usize, finish: &Finish) -> rusqlite::Result<()> {
-        let name = self.options.printers[printer].name.clone();
-        let Some(now_is) = self.settle(&name, finish)? else { return Ok(()) };
-        let load = &mut self.known.printers[printer];
-        load.claimed = load.claimed.saturating_sub(1);
-        match now_is {
-            Settled::Queued => load.queued += 1,
-            Settled::Held => self.known.held += 1,
-            Settled::Printed => {}
-        }
-        Ok(())
-    }
-
-    /// Writes what came of a claimed ticket, and its report. `None` where it is not claimed (any more).
-    pub(super) fn settle(
-        &mut self,
-        printer: &PrinterName,
-        finish: &Finish,
-    ) -> rusqlite::Result<Option<Settled>> {
-        let (settled, outcome) = match finish.ending {
-            Ending::Printed(evidence) => (Settled::Printed, Outcome::Printed(evidence)),
-            Ending::Unknown(doubt) if self.waits_for_person(finish.attempt) => {
-                (Settled::Held, Outcome::Held(doubt))
-            }
-            Ending::Unknown(doubt) => (Settled::Queued, Outcome::Unknown(doubt)),
-        };
-        let id = finish.ticket.as_bytes();
-        let changed = match outcome {
-            Outcome::Printed(evidence) => self
-                .prepare(
-                    "UPDATE tickets SET state = 2, began_at = ?2, ended_at = ?3, evidence = ?4
-                     WHERE id = ?1 AND state = 1",
-                )?
-                .execute(params![id, finish.began_at.0, finish.ended_at.0, evidence.as_str()])?,
-            Outcome::Unknown(doubt) => {
-                self.end_in_doubt(finish, 0, finish.repeat.saturating_add(1), doubt)?
-            }
-            Outcome::Held(doubt) => self.end_in_doubt(finish, 3, finish.repeat, doubt)?,
-        };
-        if changed == 0 {
-            tracing::warn!(code = "outcome-unclaimed", ticket = %finish.ticket, "an outcome of a ticket that is not claimed");
-            return Ok(None);
-        }
-        self.report(&Report::Ticket(TicketReport {
-            ticket: finish.ticket,
-            attempt: finish.attempt,
-            repeat: finish.repeat,
-            printer: printer.clone(),
-            outcome,
-            began_at: finish.began_at,
-            ended_at: finish.ended_at,
-        }))?;
-        Ok(Some(settled))
-    }
-
-    fn waits_for_person(&self, attempt: u16) -> bool {
-        match self.options.on_unknown {
-            OnUnknown::Hold => true,
-            OnUnknown::Reprint => attempt >= ATTEMPTS_MAX,
-        }
-    }
-
-    fn end_in_doubt(&self, finish: &Finish, state: u8, repeat: u16, doubt: Doubt) -> rusqlite::Result<usize> {
-        self.prepare(
-            "UPDATE tickets SET state = ?2, attempt = ?3, repeat = ?4, began_at = ?5, ended_at = ?6, doubt = ?7
-             WHERE id = ?1 AND state = 1",
-        )?
-        .execute(params![
-            finish.ticket.as_bytes(),
-            state,
-            finish.attempt,
-            repeat,
-            finish.began_at.0,
-            finish.ended_at.0,
-            doubt.as_str(),
-        ])
-    }
-
-    fn hand_back(&mut self, printer: usize, ticket: TicketId) -> rusqlite::Result<()> {
-        let changed = self
-            .prepare("UPDATE tickets SET state = 0, claimed_at = NULL WHERE id = ?1 AND state = 1")?
-            .execute([ticket.as_bytes()])?;
-        if changed == 1 {
-            let load = &mut self.known.printers[printer];
-            load.claimed = load.claimed.saturating_sub(1);
-            load.queued += 1;
-        }
-        Ok(())
-    }
-
-    fn release(&mut self, ticket: TicketId) -> rusqlite::Result<bool> {
-        let station: Option<String> = self
-            .prepare("SELECT station FROM tickets WHERE id = ?1 AND state = 3")?
-            .query_row([ticket.as_bytes()], |row| row.get(0))
-            .optional()?;
-        let Some(station) = station else { return Ok(false) };
-        let printer = self.route(&station);
-        self.prepare("UPDATE tickets SET state = 0, repeat = repeat + 1, printer = ?2 WHERE id = ?1")?
-            .execute(params![ticket.as_bytes(), self.options.printers[printer].name.as_str()])?;
-        self.known.held = self.known.held.saturating_sub(1);
-        self.known.printers[printer].queued += 1;
-        Ok(true)
-    }
-
-    fn renumber(&mut self, after: Seq) -> rusqlite::Result<Seq> {
-        // By way of negative places, so that old and new ones never meet.
-        self.prepare("UPDATE outbox SET seq = -seq")?.execute([])?;
-        let pending: Vec<i64> = self
-            .prepare("SELECT seq FROM outbox ORDER BY seq DESC")?
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        let mut place = after;
-        for old in pending {
-            place = place.next();
-            self.prepare("UPDATE outbox SET seq = ?2 WHERE seq = ?1")?
-                .execute(params![old, number(place)])?;
-        }
-        self.known.assigned_up_to = place;
-        Ok(place)
+    /// The printer of that name; `None` where the configuration no longer has it.
+    pub(super) fn queue_of(&self, printer: &str) -> Option<usize> {
+        self.options.printers.iter().position(|known| known.name.as_str() == printer)
     }
 
     fn retain(&mut self) -> rusqlite::Result<()> {
         let oldest = self.now.0 - i64::from(self.options.retention_days) * DAY_MS;
         let old: Vec<i64> = self
             .prepare(
-                "SELECT place FROM (SELECT place, state, ended_at FROM tickets ORDER BY place LIMIT ?1)
-                 WHERE state = 2 AND ended_at < ?2",
+                "SELECT place FROM tickets WHERE state = 2 AND ended_at < ?1 ORDER BY ended_at LIMIT ?2",
             )?
-            .query_map(params![RETAIN_SLICE, oldest], |row| row.get(0))?
+            .query_map(params![oldest, RETAIN_SLICE], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for place in &old {
             self.prepare("DELETE FROM tickets WHERE place = ?1")?.execute([place])?;
@@ -316,15 +192,6 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    /// Appends to the outbox.
-    pub(super) fn report(&mut self, report: &Report) -> rusqlite::Result<()> {
-        let place = self.known.assigned_up_to.next();
-        self.prepare("INSERT INTO outbox VALUES (?1, ?2)")?
-            .execute(params![number(place), payload(report)])?;
-        self.known.assigned_up_to = place;
-        Ok(())
-    }
-
     pub(super) fn store_cursors(&self, before: &Known) -> rusqlite::Result<()> {
         let now = &self.known;
         if now.received_up_to != before.received_up_to || now.assigned_up_to != before.assigned_up_to {
@@ -332,35 +199,5 @@ impl<'s> Work<'s> {
                 .execute([number(now.received_up_to), number(now.assigned_up_to)])?;
         }
         Ok(())
-    }
-}
-
-/// What became of a ticket.
-pub(super) enum Settled {
-    /// It came out.
-    Printed,
-    /// It is printed again.
-    Queued,
-    /// It waits for a person.
-    Held,
-}
-
-struct Queued {
-    place: i64,
-    seq: Seq,
-    attempt: u16,
-    repeat: u16,
-    item: Vec<u8>,
-}
-
-impl Queued {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            place: row.get(0)?,
-            seq: seq(row.get(1)?),
-            attempt: row.get(2)?,
-            repeat: row.get(3)?,
-            item: row.get(4)?,
-        })
     }
 }

@@ -62,6 +62,10 @@ impl Shared {
         &self.folder
     }
 
+    pub(super) fn printers(&self) -> &[PrinterName] {
+        &self.printers
+    }
+
     pub(super) fn printer_index(&self, printer: &PrinterName) -> Option<usize> {
         self.printers.iter().position(|name| name == printer)
     }
@@ -136,6 +140,14 @@ fn check_printers(printers: &[PrinterRoute]) -> Result<(), SpoolError> {
         if others.iter().any(|other| other.name == printer.name) {
             return Err(SpoolError::Printers { reason: format!("two are named {}", printer.name) });
         }
+        if let Some(backup) = &printer.backup {
+            if *backup == printer.name {
+                return Err(SpoolError::Printers { reason: format!("{backup} is its own backup") });
+            }
+            if !printers.iter().any(|other| other.name == *backup) {
+                return Err(SpoolError::Printers { reason: format!("there is no {backup} to be a backup") });
+            }
+        }
         let taken = printer.stations.iter().find(|s| others.iter().any(|other| other.stations.contains(s)));
         if let Some(station) = taken {
             return Err(SpoolError::Printers { reason: format!("two print for station {station}") });
@@ -204,8 +216,9 @@ impl Writer {
         let mut until = self.retain_at;
         if let State::Failing { retry_at } = self.state {
             until = until.min(retry_at);
-        } else if let Some(since) = self.lazy_since {
-            until = until.min(since + Duration::from_millis(LAZY_MS_MAX));
+        } else {
+            let lazy = self.lazy_since.map(|since| since + Duration::from_millis(LAZY_MS_MAX));
+            until = lazy.into_iter().chain(self.store.due()).fold(until, Instant::min);
         }
         if self.has_eager() && matches!(self.state, State::Writing) {
             until = now;
@@ -266,7 +279,7 @@ impl Writer {
                 let lazy_is_due = self
                     .lazy_since
                     .is_some_and(|since| since.elapsed() >= Duration::from_millis(LAZY_MS_MAX));
-                self.has_eager() || lazy_is_due || self.store.has_claims_to_give()
+                self.has_eager() || lazy_is_due || self.store.has_work()
             }
         }
     }
@@ -392,18 +405,30 @@ mod tests {
             name: PrinterName::new(name),
             stations: stations.iter().map(|&station| station.into()).collect(),
             default,
+            backup: None,
         }
+    }
+
+    fn with_backup(route: PrinterRoute, backup: &str) -> PrinterRoute {
+        PrinterRoute { backup: Some(PrinterName::new(backup)), ..route }
     }
 
     #[test]
     fn printers_that_make_no_sense_are_refused() {
         let ok = [route("front", &["front"], true), route("kitchen", &["kitchen", "bar"], false)];
         assert!(check_printers(&ok).is_ok());
-        let wrong: [&[PrinterRoute]; 4] = [
+        let each_other = [
+            with_backup(route("front", &[], true), "kitchen"),
+            with_backup(route("kitchen", &[], false), "front"),
+        ];
+        assert!(check_printers(&each_other).is_ok());
+        let wrong: [&[PrinterRoute]; 6] = [
             &[],
             &[route("a", &[], true), route("b", &[], true)],
             &[route("a", &[], true), route("a", &[], false)],
             &[route("a", &["x"], true), route("b", &["x"], false)],
+            &[with_backup(route("a", &[], true), "a")],
+            &[with_backup(route("a", &[], true), "b")],
         ];
         for printers in wrong {
             assert!(matches!(check_printers(printers), Err(SpoolError::Printers { .. })));

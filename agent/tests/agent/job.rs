@@ -1,10 +1,13 @@
 //! The job machine, question by question, in simulated time.
 
+use docket_agent::printing::asking::ANSWER_MS_MAX;
 use docket_agent::printing::job::{
-    CUT_WAIT_MS_MAX, Event, FENCE_WAIT_MS_MAX, IDLE_POLL_MS, Lost, Machine, NO_FENCE_WAIT_MS, POLL_MS,
-    PREFLIGHT_FRESH_MS, PREFLIGHT_MS_MAX, SENT_WAIT_MS, SILENT_IDLE_MS_MAX, SILENT_MS_MAX,
+    AT_ONCE_TICKETS, CUT_MS_MIN, CUT_WAIT_MS_MAX, Event, IDLE_POLL_MS, LINE_MS_MAX, Lost, Machine,
+    NO_FENCE_WAIT_MS, POLL_MS, PREFLIGHT_FRESH_MS, PREFLIGHT_MS_MAX, SENT_WAIT_MS, SETTLE_MS_MAX,
+    SILENT_IDLE_MS_MAX, SILENT_MS_MAX,
 };
-use docket_agent::spool::{Ending, Profile};
+use docket_agent::printing::profile::{FenceKind, Pins, Profile, Transmit};
+use docket_agent::spool::Ending;
 use docket_protocol::outcome::{Doubt, Evidence};
 use docket_protocol::printer::Condition;
 use std::time::{Duration, Instant};
@@ -12,41 +15,72 @@ use std::time::{Duration, Instant};
 const CLEAN: [u8; 4] = [0x12; 4];
 const COVER_OPEN: [u8; 4] = [0x1A, 0x16, 0x12, 0x12];
 const CUTTER: [u8; 4] = [0x1A, 0x52, 0x1A, 0x12];
-const KNOWN: Profile = Profile { answered: true, fenced: true };
-const FENCELESS: Profile = Profile { answered: true, fenced: false };
-const NEVER: Profile = Profile { answered: false, fenced: false };
+const INIT: [u8; 5] = [0x1B, 0x40, 0x1D, 0x61, 0xFF];
+const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30];
+const TRANSMIT: [u8; 3] = [0x1D, 0x72, 0x01];
+/// What a unit with everything has shown.
+const KNOWN: &str = "status=1234 gs-h=yes gs-r=in-order";
+const WITH_GS_R: &str = "status=1234 gs-h=no gs-r=answers";
+const NEW: &str = "";
 const FENCED: Event = Event::Ended(Ending::Printed(Evidence::Fence));
+const BY_STATUS: Event = Event::Ended(Ending::Printed(Evidence::Status));
+const SENT: Event = Event::Ended(Ending::Printed(Evidence::Sent));
+const SILENT: [Event; 2] = [Event::Ended(Ending::Unknown(Doubt::PrinterSilent)), Event::Close];
+
+fn known(words: &str) -> Profile {
+    Pins::default().profile(None, words)
+}
 
 struct Play {
     machine: Machine,
     start: Instant,
     now: Instant,
     events: Vec<Event>,
+    profile: Profile,
     serial: u64,
     /// Answers to each round of queries, as long as it says anything.
     status: Option<[u8; 4]>,
+    /// Whether it answers GS ( H, GS r in a probe.
+    fences: (bool, bool),
 }
 
 impl Play {
-    fn new(profile: Profile, status: Option<[u8; 4]>) -> Self {
+    fn new(words: &str, status: Option<[u8; 4]>) -> Self {
+        Self::with(known(words), status, (words == KNOWN, words == WITH_GS_R), false)
+    }
+
+    fn with(profile: Profile, status: Option<[u8; 4]>, fences: (bool, bool), owed: bool) -> Self {
         let now = Instant::now();
-        let machine = Machine::new(profile, false, now);
-        let mut play = Self { machine, start: now, now, events: Vec::new(), serial: 0, status };
+        let machine = Machine::new(profile, owed, now);
+        let mut play =
+            Self { machine, start: now, now, events: Vec::new(), profile, serial: 0, status, fences };
         play.flush();
         play
     }
 
-    /// The operating system takes what there is, and the unit answers the queries in it.
+    /// The operating system takes what there is, and the unit answers the queries and probes in it.
     fn flush(&mut self) -> Vec<u8> {
-        let bytes = self.machine.to_send().to_vec();
-        self.machine.sent(bytes.len(), self.now);
-        let rounds = bytes.windows(3).filter(|window| window == &[0x10, 0x04, 0x04]).count();
-        for _ in 0..rounds {
-            if let Some(status) = self.status {
-                self.say(&status);
+        let mut all = Vec::new();
+        while !self.machine.to_send().is_empty() {
+            let bytes = self.machine.to_send().to_vec();
+            self.machine.sent(bytes.len(), self.now);
+            let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+            if has(b"[__]") {
+                if self.fences.1 && has(&TRANSMIT) {
+                    self.say(&[0]);
+                }
+                if self.fences.0 {
+                    self.say(b"\x37\x22[__]\0");
+                }
             }
+            for query in bytes.windows(3).filter(|window| window[..2] == [0x10, 0x04]) {
+                if let Some(status) = self.status {
+                    self.say(&[status[usize::from(query[2]) - 1]]);
+                }
+            }
+            all.extend(bytes);
         }
-        bytes
+        all
     }
 
     fn say(&mut self, bytes: &[u8]) {
@@ -56,8 +90,9 @@ impl Play {
 
     fn gather(&mut self) {
         while let Some(event) = self.machine.poll_event() {
-            if !matches!(event, Event::Learned(_)) {
-                self.events.push(event);
+            match event {
+                Event::Learned(profile) => self.profile = profile,
+                event => self.events.push(event),
             }
         }
     }
@@ -73,19 +108,24 @@ impl Play {
         self.now = end;
         self.machine.handle_timeout(self.now);
         self.gather();
+        self.flush();
     }
 
-    /// Begins a ticket and hands its bytes over; its two fences.
-    fn begin(&mut self) -> [Vec<u8>; 2] {
+    /// Begins a ticket and hands its bytes over.
+    fn begin(&mut self) -> Vec<u8> {
         self.machine.get_ready(self.now);
         self.flush();
         assert!(self.machine.is_ready(self.now), "{:?}", self.machine);
         self.serial += 1;
         self.machine.begin(b"content\n", self.serial, self.now);
-        let bytes = self.flush();
-        let process = [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30];
+        self.flush()
+    }
+
+    /// The same; the answers to its two fences.
+    fn begin_fenced(&mut self) -> [Vec<u8>; 2] {
+        let bytes = self.begin();
         let mut fences = (0..bytes.len())
-            .filter(|&at| bytes[at..].starts_with(&process))
+            .filter(|&at| bytes[at..].starts_with(&PROCESS))
             .map(|at| [&[0x37, 0x22], &bytes[at + 7..at + 11], &[0]].concat());
         [fences.next().unwrap(), fences.next().unwrap()]
     }
@@ -100,49 +140,150 @@ impl Play {
 }
 
 #[test]
-fn one_write_holds_all_of_a_ticket() {
+fn one_write_holds_all_of_a_ticket_and_nothing_that_could_lose_it() {
     let mut play = Play::new(KNOWN, Some(CLEAN));
     play.machine.get_ready(play.now);
     assert!(play.machine.is_ready(play.now), "the answers to the first questions are fresh");
     play.machine.begin(b"content\n", 0, play.now);
-    let expected: [&[u8]; 9] = [
-        &[0x1B, 0x40, 0x1D, 0x61, 0xFF],
-        b"content\n\n\n",
-        b"\x1D(H\x06\x00001111\x1Dr\x01",
-        b"\x1DVB\x00",
-        b"\x1D(H\x06\x00001113\x1Dr\x01",
-        &[0x10, 0x04, 1],
-        &[0x10, 0x04, 2],
-        &[0x10, 0x04, 3],
-        &[0x10, 0x04, 4],
-    ];
+    let expected: [&[u8]; 5] =
+        [b"\x1D\x61\xFF", b"content\n\n\n", b"\x1D(H\x06\x00001111", b"\x1DVB\x00", b"\x1D(H\x06\x00001113"];
     assert_eq!(play.machine.to_send(), expected.concat());
+}
+
+#[test]
+fn a_new_unit_is_asked_what_it_knows_before_its_first_ticket() {
+    let now = Instant::now();
+    let mut machine = Machine::new(known(NEW), false, now);
+    let queries = [0x10, 4, 1, 0x10, 4, 2, 0x10, 4, 3, 0x10, 4, 4];
+    assert_eq!(machine.to_send(), [&[0; 16][..], &INIT, &queries].concat());
+    machine.sent(machine.to_send().len(), now);
+    machine.received(&CLEAN, now);
+    assert_eq!(
+        machine.to_send(),
+        b"\x1Dr\x01\x1D(H\x06\x0000[__]\x1Dr\x01",
+        "only once it is known to be well"
+    );
+    machine.sent(machine.to_send().len(), now);
+    machine.get_ready(now);
+    assert!(!machine.is_ready(now));
+    machine.received(b"\x00\x37\x22[__]\x00", now);
+    assert_eq!(machine.to_send(), [&INIT[..], &queries].concat(), "what it may have printed is cleared");
+    assert!(!machine.is_ready(now), "not before it has answered since");
+    machine.sent(machine.to_send().len(), now);
+    machine.received(&CLEAN, now);
+    assert!(machine.is_ready(now));
+    assert_eq!(machine.profile().to_words(), "status=1234 gs-h=yes gs-r=answers");
+}
+
+#[test]
+fn what_a_unit_does_not_answer_is_not_sent_with_its_tickets() {
+    for (fences, kind, facts) in [
+        ((true, false), Some(FenceKind::Process), "status=1234 gs-h=yes"),
+        ((false, true), Some(FenceKind::Transmit), "status=1234 gs-h=no gs-r=answers"),
+        ((false, false), None, "status=1234 gs-h=no gs-r=no"),
+    ] {
+        let mut play = Play::with(known(NEW), Some(CLEAN), fences, false);
+        play.pass(ANSWER_MS_MAX + 1);
+        assert_eq!((play.profile.fence(), play.profile.to_words().as_str()), (kind, facts));
+        let bytes = play.begin();
+        let count = |part: &[u8]| bytes.windows(part.len()).filter(|window| *window == part).count();
+        let expected = match kind {
+            Some(FenceKind::Process) => (2, 0),
+            Some(FenceKind::Transmit) => (0, 2),
+            None => (0, 0),
+        };
+        assert_eq!((count(&PROCESS), count(&TRANSMIT)), expected);
+    }
 }
 
 #[test]
 fn a_fence_proves_it_and_the_second_ends_it() {
     let mut play = Play::new(KNOWN, Some(CLEAN));
-    let [first, second] = play.begin();
+    let [first, second] = play.begin_fenced();
     play.say(&first);
     assert_eq!(play.events, [Event::OnPaper(Evidence::Fence)]);
     assert_eq!(play.machine.lost(), Lost::Ended(Ending::Printed(Evidence::Fence)));
     play.say(&second);
     assert_eq!(play.ended(), [FENCED]);
-    // The next may follow without another question: the answers came with the ticket before.
     play.machine.get_ready(play.now);
-    assert!(play.machine.to_send().is_empty() && play.machine.is_ready(play.now));
+    assert!(!play.machine.is_ready(play.now), "the next follows when it has answered once more");
+    let bytes = play.flush();
+    assert!(bytes.starts_with(&INIT) && play.machine.is_ready(play.now));
 }
 
 #[test]
 fn a_fence_of_an_older_ticket_ends_no_newer_one() {
     let mut play = Play::new(KNOWN, Some(CLEAN));
-    let [_, old] = play.begin();
+    let [_, old] = play.begin_fenced();
     play.say(&old);
-    let [_, new] = play.begin();
+    let [_, new] = play.begin_fenced();
     play.say(&old);
     assert_eq!(play.ended(), [FENCED]);
     play.say(&new);
     assert_eq!(play.ended(), [FENCED, FENCED]);
+}
+
+#[test]
+fn gs_r_counts_when_the_cut_lies_between_its_answers() {
+    let mut play = Play::new(WITH_GS_R, Some(CLEAN));
+    play.pass(ANSWER_MS_MAX + 1);
+    play.begin();
+    play.pass(CUT_MS_MIN);
+    play.say(&[0]);
+    play.pass(CUT_MS_MIN);
+    play.say(&[0]);
+    assert_eq!(
+        (play.profile.transmit.value, play.events.len()),
+        (Transmit::InOrder, 0),
+        "that may be chance"
+    );
+    play.pass(NO_FENCE_WAIT_MS + POLL_MS);
+    assert_eq!(play.ended(), [BY_STATUS]);
+    play.begin();
+    play.say(&[0]);
+    play.pass(CUT_MS_MIN);
+    play.say(&[0]);
+    assert_eq!(play.ended(), [BY_STATUS, FENCED]);
+}
+
+#[test]
+fn a_unit_that_answers_gs_r_at_once_is_found_out_and_never_believed() {
+    let mut play = Play::new(WITH_GS_R, Some(CLEAN));
+    play.pass(ANSWER_MS_MAX + 1);
+    for ticket in 1..=AT_ONCE_TICKETS {
+        play.begin();
+        play.pass(CUT_MS_MIN);
+        play.say(&[0, 0]);
+        assert!(play.events.len() < usize::from(ticket));
+        play.pass(NO_FENCE_WAIT_MS + POLL_MS);
+        assert_eq!(play.ended(), vec![BY_STATUS; usize::from(ticket)]);
+    }
+    assert_eq!((play.profile.transmit.value, play.profile.fence()), (Transmit::AtOnce, None));
+    assert!(!play.begin().windows(3).any(|window| window == TRANSMIT));
+}
+
+#[test]
+fn a_fence_that_comes_while_the_unit_says_that_it_is_stopped_is_confirmed_first() {
+    // It was mended since it was asked last.
+    let mut play = Play::new(KNOWN, Some(CLEAN));
+    let [_, second] = play.begin_fenced();
+    play.say(&[0x18, 0, 0x0C, 0]);
+    play.say(&second);
+    assert!(play.events.is_empty());
+    play.flush();
+    play.pass(1);
+    assert_eq!(play.ended(), [FENCED]);
+    // It was not: this unit answers what it has not printed.
+    let mut play = Play::new(KNOWN, Some(CLEAN));
+    let [_, second] = play.begin_fenced();
+    play.status = Some(COVER_OPEN);
+    play.pass(POLL_MS + 1);
+    play.say(&second);
+    play.pass(3_600_000);
+    assert!(play.events.is_empty(), "{:?}", play.events);
+    play.status = Some(CLEAN);
+    play.pass(NO_FENCE_WAIT_MS + 2 * POLL_MS);
+    assert_eq!(play.ended(), [BY_STATUS]);
 }
 
 #[test]
@@ -171,7 +312,7 @@ fn with_a_fault_nothing_begins_and_it_is_asked_each_second() {
 #[test]
 fn a_fault_in_mid_ticket_keeps_the_fence_open() {
     let mut play = Play::new(KNOWN, Some(CLEAN));
-    let [_, second] = play.begin();
+    let [_, second] = play.begin_fenced();
     play.status = Some(COVER_OPEN);
     play.pass(3_600_000);
     assert!(play.events.is_empty() && play.shows(Condition::CoverOpen));
@@ -184,7 +325,7 @@ fn a_fault_in_mid_ticket_keeps_the_fence_open() {
 #[test]
 fn a_jammed_cutter_does_not_undo_what_is_on_paper() {
     let mut play = Play::new(KNOWN, Some(CLEAN));
-    let [first, _] = play.begin();
+    let [first, _] = play.begin_fenced();
     play.say(&first);
     play.status = Some(CUTTER);
     play.pass(CUT_WAIT_MS_MAX + POLL_MS);
@@ -200,47 +341,90 @@ fn silence_leaves_it_unknown() {
     play.pass(SILENT_MS_MAX - 1_000);
     assert!(play.events.is_empty() && play.shows(Condition::Silent));
     play.pass(1_000 + POLL_MS);
-    assert_eq!(play.events, [Event::Ended(Ending::Unknown(Doubt::PrinterSilent)), Event::Close]);
+    assert_eq!(play.events, SILENT);
+    assert!(play.machine.is_owed(), "the unit may still have bytes of it");
 }
 
 #[test]
-fn a_unit_that_knows_fences_is_not_believed_without_one() {
+fn a_unit_that_knows_fences_is_not_believed_without_one_and_is_probed_again() {
     let mut play = Play::new(KNOWN, Some(CLEAN));
     play.begin();
     play.pass(SILENT_MS_MAX - POLL_MS);
     assert!(play.events.is_empty());
     play.pass(3 * POLL_MS);
-    assert_eq!(play.events, [Event::Ended(Ending::Unknown(Doubt::PrinterSilent)), Event::Close]);
+    assert_eq!(play.events, SILENT);
+    assert_eq!(play.profile.to_words(), "status=1234 gs-r=in-order", "GS ( H is in doubt");
+    let mut again = Play::with(play.profile, Some(CLEAN), (false, true), true);
+    again.pass(SETTLE_MS_MAX + POLL_MS);
+    assert_eq!(again.profile.fence(), Some(FenceKind::Transmit), "another firmware, another fence");
 }
 
 #[test]
 fn without_fences_status_is_the_evidence() {
-    let status = Event::Ended(Ending::Printed(Evidence::Status));
-    let mut play = Play::new(FENCELESS, Some(CLEAN));
+    let mut play = Play::new(NEW, Some(CLEAN));
+    play.pass(ANSWER_MS_MAX + 1);
     play.begin();
-    play.pass(FENCE_WAIT_MS_MAX - 1_000);
+    play.pass(NO_FENCE_WAIT_MS - 1);
     assert!(play.events.is_empty());
-    play.pass(1_000 + POLL_MS);
-    assert_eq!(play.ended(), [status]);
-    // It is remembered for the connection.
+    play.pass(1 + POLL_MS);
+    assert_eq!(play.ended(), [BY_STATUS]);
+}
+
+#[test]
+fn a_long_ticket_is_watched_longer_where_no_fence_ends_it() {
+    let mut play = Play::new(NEW, Some(CLEAN));
+    play.pass(ANSWER_MS_MAX + 1);
+    play.machine.get_ready(play.now);
+    play.flush();
+    play.machine.begin(&[b'\n'; 100], 1, play.now);
+    play.flush();
+    play.pass(100 * LINE_MS_MAX - 1);
+    assert!(play.events.is_empty());
+    play.pass(1 + POLL_MS);
+    assert_eq!(play.ended(), [BY_STATUS]);
+}
+
+#[test]
+fn a_unit_that_forgot_what_it_was_asked_was_off_and_is_not_believed() {
+    let mut play = Play::new(NEW, Some(CLEAN));
+    play.pass(ANSWER_MS_MAX + 1);
     play.begin();
-    play.pass(NO_FENCE_WAIT_MS + POLL_MS);
-    assert_eq!(play.ended(), [status, status]);
+    play.status = None;
+    play.pass(3 * POLL_MS);
+    // On again, the line stood (serial, USB): it is well, and has nothing of the ticket any more.
+    play.status = Some(CLEAN);
+    play.pass(SILENT_MS_MAX - 4 * POLL_MS);
+    assert!(play.events.is_empty());
+    play.pass(10 * POLL_MS);
+    assert_eq!(play.events, SILENT);
 }
 
 #[test]
 fn a_unit_that_never_said_anything_gets_it_and_the_grade_is_low() {
-    let mut play = Play::new(NEVER, None);
+    let mut play = Play::new(NEW, None);
+    assert!(play.shows(Condition::Unknown), "no news is not good news");
     play.machine.get_ready(play.now);
     play.pass(PREFLIGHT_MS_MAX - 1);
     assert!(!play.machine.is_ready(play.now) && play.machine.accepts());
-    play.pass(1);
+    play.pass(1 + 2 * ANSWER_MS_MAX);
     play.begin();
     play.pass(SENT_WAIT_MS + POLL_MS);
-    assert_eq!(play.events, [Event::Ended(Ending::Printed(Evidence::Sent))]);
-    assert!(!play.shows(Condition::Silent));
+    assert_eq!(play.events, [SENT]);
+    assert!(play.shows(Condition::Unknown) && !play.shows(Condition::Silent) && play.machine.accepts());
     // The next one does not wait so long again.
+    play.pass(ANSWER_MS_MAX);
     play.begin();
+}
+
+#[test]
+fn where_a_person_says_that_nothing_is_answered_nothing_is_asked() {
+    let pins: Pins = toml::from_str("fence = \"none\"\nstatus = \"none\"\ncutter = false").unwrap();
+    let mut play = Play::with(pins.profile(None, KNOWN), None, (false, false), false);
+    play.pass(ANSWER_MS_MAX + 1);
+    let bytes = play.begin();
+    assert_eq!(bytes, b"\x1D\x61\xFFcontent\n\n\n\x1Bd\x04", "torn off by hand, too");
+    play.pass(SENT_WAIT_MS + POLL_MS);
+    assert_eq!(play.events, [SENT]);
 }
 
 #[test]
@@ -261,6 +445,37 @@ fn before_the_first_byte_nothing_has_begun() {
     assert_eq!(play.machine.lost(), Lost::NotBegun);
     play.machine.sent(1, play.now);
     assert_eq!(play.machine.lost(), Lost::Ended(Ending::Unknown(Doubt::ConnectionLost)));
+}
+
+#[test]
+fn after_a_crash_the_unit_is_asked_before_anything_else() {
+    let ask = |fences| {
+        let mut play = Play::with(known(KNOWN), Some(CLEAN), fences, true);
+        play.machine.ask_about(7, Doubt::AgentEnded);
+        play.machine.get_ready(play.now);
+        play
+    };
+    // It prints what it had, and answers the question behind it: whether all had come cannot be known.
+    let mut play = ask((true, false));
+    play.pass(1);
+    assert_eq!(play.events, [Event::Ended(Ending::Unknown(Doubt::AgentEnded))]);
+    assert!(play.machine.accepts());
+    // The answer to the ticket's own fence was still in the line: 7 * 2 in the alphabet of ids.
+    let mut play = ask((false, false));
+    play.pass(1_000);
+    play.say(b"\x37\x22111w\x00");
+    assert_eq!(play.events, [Event::OnPaper(Evidence::Fence), FENCED]);
+    // It has no paper: nothing is decided as long as it holds the rest.
+    let mut play = ask((true, false));
+    play.say(&[0x18, 0, 0x0C, 0]);
+    play.status = Some([0x1A, 0x32, 0x12, 0x72]);
+    play.pass(3_600_000);
+    assert!(play.events.is_empty() && !play.machine.accepts());
+    assert_eq!(play.machine.lost(), Lost::Ended(Ending::Unknown(Doubt::AgentEnded)));
+    // It answers nothing in time.
+    let mut play = ask((false, false));
+    play.pass(SETTLE_MS_MAX + POLL_MS);
+    assert_eq!(play.events, [Event::Ended(Ending::Unknown(Doubt::AgentEnded))]);
 }
 
 #[test]

@@ -2,13 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too, which clippy cannot know")]
 
+mod clones;
+mod discovery;
 mod far_end;
 mod job;
 mod job_simulation;
 mod modelled_unit;
 mod printer_task;
+mod requests;
 mod samples;
 mod serial_printer;
 mod spool;
+mod spool_model;
+mod spool_queues;
 mod spool_recovery;
 mod transports;

@@ -1,22 +1,56 @@
-//! A printer for the simulation of the job machine: bytes in, bytes out, simulated time, and faults.
+//! A printer for the simulation of the job machine: bytes in, bytes out, simulated time, faults, and the quirks of cheap
+//! clones.
 //!
-//! It knows nothing of the code under test: it executes ESC/POS bytes as `spec/escpos.md` has them.
+//! It knows nothing of the code under test: it executes ESC/POS bytes as `spec/escpos.md` has them, and where a clone
+//! differs, as the clone does.
 
 use std::collections::VecDeque;
 
-/// What a model of printer can do.
+/// A cut, feeding to the cutter included, takes any machine so long.
+const CUT_US: u64 = 250_000;
+
+/// When DLE EOT is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RealTime {
+    /// When it is received.
+    AtOnce,
+    /// In its place among the commands, so only when the unit is done with what came before.
+    InOrder,
+    Never,
+}
+
+/// What becomes of GS ( H.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    Answered,
+    Ignored,
+    /// Not known: its parameters are printed.
+    Printed,
+}
+
+/// When GS r is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transmit {
+    InOrder,
+    AtOnce,
+    Never,
+}
+
+/// What a model of printer can do, and its quirks.
 #[derive(Debug, Clone, Copy)]
 pub struct Abilities {
-    /// DLE EOT.
-    pub real_time: bool,
-    /// It answers DLE EOT in its place among the commands, not at once.
-    pub in_order: bool,
+    pub real_time: RealTime,
+    /// Which of DLE EOT 1 to 4 it knows.
+    pub queries: [bool; 4],
+    /// The last byte that it has to say comes only with the next.
+    pub late: bool,
     /// ASB.
     pub automatic: bool,
-    /// GS ( H.
-    pub process: bool,
-    /// GS r.
-    pub transmit: bool,
+    pub process: Process,
+    pub transmit: Transmit,
+    /// ESC @ empties the receive buffer.
+    pub init_clears: bool,
+    pub buffer_bytes: usize,
 }
 
 /// What is wrong with it now.
@@ -45,14 +79,24 @@ pub struct Unit {
     pub begun: Vec<Slip>,
     /// Slips that are on paper as a whole.
     pub whole: Vec<Slip>,
+    /// How often parameters of a command came out as text.
+    pub junk: u32,
     pub answers: Vec<u8>,
+    /// What the line holds that there is no room for yet.
+    line: VecDeque<u8>,
     input: VecDeque<u8>,
+    held_back: Option<u8>,
     automatic_on: bool,
     told: [u8; 4],
     current: Option<Slip>,
+    /// Parameters of a command in the line buffer.
+    junk_in_line: bool,
     /// What the next byte costs, so that long slips take a while.
     debt_us: u64,
     us_per_byte: u64,
+    cut_left_us: u64,
+    /// Bytes of a command that are still to come, and mean nothing.
+    skip: usize,
 }
 
 impl Unit {
@@ -62,28 +106,50 @@ impl Unit {
             faults: Faults::default(),
             begun: Vec::new(),
             whole: Vec::new(),
+            junk: 0,
             answers: Vec::new(),
+            line: VecDeque::new(),
             input: VecDeque::new(),
+            held_back: None,
             automatic_on: false,
             told: [0; 4],
             current: None,
+            junk_in_line: false,
             debt_us: 0,
             us_per_byte,
+            cut_left_us: 0,
+            skip: 0,
         }
     }
 
     /// What it has received is lost, and so is what it had to say.
     pub fn power_cycle(&mut self) {
+        self.line.clear();
         self.input.clear();
         self.answers.clear();
+        self.held_back = None;
         self.current = None;
+        self.junk_in_line = false;
         self.automatic_on = false;
+        self.cut_left_us = 0;
+        self.skip = 0;
         self.faults = Faults::default();
+    }
+
+    /// The line is gone, and what was to go over it.
+    pub fn forget_answers(&mut self) {
+        self.answers.clear();
+        self.held_back = None;
+    }
+
+    /// Whether it has something to do.
+    pub fn is_busy(&self) -> bool {
+        !self.input.is_empty() || self.cut_left_us > 0
     }
 
     /// Bytes arrive.
     pub fn receive(&mut self, bytes: &[u8]) {
-        self.input.extend(bytes);
+        self.line.extend(bytes);
     }
 
     /// Time passes.
@@ -91,20 +157,59 @@ impl Unit {
         if self.faults.hung {
             return;
         }
-        if self.abilities.real_time && !self.abilities.in_order {
-            self.answer_real_time();
-        }
         self.tell_changes();
         let mut left = us + self.debt_us;
-        while left >= self.us_per_byte && !self.is_stopped() {
+        // What it had before is done before more comes: a person or a network is slower than a processor.
+        let mut takes = false;
+        loop {
+            if takes {
+                self.take_from_line();
+            }
+            if self.is_stopped() {
+                if takes {
+                    break;
+                }
+                takes = true;
+                continue;
+            }
+            if self.cut_left_us > 0 {
+                let done = self.cut_left_us.min(left);
+                self.cut_left_us -= done;
+                left -= done;
+            }
+            let prints = self.skip == 0 && self.input.front().is_some_and(|&byte| byte >= b' ');
+            if self.cut_left_us > 0 || (prints && left < self.us_per_byte) {
+                if takes {
+                    break;
+                }
+                takes = true;
+                continue;
+            }
             match self.execute() {
                 Some(Executed::Printed) => left -= self.us_per_byte,
                 Some(Executed::Command) => {}
-                None => break,
+                None if takes => break,
+                None => takes = true,
             }
         }
         self.debt_us = if self.input.is_empty() { 0 } else { left.min(self.us_per_byte) };
         self.tell_changes();
+    }
+
+    /// As much as there is room for. What is obeyed when it is received is obeyed here.
+    fn take_from_line(&mut self) {
+        while self.input.len() < self.abilities.buffer_bytes
+            && let Some(byte) = self.line.pop_front()
+        {
+            self.input.push_back(byte);
+            let tail =
+                |back: usize| self.input.len().checked_sub(back).and_then(|at| self.input.get(at)).copied();
+            match (tail(3), tail(2)) {
+                (Some(0x10), Some(0x04)) if self.abilities.real_time == RealTime::AtOnce => self.answer(byte),
+                (Some(0x1D), Some(0x72)) if self.abilities.transmit == Transmit::AtOnce => self.say(&[0]),
+                _ => {}
+            }
+        }
     }
 
     fn is_stopped(&self) -> bool {
@@ -114,20 +219,20 @@ impl Unit {
         paper_out || cover || heat || (cutter && at_cut)
     }
 
-    fn answer_real_time(&mut self) {
-        let mut at = 0;
-        while at + 2 < self.input.len() {
-            if self.input[at] == 0x10 && self.input[at + 1] == 0x04 {
-                let query = self.input[at + 2];
-                self.input.drain(at..at + 3);
-                self.answer(query);
+    fn say(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if self.abilities.late {
+                self.answers.extend(self.held_back.replace(byte));
             } else {
-                at += 1;
+                self.answers.push(byte);
             }
         }
     }
 
     fn answer(&mut self, query: u8) {
+        if !(1..=4).contains(&query) || !self.abilities.queries[usize::from(query) - 1] {
+            return;
+        }
         let Faults { paper_out, cover, heat, cutter, .. } = self.faults;
         let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
         let bits = match query {
@@ -136,7 +241,7 @@ impl Unit {
             3 => bit(cutter, 0x08) | bit(heat, 0x40),
             _ => bit(paper_out, 0x60),
         };
-        self.answers.push(0x12 | bits);
+        self.say(&[0x12 | bits]);
     }
 
     fn tell_changes(&mut self) {
@@ -150,50 +255,82 @@ impl Unit {
         ];
         if self.abilities.automatic && self.automatic_on && now != self.told {
             self.told = now;
-            self.answers.extend(now);
+            self.say(&now);
         }
     }
 
     /// Executes one command or prints one byte; `None` where there is none, or not as a whole.
     fn execute(&mut self) -> Option<Executed> {
-        let head: Vec<u8> = self.input.iter().take(5).copied().collect();
-        let length = match head[..] {
+        if self.skip > 0 {
+            let skipped = self.skip.min(self.input.len());
+            self.input.drain(..skipped);
+            self.skip -= skipped;
+            return (skipped > 0).then_some(Executed::Command);
+        }
+        let mut head = [0; 8];
+        let have = self.input.len().min(head.len());
+        self.input.iter().zip(&mut head).for_each(|(byte, to)| *to = *byte);
+        let word = |at: usize| usize::from(head[at]) + 256 * usize::from(head[at + 1]);
+        let length = match head[..have] {
             [] => return None,
+            [0x1B, 0x64, ..] => 3,
             [0x1B, ..] => 2,
             [0x10, ..] | [0x1D, 0x61 | 0x72, ..] | [b'T', ..] => 3,
             [0x1D, 0x56, ..] => 4,
-            [0x1D, 0x28, _, low, high] => 5 + usize::from(low) + 256 * usize::from(high),
-            [0x1D] | [0x1D, 0x28, ..] => return None,
+            [0x1D, 0x28, _, _, _, ..] => 5 + word(3),
+            [0x1D, 0x76, _, _, _, _, _, _] => 8 + word(4) * word(6),
+            [0x1D] | [0x1D, 0x28 | 0x76, ..] => return None,
             [0x1D, ..] => 2,
             _ => 1,
         };
+        if length > self.abilities.buffer_bytes {
+            // Cut off where the line was lost, so that what follows it gives its length.
+            self.skip = length;
+            return Some(Executed::Command);
+        }
         if self.input.len() < length {
             return None;
         }
         let command: Vec<u8> = self.input.drain(..length).collect();
         let executed = if command[0] >= b' ' { Executed::Printed } else { Executed::Command };
         match command[..] {
-            [0x1B, _] => self.automatic_on = false,
-            [0x10, 0x04, query] if self.abilities.real_time => self.answer(query),
+            [0x1B, 0x40] => {
+                self.automatic_on = false;
+                self.junk_in_line = false;
+                if self.abilities.init_clears {
+                    self.input.clear();
+                }
+            }
+            [0x10, 0x04, query] if self.abilities.real_time == RealTime::InOrder => self.answer(query),
             [0x1D, 0x61, _] => {
                 self.automatic_on = true;
                 self.told = [0; 4];
             }
-            [0x1D, 0x72, _] if self.abilities.transmit => {
-                self.answers.push(if self.faults.paper_out { 0x0C } else { 0x00 });
+            [0x1D, 0x56, ..] | [0x1B, 0x64, _] => self.cut_left_us = CUT_US,
+            [0x1D, 0x72, _] if self.abilities.transmit == Transmit::InOrder => {
+                self.say(&[if self.faults.paper_out { 0x0C } else { 0x00 }]);
             }
-            [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30, a, b, c, d] if self.abilities.process => {
-                self.answers.extend([0x37, 0x22, a, b, c, d, 0]);
-            }
-            [b'T', ticket, repeat] => {
-                let slip = Slip { ticket, repeat };
+            [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30, a, b, c, d] => match self.abilities.process {
+                Process::Answered => self.say(&[0x37, 0x22, a, b, c, d, 0]),
+                Process::Ignored => {}
+                Process::Printed => self.junk_in_line = true,
+            },
+            // Cut off where the line was lost, it is followed by zeros.
+            [b'T', ticket @ b'!'..=b'~', repeat @ b'!'..=b'~'] => {
+                self.print_junk();
+                let slip = Slip { ticket: ticket - b'!', repeat: repeat - b'!' };
                 self.begun.push(slip);
                 self.current = Some(slip);
             }
             [b'$'] => self.whole.extend(self.current.take()),
+            [b'\n'] => self.print_junk(),
             _ => {}
         }
         Some(executed)
+    }
+
+    fn print_junk(&mut self) {
+        self.junk += u32::from(std::mem::take(&mut self.junk_in_line));
     }
 }
 

@@ -1,13 +1,17 @@
 //! A printer's task against a printer that the test plays itself, byte by byte.
 
 use crate::far_end::FarEnd;
-use crate::samples::{PATIENCE, front, items, open, reports, within};
+use crate::samples::{PATIENCE, front, item, items, open, reports, ticket, within};
+use docket_agent::printing::job::PREFLIGHT_FRESH_MS;
+use docket_agent::printing::profile::Pins;
 use docket_agent::printing::{Address, Paper, PrinterConfig, run_printer, unknown_health};
 use docket_agent::spool::Spool;
 use docket_protocol::ids::Seq;
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::{Condition, PrinterHealth};
+use docket_protocol::ticket::Ticket;
+use std::time::{Duration, Instant};
 use tempfile::{TempDir, tempdir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -15,6 +19,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 const CUT: [u8; 4] = [0x1D, 0x56, 0x42, 0x00];
+/// Content begins with it.
+const KANJI_ON: [u8; 2] = [0x1C, 0x26];
+const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30];
 pub const CLEAN: [u8; 4] = [0x12; 4];
 const PAPER_OUT: [u8; 4] = [0x1A, 0x32, 0x12, 0x72];
 
@@ -44,8 +51,14 @@ impl Stage {
 impl<P> Stage<P> {
     pub fn at(place: P, address: Address, folder: TempDir) -> Self {
         let spool = open(folder.path());
-        let config =
-            PrinterConfig { name: front(), address, paper: Paper::Mm80, stations: Vec::new(), default: true };
+        let config = PrinterConfig {
+            name: front(),
+            address,
+            paper: Paper::Mm80,
+            stations: Vec::new(),
+            default: true,
+            profile: Pins::default(),
+        };
         let (told, health) = watch::channel(unknown_health(&front()));
         let (stop, stopping) = watch::channel(false);
         let journal = spool.journal(&front()).unwrap();
@@ -93,11 +106,33 @@ impl Unit {
             let count = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
             assert!(count > 0, "closed; seen {:x?}", self.seen);
             self.seen.extend_from_slice(&buffer[..count]);
+            self.answer_probe().await;
+        }
+    }
+
+    /// At first contact, and after a lost line, it is asked which fences it knows: GS ( H.
+    async fn answer_probe(&mut self) {
+        const PROBE: &[u8] = b"\x1Dr\x01\x1D(H\x06\x0000[__]\x1Dr\x01";
+        if let Some(at) = self.seen.windows(PROBE.len()).position(|window| window == PROBE) {
+            self.seen.drain(at..at + PROBE.len());
+            self.say(b"\x37\x22[__]\x00").await;
         }
     }
 
     pub async fn say(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// So many bytes.
+    async fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.seen.len() < count {
+            let mut buffer = [0; 64];
+            let read = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
+            assert!(read > 0, "closed; seen {:x?}", self.seen);
+            self.seen.extend_from_slice(&buffer[..read]);
+        }
+        let rest = self.seen.split_off(count);
+        std::mem::replace(&mut self.seen, rest)
     }
 
     /// Answers the next round of queries.
@@ -109,14 +144,14 @@ impl Unit {
     /// Takes a ticket whole; its bytes up to the cut, and its two fences.
     pub async fn ticket(&mut self) -> (Vec<u8>, [Vec<u8>; 2]) {
         let body = self.until(&CUT).await;
-        let tail = self.until(&[0x1D, 0x72, 0x01]).await;
+        let tail = self.until(&PROCESS).await;
+        let tail = [tail, self.take(4).await].concat();
         (body.clone(), [fence(&body), fence(&tail)])
     }
 }
 
 /// The answer to the last GS ( H in some bytes.
 fn fence(bytes: &[u8]) -> Vec<u8> {
-    const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30];
     let at = bytes.windows(PROCESS.len()).rposition(|window| window == PROCESS).unwrap() + PROCESS.len();
     [&[0x37, 0x22], &bytes[at..at + 4], &[0]].concat()
 }
@@ -146,7 +181,7 @@ impl Unit {
     /// A ticket, with as many rounds of queries before it as are asked.
     pub async fn ticket_or_answer(&mut self) -> (Vec<u8>, [Vec<u8>; 2]) {
         loop {
-            let began = self.until_any(&[0x1B, 0x40], &[0x10, 0x04, 0x04]).await;
+            let began = self.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await;
             if began {
                 return self.ticket().await;
             }
@@ -156,7 +191,7 @@ impl Unit {
 
     /// Until the first bytes of a ticket.
     pub async fn begin(&mut self) {
-        while !self.until_any(&[0x1B, 0x40], &[0x10, 0x04, 0x04]).await {
+        while !self.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await {
             self.say(&CLEAN).await;
         }
     }
@@ -180,6 +215,7 @@ impl Unit {
             let count = within("bytes", self.stream.read(&mut buffer)).await.unwrap();
             assert!(count > 0, "closed; seen {:x?}", self.seen);
             self.seen.extend_from_slice(&buffer[..count]);
+            self.answer_probe().await;
         }
     }
 }
@@ -243,8 +279,14 @@ async fn a_printer_that_is_not_there_is_shown_and_holds_nothing() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = nobody.local_addr().unwrap().into();
     drop(nobody);
-    let config =
-        PrinterConfig { name: front(), address, paper: Paper::Mm58, stations: Vec::new(), default: true };
+    let config = PrinterConfig {
+        name: front(),
+        address,
+        paper: Paper::Mm58,
+        stations: Vec::new(),
+        default: true,
+        profile: Pins::default(),
+    };
     let (told, mut health) = watch::channel(unknown_health(&front()));
     let (stop, stopping) = watch::channel(false);
     let journal = spool.journal(&front()).unwrap();
@@ -276,6 +318,58 @@ async fn stopping_lets_the_ticket_in_flight_finish_and_gives_back_the_rest() {
     assert_eq!(reports(&stage.spool).await.len(), 1);
     assert_eq!(stage.spool.cursors().assigned_up_to, Seq(1));
     assert_eq!(states(&stage.folder), [2, 0, 0]);
+}
+
+#[tokio::test]
+async fn copies_are_one_job_with_one_outcome() {
+    let stage = Stage::new().await;
+    let mut unit = stage.connection().await;
+    unit.answer(CLEAN).await;
+    let twice = Ticket { copies: 2, maybe_printed: true, ..ticket(1, "front") };
+    stage.spool.receive(vec![(Seq(1), item(&twice)), (Seq(2), item(&ticket(2, "front")))]).await.unwrap();
+    while !unit.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await {
+        unit.say(&CLEAN).await;
+    }
+    // The first copy ends with a cut and without a fence.
+    let first = unit.until(&CUT).await;
+    let (second, fences) = unit.ticket().await;
+    for copy in [&first, &second] {
+        assert!(contains(copy, "【补打 1】") && contains(copy, "No.1"), "{copy:x?}");
+    }
+    unit.say(&fences[0]).await;
+    unit.say(&fences[1]).await;
+    let (next, fences) = unit.ticket_or_answer().await;
+    assert!(contains(&next, "No.2"));
+    unit.say(&fences[0]).await;
+    unit.say(&fences[1]).await;
+    let printed = Outcome::Printed(Evidence::Fence);
+    assert_eq!(stage.outcomes(2).await, [(printed, 1), (printed, 0)]);
+}
+
+#[tokio::test]
+async fn a_pause_takes_back_what_was_not_begun() {
+    let mut stage = Stage::new().await;
+    let mut unit = stage.connection().await;
+    unit.answer(CLEAN).await;
+    stage.health("heard", |health| health.heard_at.is_some()).await;
+    // Its answer is not fresh any more: it is asked before the ticket begins, and takes its time.
+    tokio::time::sleep(Duration::from_millis(PREFLIGHT_FRESH_MS * 2)).await;
+    stage.spool.receive(items(1)).await.unwrap();
+    assert!(!unit.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await, "it begins without asking");
+    assert_eq!(states(&stage.folder), [1], "claimed");
+    stage.spool.set_paused(front(), true).await.unwrap();
+    unit.say(&CLEAN).await;
+    let deadline = Instant::now() + PATIENCE;
+    while states(&stage.folder) != [0] {
+        assert!(Instant::now() < deadline, "{:?}", states(&stage.folder));
+        tokio::task::yield_now().await;
+    }
+    stage.spool.set_paused(front(), false).await.unwrap();
+    let (body, fences) = unit.ticket_or_answer().await;
+    assert!(contains(&body, "No.1") && !contains(&body, "补打"), "no byte of it had left");
+    unit.say(&fences[0]).await;
+    unit.say(&fences[1]).await;
+    assert_eq!(stage.outcomes(1).await, [(Outcome::Printed(Evidence::Fence), 0)]);
 }
 
 pub fn states(folder: &TempDir) -> Vec<u8> {

@@ -51,6 +51,7 @@ pub fn options(boot: &str) -> SpoolOptions {
         name: PrinterName::new(name),
         stations: vec![station.into()],
         default,
+        backup: None,
     };
     SpoolOptions::new(vec![route("front", "front", true), route("back", "kitchen", false)], Some(boot.into()))
 }

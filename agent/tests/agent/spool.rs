@@ -100,6 +100,7 @@ async fn a_printer_holds_what_it_wants_and_reports_in_order() {
             attempt: 1,
             repeat: 0,
             printer: front(),
+            meant_for: None,
             outcome: Outcome::Printed(evidence),
             began_at: UnixMs(1),
             ended_at: UnixMs(2),

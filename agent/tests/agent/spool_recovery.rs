@@ -3,11 +3,12 @@
 //! The folder is copied at the step, as it would be found; the copy is then opened as by the next life.
 
 use crate::samples::{copy, front, items, open, options, reports, ticket, within};
-use docket_agent::printing::journal::Journal;
-use docket_agent::spool::{Claim, Ending, Finish, Spool};
+use docket_agent::printing::journal::{Journal, Record};
+use docket_agent::spool::{Claim, ClaimPort, Ending, Finish, Spool};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
+use std::path::Path;
 use tempfile::{TempDir, tempdir};
 
 /// How far a ticket came.
@@ -81,6 +82,9 @@ async fn found(folder: &TempDir, boot: Boot) -> Found {
         options.boot_id = None;
     }
     let spool = Spool::open(folder.path(), options).unwrap();
+    let mut port = spool.port(&front()).unwrap();
+    ask_in_vain(folder.path(), &port).await;
+    spool.flush().await.unwrap();
     let reports = reports(&spool).await;
     let outcome = match &reports[..] {
         [] => None,
@@ -91,7 +95,6 @@ async fn found(folder: &TempDir, boot: Boot) -> Found {
         other => panic!("{other:?}"),
     };
     let waiting = spool.counts().borrow().waiting;
-    let mut port = spool.port(&front()).unwrap();
     port.want(1).unwrap();
     spool.flush().await.unwrap();
     let claim = port.try_next().map(|claim| (claim.attempt, claim.repeat));
@@ -101,6 +104,17 @@ async fn found(folder: &TempDir, boot: Boot) -> Found {
         (Some(Outcome::Printed(evidence)), 0, None) => Found::Printed(evidence),
         other => panic!("{other:?}"),
     }
+}
+
+/// What the printer's task does first: it asks the printer about the ticket that it was found in. This one does not
+/// know, either.
+async fn ask_in_vain(folder: &Path, port: &ClaimPort) {
+    let Some(record) = Journal::open(folder, &front()).unwrap().left_open() else { return };
+    let Some(repeat) = port.in_question(record.ticket, record.attempt).await.unwrap() else { return };
+    let ending = Ending::Unknown(Doubt::AgentEnded);
+    let Record { ticket, attempt, began_at, .. } = record;
+    let finish = Finish { ticket, attempt, repeat, ending, began_at, ended_at: UnixMs(9) };
+    port.finish(finish).await.unwrap();
 }
 
 #[tokio::test]
@@ -133,6 +147,7 @@ async fn killed_again_and_again_it_ends_with_a_person() {
     loop {
         let spool = open(folder.path());
         let mut port = spool.port(&front()).unwrap();
+        ask_in_vain(folder.path(), &port).await;
         port.want(1).unwrap();
         spool.flush().await.unwrap();
         let Some(claim) = port.try_next() else {
@@ -169,6 +184,8 @@ async fn a_claim_of_several_is_settled_one_by_one() {
     let folder = copy(folder.path());
     let spool = open(folder.path());
     let mut port = spool.port(&front()).unwrap();
+    assert_eq!(spool.counts().borrow().waiting, 3, "the one in question is among them");
+    ask_in_vain(folder.path(), &port).await;
     port.want(4).unwrap();
     spool.flush().await.unwrap();
     let mut claims = Vec::new();

@@ -20,6 +20,7 @@ pub fn ticket(state: &'static str, made_at: i64) -> TicketView {
         doubt: None,
         repeats: 0,
         printer: None,
+        meant_for: None,
         made_at: UnixMs(made_at),
         sent_at: None,
         spooled_at: None,

@@ -138,6 +138,7 @@ pub fn doubt(name: &str, language: Language) -> &str {
         "agent-ended" => language.pick("程序中断", "program ended"),
         "power-lost" => language.pick("断电", "power lost"),
         "printer-silent" => language.pick("打印机不应答", "printer silent"),
+        "expired" => language.pick("过期未打", "expired, not begun"),
         other => other,
     }
 }

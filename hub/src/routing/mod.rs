@@ -187,7 +187,8 @@ fn ticket(
         title: title.to_owned(),
         made_at,
         maybe_printed: false,
-        urgent: false,
+        // What is being made now cannot wait behind what will be.
+        urgent: matches!(kind, TicketKind::Urge | TicketKind::Cancel),
         copies: 1,
         expires_at: None,
         document,

@@ -222,6 +222,7 @@ fn reminders_and_cancellations_follow_the_order() {
         [(TicketKind::Urge, "front"), (TicketKind::Urge, "kitchen"), (TicketKind::Urge, "bar")]
     );
     assert_eq!(urge[0].title, "(催)美团外卖 #17");
+    assert!(urge.iter().all(|ticket| ticket.urgent), "it goes before what waits");
     check(
         &urge[1].document,
         "2x2b c (催)美团外卖 #17

@@ -413,8 +413,9 @@ fn record(
                 evidence = coalesce(evidence, ?4),
                 doubt = coalesce(?5, doubt),
                 repeats = max(repeats, ?6),
-                printer = ?7
-             WHERE id = ?8 AND store = (SELECT store FROM agents WHERE id = ?9)",
+                printer = ?7,
+                meant_for = ?8
+             WHERE id = ?9 AND store = (SELECT store FROM agents WHERE id = ?10)",
         )?
         .execute(params![
             state as i64,
@@ -424,6 +425,7 @@ fn record(
             doubt,
             report.repeat,
             report.printer.as_str(),
+            report.meant_for.as_ref().map(|printer| printer.as_str()),
             report.ticket.as_bytes(),
             agent.as_str()
         ])?;

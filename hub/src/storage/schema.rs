@@ -85,6 +85,7 @@ const MIGRATIONS: &[&str] = &[
         doubt        TEXT,
         repeats      INTEGER NOT NULL DEFAULT 0,
         printer      TEXT,
+        meant_for    TEXT,
         item         BLOB NOT NULL
     ) STRICT;
     CREATE INDEX tickets_by_order ON tickets (order_number);

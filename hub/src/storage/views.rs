@@ -48,6 +48,8 @@ pub struct TicketView {
     pub repeats: i64,
     /// Where it came out.
     pub printer: Option<String>,
+    /// The printer that it was meant for, where its backup printed it.
+    pub meant_for: Option<String>,
     /// When it was made, together with its order's storing.
     pub made_at: UnixMs,
     /// When it was given to the link.
@@ -138,7 +140,8 @@ fn orders(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<OrderVi
 
 fn tickets(connection: &Connection, order: i64) -> rusqlite::Result<Vec<TicketView>> {
     let mut select = connection.prepare_cached(
-        "SELECT id, kind, station, state, evidence, doubt, repeats, printer, made_at, sent_at, spooled_at, printed_at
+        "SELECT id, kind, station, state, evidence, doubt, repeats, printer, made_at, sent_at, spooled_at, printed_at,
+                meant_for
          FROM tickets WHERE order_number = ?1 ORDER BY number",
     )?;
     let rows = select.query_map([order], |row| {
@@ -155,6 +158,7 @@ fn tickets(connection: &Connection, order: i64) -> rusqlite::Result<Vec<TicketVi
             sent_at: row.get::<_, Option<i64>>(9)?.map(UnixMs),
             spooled_at: row.get::<_, Option<i64>>(10)?.map(UnixMs),
             printed_at: row.get::<_, Option<i64>>(11)?.map(UnixMs),
+            meant_for: row.get(12)?,
         })
     })?;
     rows.collect()

@@ -1,68 +1,68 @@
 //! Layout: a document becomes lines for the width of the paper.
 //!
 //! Columns are counted in normal characters; a style that is twice as wide has half as many. What does not
-//! fit is wrapped, never cut off: a kitchen must see the whole note. Nothing here knows bytes, so a preview
-//! can be drawn from the same lines.
+//! fit is wrapped, never cut off: a kitchen must see the whole note. What cannot be shown as it was meant (a bar code
+//! with letters in its number) is shown as text. Nothing here knows bytes, so a preview can be drawn from the same
+//! lines.
+//!
+//! A document may cut its paper in several slips. Each of them bears the marks: on the counter they go different
+//! ways, and one that was printed before must be known for it.
 
-use crate::Paper;
-use crate::text::{clean, columns, columns_of};
-use docket_protocol::document::{Align, Block, Cell, Document, QR_BYTES_MAX, Style};
+use crate::barcode::Barcode;
+use crate::line::Line;
+use crate::text::{clean, columns};
+use crate::wrap::{cell_widths, push_padded, wrap, wrap_cell};
+use crate::{LINE_DOTS, Paper, dither, raster};
+use docket_protocol::document::{Align, Block, Cell, Document, Image, QR_BYTES_MAX, Style, Symbology};
 
-/// Lines of a ticket at most: about 2 m of paper. More is a mistake, and says so on the paper.
-pub const LINES_MAX: usize = 600;
-/// A flexible cell below this (two Chinese characters) is too narrow to be read.
-const FLEXIBLE_COLUMNS_MIN: usize = 4;
-/// The narrowest cell that holds a Chinese character.
-const CELL_COLUMNS_MIN: usize = 2;
+/// Paper that a ticket takes at most: 2.25 m, 600 lines. More is a mistake, and says so on the paper.
+pub const PAPER_DOTS_MAX: u32 = 18_000;
 const SCALE_MAX: u8 = 8;
 const MODULE_DOTS_MAX: u8 = 16;
+/// The narrowest bar of a bar code that units make.
+const BAR_DOTS_MIN: u8 = 2;
+/// The widest.
+const BAR_DOTS_MAX: u8 = 6;
+const CONNECTORS: u8 = 2;
+const BUZZES_MAX: u8 = 9;
 /// Light modules around a QR code, on both sides together (ISO/IEC 18004: 4 on each).
 const QUIET_MODULES: u16 = 8;
 
-/// What is printed, from top to bottom.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Line {
-    /// One line of clean text that fits.
-    Text {
-        /// Without trailing spaces.
-        text: String,
-        /// Clamped to what printers have.
-        style: Style,
-        /// Where it stands.
-        align: Align,
-    },
-    /// Empty lines.
-    Feed(u8),
-    /// A QR code in the middle, error correction M.
-    Qr {
-        /// Fits a code.
-        data: String,
-        /// Fits the paper.
-        module_dots: u8,
-    },
+/// What a slip says of itself, before everything else.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Marks {
+    /// Above 0: it may have come out before, and says 补打 and this number. The drawer stays shut then.
+    pub repeat: u16,
+    /// The printer that it was meant for, where it comes out of another: 【备用】 and the name.
+    pub backup_for: Option<String>,
 }
 
-/// Lays a document out. With `repeat` above 0 it begins with the mark 补打.
-pub fn lay_out(document: &Document, paper: Paper, repeat: u16) -> Vec<Line> {
-    let mut page = Page { columns: usize::from(paper.columns()), lines: Vec::new() };
-    if repeat > 0 {
-        page.text(&format!("【补打 {repeat}】"), Style::BIG, Align::Center);
-    }
+/// Lays a document out.
+pub fn lay_out(document: &Document, paper: Paper, marks: &Marks) -> Vec<Line> {
+    let columns = usize::from(paper.columns());
+    let mut page = Page { paper, columns, marks, lines: Vec::new(), dots: 0, is_cut_due: false };
+    page.marks();
     for block in &document.blocks {
         match block {
             Block::Text { text, style, align } => page.text(text, *style, *align),
             Block::Row { cells, style } => page.row(cells, *style),
             Block::Rule { title } => page.rule(title),
-            Block::Feed { lines } => page.lines.extend((*lines > 0).then_some(Line::Feed(*lines))),
-            Block::Qr { data, module_dots } => page.qr(data, *module_dots, paper),
-            Block::Image { .. }
-            | Block::Barcode { .. }
-            | Block::Cut
-            | Block::Drawer { .. }
-            | Block::Buzzer { .. } => {}
+            Block::Feed { lines: 0 } => {}
+            Block::Feed { lines } => page.push(Line::Feed(*lines)),
+            Block::Qr { data, module_dots } => page.qr(data, *module_dots),
+            Block::Image { image, align } => page.image(image, *align),
+            Block::Barcode { data, symbology, height_dots, module_dots, caption } => {
+                page.barcode(data, *symbology, *height_dots, *module_dots, *caption);
+            }
+            Block::Cut => page.is_cut_due = page.has_paper(),
+            Block::Drawer { .. } if marks.repeat > 0 => {}
+            Block::Drawer { connector } => {
+                page.push(Line::Drawer { connector: (*connector).clamp(1, CONNECTORS) });
+            }
+            Block::Buzzer { times } => page.push(Line::Buzzer { times: (*times).clamp(1, BUZZES_MAX) }),
         }
-        if page.lines.len() > LINES_MAX {
-            page.lines.truncate(LINES_MAX);
+        if page.dots > PAPER_DOTS_MAX {
+            page.dots = 0;
             page.text("……内容过长,未打完……", Style::BOLD, Align::Center);
             break;
         }
@@ -70,21 +70,55 @@ pub fn lay_out(document: &Document, paper: Paper, repeat: u16) -> Vec<Line> {
     page.lines
 }
 
-struct Page {
+struct Page<'a> {
+    paper: Paper,
     columns: usize,
+    marks: &'a Marks,
     lines: Vec<Line>,
+    /// Paper that the lines take; what takes none counts as a line, so that everything ends.
+    dots: u32,
+    /// Done before the next thing that takes paper: the cut at the end is not the document's, and two are one.
+    is_cut_due: bool,
 }
 
-impl Page {
+impl Page<'_> {
+    fn push(&mut self, line: Line) {
+        let takes_paper = takes_paper(&line);
+        if takes_paper && self.is_cut_due {
+            self.is_cut_due = false;
+            self.push(Line::Cut);
+            self.marks();
+        }
+        self.dots += if takes_paper { line.height_dots() } else { u32::from(LINE_DOTS) };
+        // What lies beyond is not even kept.
+        if self.dots <= PAPER_DOTS_MAX {
+            self.lines.push(line);
+        }
+    }
+
+    /// Whether there is anything to cut off.
+    fn has_paper(&self) -> bool {
+        self.is_cut_due || self.lines.iter().rev().take_while(|line| **line != Line::Cut).any(takes_paper)
+    }
+
+    fn marks(&mut self) {
+        let marks = self.marks;
+        if marks.repeat > 0 {
+            self.text(&format!("【补打 {}】", marks.repeat), Style::BIG, Align::Center);
+        }
+        if let Some(printer) = &marks.backup_for {
+            self.text(&format!("【备用】{printer}"), Style::BIG, Align::Center);
+        }
+    }
+
     fn text(&mut self, text: &str, style: Style, align: Align) {
         let style = clamp(style);
         let width = self.columns / usize::from(style.width);
-        for paragraph in text.split('\n') {
-            self.lines.extend(wrap(&clean(paragraph), width).into_iter().map(|line| Line::Text {
-                text: line.trim_end().to_owned(),
-                style,
-                align,
-            }));
+        for line in text.split('\n').flat_map(|paragraph| wrap(&clean(paragraph), width)) {
+            self.push(Line::Text { text: line, style, align });
+            if self.dots > PAPER_DOTS_MAX {
+                break;
+            }
         }
     }
 
@@ -106,7 +140,11 @@ impl Page {
             for ((cell, &width), lines) in cells.iter().zip(&widths).zip(&wrapped) {
                 push_padded(&mut text, lines.get(line).map_or("", String::as_str), width, cell.align);
             }
-            self.lines.push(Line::Text { text: text.trim_end().to_owned(), style, align: Align::Left });
+            // A bar goes over the whole row.
+            if !style.reverse && !style.underline {
+                text.truncate(text.trim_end().len());
+            }
+            self.push(Line::Text { text, style, align: Align::Left });
         }
     }
 
@@ -121,10 +159,10 @@ impl Page {
             }
             _ => return self.text(title, Style::NORMAL, Align::Center),
         };
-        self.lines.push(Line::Text { text, style: Style::NORMAL, align: Align::Left });
+        self.push(Line::Text { text, style: Style::NORMAL, align: Align::Left });
     }
 
-    fn qr(&mut self, data: &str, module_dots: u8, paper: Paper) {
+    fn qr(&mut self, data: &str, module_dots: u8) {
         // Units look for real-time commands in all that they receive, in the data of a code too.
         let data: String = data.chars().filter(|character| !character.is_control()).collect();
         if data.is_empty() {
@@ -132,106 +170,54 @@ impl Page {
         }
         match qr_modules(data.len()) {
             Some(modules) => {
-                let fits = paper.dots() / (modules + QUIET_MODULES);
+                let fits = self.paper.dots() / (modules + QUIET_MODULES);
                 let fits = u8::try_from(fits).unwrap_or(MODULE_DOTS_MAX).clamp(1, MODULE_DOTS_MAX);
-                let module_dots = module_dots.clamp(1, fits);
-                self.lines.push(Line::Qr { data, module_dots });
+                self.push(Line::Qr { data, module_dots: module_dots.clamp(1, fits) });
             }
             None => self.text(&data, Style::NORMAL, Align::Left),
         }
     }
+
+    fn image(&mut self, image: &Image, align: Align) {
+        let mut image = if image.width_dots > self.paper.dots() {
+            dither::reduce(image, self.paper.dots())
+        } else {
+            image.clone()
+        };
+        raster::make_whole(&mut image);
+        raster::make_harmless(&mut image.rows);
+        if !image.rows.is_empty() {
+            self.push(Line::Image { image, align });
+        }
+    }
+
+    fn barcode(&mut self, data: &str, symbology: Symbology, height: u8, module_dots: u8, caption: bool) {
+        let fitting = Barcode::new(data, symbology).and_then(|code| {
+            // The paper's own edges are the quiet zones: 4 mm on each side.
+            let fits = u8::try_from(self.paper.dots() / code.modules()).unwrap_or(BAR_DOTS_MAX);
+            (fits >= BAR_DOTS_MIN).then(|| (code, module_dots.clamp(BAR_DOTS_MIN, fits.min(BAR_DOTS_MAX))))
+        });
+        let Some((code, module_dots)) = fitting else {
+            return self.text(data, Style::NORMAL, Align::Center);
+        };
+        let said = caption.then(|| code.caption().to_owned());
+        self.push(Line::Barcode { code, height_dots: height.max(1), module_dots });
+        if let Some(said) = said {
+            self.text(&said, Style::NORMAL, Align::Center);
+        }
+    }
+}
+
+fn takes_paper(line: &Line) -> bool {
+    !matches!(line, Line::Cut | Line::Drawer { .. } | Line::Buzzer { .. })
 }
 
 fn clamp(style: Style) -> Style {
     Style { width: style.width.clamp(1, SCALE_MAX), height: style.height.clamp(1, SCALE_MAX), ..style }
 }
 
-/// The width of each cell in characters of the row's style; `None` where they do not fit side by side.
-fn cell_widths(cells: &[Cell], scale: usize, width: usize) -> Option<Vec<usize>> {
-    let fixed =
-        |cell: &Cell| cell.columns.map(|columns| (usize::from(columns) / scale).max(CELL_COLUMNS_MIN));
-    let taken: usize = cells.iter().filter_map(fixed).sum();
-    let flexible = cells.iter().filter(|cell| cell.columns.is_none()).count();
-    let rest = width.checked_sub(taken)?;
-    if rest < flexible * FLEXIBLE_COLUMNS_MIN {
-        return None;
-    }
-    let mut wider = if flexible == 0 { 0 } else { rest % flexible };
-    Some(
-        cells
-            .iter()
-            .map(|cell| {
-                fixed(cell).unwrap_or_else(|| {
-                    let one_more = usize::from(wider > 0);
-                    wider -= one_more;
-                    rest / flexible + one_more
-                })
-            })
-            .collect(),
-    )
-}
-
-fn wrap_cell(cell: &Cell, width: usize) -> Vec<String> {
-    cell.text.split('\n').flat_map(|paragraph| wrap(&clean(paragraph), width)).collect()
-}
-
-/// Breaks clean text into lines of at most `width` characters' columns, at a space or before or after a Chinese
-/// character where it can, inside a word where it must. Empty text is one empty line.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    let mut used = 0;
-    // Where the line may be broken: bytes before it, and columns.
-    let mut break_at = None;
-    for character in text.chars() {
-        let wide = columns_of(character);
-        if used + wide > width && !line.is_empty() {
-            if character == ' ' {
-                lines.push(std::mem::take(&mut line));
-                (used, break_at) = (0, None);
-                continue;
-            }
-            let is_word = character.is_ascii_graphic();
-            let rest = match break_at {
-                Some(at) if is_word => line.split_off(at),
-                _ => String::new(),
-            };
-            lines.push(std::mem::replace(&mut line, rest));
-            used = columns(&line);
-            break_at = None;
-        }
-        if character == ' ' && line.is_empty() && !lines.is_empty() {
-            continue;
-        }
-        line.push(character);
-        used += wide;
-        if !character.is_ascii_graphic() {
-            break_at = Some(line.len());
-        }
-    }
-    if !line.is_empty() || lines.is_empty() {
-        lines.push(line);
-    }
-    for line in &mut lines {
-        line.truncate(line.trim_end().len());
-    }
-    lines
-}
-
-fn push_padded(out: &mut String, text: &str, width: usize, align: Align) {
-    let space = width.saturating_sub(columns(text));
-    let before = match align {
-        Align::Left => 0,
-        Align::Center => space / 2,
-        Align::Right => space,
-    };
-    out.extend(std::iter::repeat_n(' ', before));
-    out.push_str(text);
-    out.extend(std::iter::repeat_n(' ', space - before));
-}
-
 /// Modules on a side of the smallest code that holds so many bytes; `None` where none does.
-fn qr_modules(bytes: usize) -> Option<u16> {
+pub(crate) fn qr_modules(bytes: usize) -> Option<u16> {
     /// Bytes that versions 1 to 40 hold at error correction M (ISO/IEC 18004, table 7).
     const CAPACITY: [u16; 40] = [
         14, 26, 42, 62, 84, 106, 122, 152, 180, 213, 251, 287, 331, 362, 412, 450, 504, 560, 624, 666, 711,
@@ -256,7 +242,7 @@ mod tests {
     }
 
     fn texts(block: Block, paper: Paper) -> Vec<String> {
-        let lines = lay_out(&Document { blocks: vec![block] }, paper, 0);
+        let lines = lay_out(&Document { blocks: vec![block] }, paper, &Marks::default());
         lines
             .into_iter()
             .map(|line| match line {
@@ -270,25 +256,6 @@ mod tests {
                 other => format!("{other:?}"),
             })
             .collect()
-    }
-
-    fn check_wrap(text: &str, width: usize, expected: &[&str]) {
-        assert_eq!(wrap(text, width), expected, "{text:?} in {width}");
-        assert!(wrap(text, width).iter().all(|line| columns(line) <= width));
-    }
-
-    #[test]
-    fn text_is_wrapped_where_it_can_be() {
-        check_wrap("", 4, &[""]);
-        check_wrap("abcd", 4, &["abcd"]);
-        check_wrap("abcde", 4, &["abcd", "e"]);
-        check_wrap("ab cd ef", 5, &["ab cd", "ef"]);
-        check_wrap("ab cdef", 5, &["ab", "cdef"]);
-        check_wrap("宫保鸡丁", 5, &["宫保", "鸡丁"]);
-        check_wrap("宫保abc丁", 6, &["宫保", "abc丁"]);
-        check_wrap("a    b", 3, &["a", "b"]);
-        check_wrap("  缩进", 6, &["  缩进"]);
-        check_wrap("不要辣 不要香菜", 6, &["不要辣", "不要香", "菜"]);
     }
 
     #[test]
@@ -341,16 +308,16 @@ mod tests {
 
     #[test]
     fn a_repeat_is_marked_first_and_big() {
-        let lines = lay_out(&Document::default(), Paper::Mm80, 2);
+        let lines = lay_out(&Document::default(), Paper::Mm80, &Marks { repeat: 2, backup_for: None });
         let mark = Line::Text { text: "【补打 2】".into(), style: Style::BIG, align: Align::Center };
         assert_eq!(lines, [mark]);
-        assert!(lay_out(&Document::default(), Paper::Mm80, 0).is_empty());
+        assert!(lay_out(&Document::default(), Paper::Mm80, &Marks::default()).is_empty());
     }
 
     #[test]
     fn endless_documents_end() {
         let block = Block::Text { text: "\n".repeat(5_000), style: Style::NORMAL, align: Align::Left };
-        let lines = lay_out(&Document { blocks: vec![block] }, Paper::Mm80, 0);
-        assert_eq!(lines.len(), LINES_MAX + 1);
+        let lines = lay_out(&Document { blocks: vec![block] }, Paper::Mm80, &Marks::default());
+        assert_eq!(lines.len(), 601);
     }
 }

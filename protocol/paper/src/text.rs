@@ -1,8 +1,9 @@
 //! Text as printers know it: GB18030, one or two bytes, one or two columns.
 //!
 //! A character's width is the length of its GB18030 code, not what Unicode's tables say. A character of four
-//! bytes (rare ones, emoji) is in no printer's font: it becomes a visible `□`. Control characters of foreign
-//! text go, so that a customer's note cannot send commands.
+//! bytes (rare ones, emoji) is in no printer's font: it takes two columns, and whoever makes bytes or dots decides
+//! whether it is drawn or becomes a visible `□`. Control characters of foreign text go, so that a customer's note
+//! cannot send commands; so do characters without a shape of their own.
 //!
 //! The table is made once by decoding all two-byte codes (about a millisecond and 64 KiB): the encoder of
 //! `encoding_rs` searches a Chinese character's code one by one unless it is built with larger tables.
@@ -15,7 +16,7 @@ pub const PLACEHOLDER: char = '□';
 const PLACEHOLDER_CODE: u16 = 0xA1F5;
 const BMP_CHARACTERS: usize = 0x1_0000;
 
-/// Text that a printer takes as it is: no control characters, nothing that it lacks.
+/// Text without control characters and without characters that have no shape.
 pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     out.extend(text.chars().filter_map(clean_character));
@@ -32,7 +33,12 @@ pub fn columns_of(clean: char) -> usize {
     if clean.is_ascii() { 1 } else { 2 }
 }
 
-/// Appends clean text as GB18030.
+/// Whether units have a clean character in their fonts.
+pub fn is_printable(clean: char) -> bool {
+    clean.is_ascii() || code_of(clean).is_some()
+}
+
+/// Appends clean text as GB18030, with [`PLACEHOLDER`] for what units lack.
 pub fn push_gb18030(clean: &str, out: &mut Vec<u8>) {
     for character in clean.chars() {
         match u8::try_from(character) {
@@ -45,17 +51,35 @@ pub fn push_gb18030(clean: &str, out: &mut Vec<u8>) {
 fn clean_character(character: char) -> Option<char> {
     match character {
         ' '..='~' => Some(character),
-        '\t' | '\u{A0}' => Some(' '),
+        '\t' | '\u{A0}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' => Some(' '),
+        // Common, and in printers' fonts only under another code.
         '¥' => Some('￥'),
-        // Joiners, direction marks and variation selectors have no shape of their own.
-        '\u{200B}'..='\u{200F}'
-        | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{2069}'
-        | '\u{FE00}'..='\u{FE0F}'
-        | '\u{FEFF}' => None,
-        _ if character.is_control() => None,
-        _ => Some(if code_of(character).is_some() { character } else { PLACEHOLDER }),
+        '•' | '‧' | '∙' | '･' => Some('·'),
+        '‐' | '‑' | '−' => Some('-'),
+        '〜' => Some('～'),
+        _ if character.is_control() || is_shapeless(character) => None,
+        _ => Some(character),
     }
+}
+
+/// Joiners, direction marks, variation selectors, tags and what is no character at all. Marks that stand on the
+/// character before them and skin tones go too: alone in a cell they would be worse than missing.
+fn is_shapeless(character: char) -> bool {
+    matches!(
+        character,
+        '\u{AD}'
+            | '\u{300}'..='\u{36F}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{20D0}'..='\u{20FF}'
+            | '\u{FDD0}'..='\u{FDEF}'
+            | '\u{FE00}'..='\u{FE0F}'
+            | '\u{FEFF}'
+            | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{1F3FB}'..='\u{1F3FF}'
+            | '\u{E0000}'..='\u{E0FFF}'
+    ) || u32::from(character) & 0xFFFE == 0xFFFE
 }
 
 /// The two-byte code of a character that has one.
@@ -111,7 +135,7 @@ mod tests {
 
     #[test]
     fn text_becomes_what_printers_take() {
-        let table: [(&str, &[u8]); 8] = [
+        let table: [(&str, &[u8]); 11] = [
             ("A1", b"A1"),
             ("宫", &[0xB9, 0xAC]),
             ("¥5", &[0xA3, 0xA4, b'5']),
@@ -120,6 +144,9 @@ mod tests {
             ("𠮷", &[0xA1, 0xF5]),
             ("a\u{1b}@\u{10}\u{4}\u{1d}V\u{7f}\u{85}b", b"a@Vb"),
             ("❤\u{fe0f}\t.", &[0xA1, 0xF5, b' ', b'.']),
+            ("•\u{2003}−〜", &[0xA1, 0xA4, b' ', b'-', 0xA1, 0xAB]),
+            ("👩\u{200d}👧", &[0xA1, 0xF5, 0xA1, 0xF5]),
+            ("👍🏽1\u{fe0f}\u{20e3}\u{ffff}", &[0xA1, 0xF5, b'1']),
         ];
         for (text, expected) in table {
             assert_eq!(gb(text), expected, "{text:?}");
@@ -132,6 +159,7 @@ mod tests {
         for character in '\0'..=char::MAX {
             let bytes = gb(&character.to_string());
             assert!(bytes.iter().all(|&byte| byte >= 0x20 && byte != 0x7F), "U+{:04X}", character as u32);
+            assert!(!clean(&character.to_string()).contains(char::is_control), "U+{:04X}", character as u32);
         }
     }
 }

@@ -76,6 +76,7 @@ pub(super) fn ticket_report() -> TicketReport {
         attempt: 2,
         repeat: 1,
         printer: PrinterName::new("kitchen"),
+        meant_for: Some(PrinterName::new("bar")),
         outcome: Outcome::Printed(Evidence::Status),
         began_at: NOW,
         ended_at: UnixMs(NOW.0 + 850),

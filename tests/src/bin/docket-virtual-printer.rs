@@ -7,7 +7,7 @@
 
 use anyhow::Context;
 use clap::Parser;
-use docket_tests::virtual_printer::options::BUFFER_BYTES_DEFAULT;
+use docket_tests::virtual_printer::quirks::{PROFILES, Profile};
 use docket_tests::virtual_printer::{
     Font, FontError, PaperWidth, Plug, PrinterOptions, Receipt, VirtualPrinter, control,
 };
@@ -56,9 +56,12 @@ struct Arguments {
     /// Paper feed in mm/s; 0 prints in no time. Real printers do 90 to 300.
     #[arg(long, default_value_t = 0)]
     speed_mm_s: u32,
-    /// The receive buffer.
-    #[arg(long, default_value_t = BUFFER_BYTES_DEFAULT)]
-    buffer_bytes: usize,
+    /// What it can do: from "everything", by way of cheap clones, to "answers-nothing".
+    #[arg(long, default_value = "everything", value_parser = profile)]
+    profile: &'static Profile,
+    /// The receive buffer; without it, the profile's.
+    #[arg(long)]
+    buffer_bytes: Option<usize>,
     /// Write each receipt as NNNN.txt and NNNN.png into this folder.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -70,6 +73,11 @@ struct Arguments {
 fn width(text: &str) -> Result<u32, String> {
     let mm = text.parse().ok().filter(|&mm| PaperWidth::from_mm(mm).is_some());
     mm.ok_or_else(|| "rolls are 58 or 80 mm wide".to_owned())
+}
+
+fn profile(name: &str) -> Result<&'static Profile, String> {
+    let names = || PROFILES.iter().map(|profile| profile.name).collect::<Vec<_>>().join(", ");
+    Profile::by_name(name).ok_or_else(|| format!("take one of: {}", names()))
 }
 
 #[tokio::main]
@@ -90,8 +98,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         listen: arguments.listen,
         paper: PaperWidth::from_mm(arguments.width_mm).unwrap_or_default(),
         speed_mm_per_s: arguments.speed_mm_s,
-        buffer_bytes: arguments.buffer_bytes,
-        ..PrinterOptions::default()
+        buffer_bytes: arguments.buffer_bytes.unwrap_or(arguments.profile.buffer_bytes),
+        ..arguments.profile.options()
     };
     let printer = Arc::new(plug_in(&arguments, options)?);
     let control = match arguments.control {

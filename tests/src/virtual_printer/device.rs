@@ -8,9 +8,11 @@
 //! partly printed receipt, and clears the errors that only switching off clears. A new connection finds modes
 //! and paper as they are, but a command that the former connection left unfinished is dropped.
 
+use super::command::GS;
 use super::fault::Fault;
 use super::interpreter::{Interpreter, Op, Query};
 use super::options::{BUFFER_BYTES_MAX, BUFFER_BYTES_MIN, DOTS_PER_MM, PaperWidth, PrinterOptions};
+use super::quirks::{ProcessId, Quirks, SensorQuery, StatusAnswers};
 use super::realtime::{Request, Scanner};
 use super::receipt::Receipt;
 use super::sheet::{Sheet, Stack};
@@ -23,6 +25,13 @@ use std::time::{Duration, Instant};
 const CUT_TIME: Duration = Duration::from_millis(250);
 /// Answers that wait to be read by the client; more are lost.
 const REPLIES_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of `DLE EOT n`.
+const STATUS_REQUEST_BYTES: usize = 3;
+
+fn interpreter(paper: PaperWidth, quirks: Quirks) -> Interpreter {
+    Interpreter::new(paper.dots(), quirks.process_id == ProcessId::Printed)
+}
 
 /// Bytes that came together.
 #[derive(Debug)]
@@ -39,6 +48,7 @@ pub(super) struct Device {
     paper: PaperWidth,
     speed_mm_per_s: u32,
     buffer_bytes: usize,
+    quirks: Quirks,
 
     buffer: VecDeque<u8>,
     arrivals: VecDeque<Arrival>,
@@ -65,6 +75,10 @@ pub(super) struct Device {
     jam_at_next_cut: bool,
     drop_after: Option<u64>,
     busy_until: Option<Instant>,
+    /// The power goes after so many more lines, for so long.
+    power_fails: Option<(u32, Duration)>,
+    /// When the power is back.
+    back_at: Option<Instant>,
     /// Since when nothing stops it.
     ready_since: Option<Instant>,
 
@@ -72,6 +86,14 @@ pub(super) struct Device {
     connections: u64,
     automatic_status: u8,
     replies: Vec<u8>,
+    /// A byte of an answer that comes only with the next one.
+    held_back: Option<u8>,
+    /// Real-time queries that are answered when it is idle.
+    asked_status: Vec<u8>,
+    /// Bytes of real-time queries in the buffer.
+    status_bytes_waiting: usize,
+    /// The last two bytes received, to find `GS r` in them and the next.
+    received_last: [u8; 2],
 
     sheet: Sheet,
     stack: Stack,
@@ -90,12 +112,13 @@ impl Device {
             paper: options.paper,
             speed_mm_per_s: options.speed_mm_per_s,
             buffer_bytes: options.buffer_bytes.clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
+            quirks: options.quirks,
             buffer: VecDeque::new(),
             arrivals: VecDeque::new(),
             received: 0,
             taken: 0,
             scanner: Scanner::default(),
-            interpreter: Interpreter::new(options.paper.dots()),
+            interpreter: interpreter(options.paper, options.quirks),
             reading_connection: 0,
             reading_at: None,
             held: None,
@@ -110,11 +133,17 @@ impl Device {
             jam_at_next_cut: false,
             drop_after: None,
             busy_until: None,
+            power_fails: None,
+            back_at: None,
             ready_since: None,
             connected: false,
             connections: 0,
             automatic_status: 0,
             replies: Vec::new(),
+            held_back: None,
+            asked_status: Vec::new(),
+            status_bytes_waiting: 0,
+            received_last: [0; 2],
             sheet: Sheet::default(),
             stack: Stack::new(options.receipts_kept),
             lines_printed: 0,
@@ -131,13 +160,13 @@ impl Device {
         self.connected = true;
         self.connections += 1;
         self.scanner = Scanner::default();
-        self.replies.clear();
+        self.forget_replies();
     }
 
     /// The client is gone; what it sent is printed, what it asked is answered to nobody.
     pub fn disconnect(&mut self) {
         self.connected = false;
-        self.replies.clear();
+        self.forget_replies();
     }
 
     /// Whether there is a client.
@@ -215,6 +244,9 @@ impl Device {
         let mut rest = bytes;
         while let Some((length, request)) = self.scanner.next(rest) {
             let (before, after) = rest.split_at(length);
+            if let Request::Status(_) = request {
+                self.status_bytes_waiting += STATUS_REQUEST_BYTES;
+            }
             self.append(before, now);
             // With unlimited speed what came before is printed before; so the order of answers does not
             // depend on how the network cut the bytes into reads.
@@ -228,6 +260,24 @@ impl Device {
 
     /// Does everything that is due.
     pub fn advance(&mut self, now: Instant) {
+        if self.back_at.is_some_and(|at| at <= now) {
+            self.back_at = None;
+            self.powered = true;
+            self.ready_since = Some(now);
+        }
+        self.work(now);
+        let is_idle = self.busy_until.is_none_or(|until| until <= now)
+            && self.buffer.len() <= self.status_bytes_waiting
+            && !self.interpreter.has_ops()
+            && self.held.is_none();
+        if is_idle {
+            for n in std::mem::take(&mut self.asked_status) {
+                self.tell_status(n);
+            }
+        }
+    }
+
+    fn work(&mut self, now: Instant) {
         while self.works() && self.busy_until.is_none_or(|until| until <= now) {
             let Some(op) = self.next_op() else { return };
             // The next line begins where the last ended, however late the timer was; but not before its bytes
@@ -239,8 +289,12 @@ impl Device {
 
     /// When [`Device::advance`] has something to do again, if nothing else happens.
     pub fn timeout(&self) -> Option<Instant> {
-        let waits = self.held.is_some() || !self.buffer.is_empty() || self.interpreter.has_ops();
-        self.busy_until.filter(|_| waits && self.works())
+        let waits = self.held.is_some()
+            || !self.buffer.is_empty()
+            || self.interpreter.has_ops()
+            || !self.asked_status.is_empty();
+        let next = self.busy_until.filter(|_| waits && self.works());
+        next.into_iter().chain(self.back_at).min()
     }
 
     /// Changes what is wrong.
@@ -275,7 +329,14 @@ impl Device {
             Fault::Refuse(on) => self.refusing = on,
             Fault::Unplugged(on) => self.plugged = !on,
             Fault::Power(false) => self.switch_off(now),
-            Fault::Power(true) => self.powered = true,
+            Fault::Power(true) => {
+                self.powered = true;
+                self.back_at = None;
+            }
+            Fault::PowerCut { after_lines: 0, off_ms } => self.cut_power(off_ms, now),
+            Fault::PowerCut { after_lines, off_ms } => {
+                self.power_fails = Some((after_lines, Duration::from_millis(u64::from(off_ms))));
+            }
             Fault::Silent(on) => self.silent = on,
             Fault::Hang(on) => self.hanging = on,
             Fault::Garbage(on) => self.garbage = on.then(|| Chance::new(self.received)),
@@ -350,6 +411,15 @@ impl Device {
         if bytes.is_empty() {
             return;
         }
+        if self.quirks.sensor_query == SensorQuery::AtOnce {
+            for &byte in bytes {
+                if matches!((self.received_last, byte), ([GS, b'r'], 1 | 49)) {
+                    self.reply(&[self.conditions.paper_sensor()]);
+                    self.fences_answered += u64::from(!self.silent);
+                }
+                self.received_last = [self.received_last[1], byte];
+            }
+        }
         self.received += bytes.len() as u64;
         self.buffer.extend(bytes);
         self.arrivals.push_back(Arrival { connection: self.connections, end: self.received, at: now });
@@ -359,8 +429,10 @@ impl Device {
         match request {
             Request::Status(n) => {
                 self.status_requests += 1;
-                if let Some(byte) = self.conditions.real_time(n) {
-                    self.reply(&[byte]);
+                match self.quirks.status {
+                    StatusAnswers::Always => self.tell_status(n),
+                    StatusAnswers::WhenIdle => self.asked_status.push(n),
+                    StatusAnswers::Never => {}
                 }
             }
             // Ignored where there is no error that a person could have mended.
@@ -375,6 +447,12 @@ impl Device {
                 self.drawer_kicks += 1;
                 self.sheet.kick(kick);
             }
+        }
+    }
+
+    fn tell_status(&mut self, n: u8) {
+        if let Some(byte) = self.conditions.real_time(n) {
+            self.reply(&[byte]);
         }
     }
 
@@ -419,6 +497,7 @@ impl Device {
                     self.end_sheet(false, start);
                 }
                 self.use_paper(lines);
+                self.use_power(lines, self.busy_until.unwrap_or(start));
             }
             Op::Cut if self.jam_at_next_cut => {
                 self.jam_at_next_cut = false;
@@ -437,6 +516,7 @@ impl Device {
             }
             Op::Buzz(times) => self.sheet.buzz(times),
             Op::Ask(query) => self.answer(query),
+            Op::AutomaticStatus(_) if !self.quirks.automatic_status => {}
             Op::AutomaticStatus(mask) => {
                 self.automatic_status = mask;
                 if mask != 0 {
@@ -447,8 +527,14 @@ impl Device {
             Op::Reset => {
                 self.automatic_status = 0;
                 self.resets += 1;
+                if self.quirks.init_clears_buffer {
+                    self.empty_buffer();
+                }
             }
-            Op::RealTime(length) => self.sheet.forget_raw(length),
+            Op::RealTime(length) => {
+                self.status_bytes_waiting = self.status_bytes_waiting.saturating_sub(length);
+                self.sheet.forget_raw(length);
+            }
             Op::Flag(flag) => {
                 self.flags += 1;
                 self.sheet.flag(flag);
@@ -457,6 +543,14 @@ impl Device {
     }
 
     fn answer(&mut self, query: Query) {
+        let is_known = match query {
+            Query::Paper | Query::Drawer => self.quirks.sensor_query == SensorQuery::InOrder,
+            Query::ProcessId(_) => self.quirks.process_id == ProcessId::Answered,
+            Query::Identity(_) => self.quirks.status != StatusAnswers::Never,
+        };
+        if !is_known {
+            return;
+        }
         match query {
             Query::Paper => self.reply_in_order(&[self.conditions.paper_sensor()]),
             // The drawer is closed.
@@ -490,11 +584,22 @@ impl Device {
     fn reply(&mut self, bytes: &[u8]) {
         let deaf = self.silent || self.hanging || !self.powered || !self.connected;
         if !deaf && self.replies.len() + bytes.len() <= REPLIES_BYTES_MAX {
-            match &mut self.garbage {
-                Some(chance) => self.replies.extend(bytes.iter().map(|_| chance.bits().to_le_bytes()[0])),
-                None => self.replies.extend_from_slice(bytes),
+            let from = self.replies.len();
+            self.replies.extend(self.held_back.take());
+            self.replies.extend_from_slice(bytes);
+            if let Some(chance) = &mut self.garbage {
+                self.replies[from..].fill_with(|| chance.bits().to_le_bytes()[0]);
+            }
+            if self.quirks.late_answers {
+                self.held_back = self.replies.pop();
             }
         }
+    }
+
+    fn forget_replies(&mut self) {
+        self.replies.clear();
+        self.held_back = None;
+        self.asked_status.clear();
     }
 
     fn tell_changes(&mut self, before: Conditions) {
@@ -512,6 +617,21 @@ impl Device {
             self.conditions.paper = Paper::Out;
             self.tell_changes(before);
         }
+    }
+
+    fn use_power(&mut self, lines: u32, at: Instant) {
+        let Some((left, off)) = &mut self.power_fails else { return };
+        *left = left.saturating_sub(lines);
+        if *left == 0 {
+            let off_ms = u32::try_from(off.as_millis()).unwrap_or(u32::MAX);
+            self.power_fails = None;
+            self.cut_power(off_ms, at);
+        }
+    }
+
+    fn cut_power(&mut self, off_ms: u32, at: Instant) {
+        self.switch_off(at);
+        self.back_at = Some(at + Duration::from_millis(u64::from(off_ms)));
     }
 
     fn time_for(&self, dots: u32) -> Duration {
@@ -548,11 +668,11 @@ impl Device {
         self.end_sheet(false, now);
         self.powered = false;
         self.empty_buffer();
-        self.interpreter = Interpreter::new(self.paper.dots());
+        self.interpreter = interpreter(self.paper, self.quirks);
         self.scanner = Scanner::default();
         self.busy_until = None;
         self.automatic_status = 0;
-        self.replies.clear();
+        self.forget_replies();
         self.conditions.cutter_error = false;
         self.conditions.fatal = false;
         self.conditions.heat = false;
@@ -563,6 +683,7 @@ impl Device {
         self.buffer.clear();
         self.arrivals.clear();
         self.taken = self.received;
+        self.status_bytes_waiting = 0;
         self.held = None;
     }
 }

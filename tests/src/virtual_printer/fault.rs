@@ -39,6 +39,14 @@ pub enum Fault {
     Unplugged(bool),
     /// `false` switches it off: the buffer is lost, a receipt that is partly printed ends uncut.
     Power(bool),
+    /// The power goes when so many more lines are printed (0 is at once), and is back after a while: the buffer is lost, the
+    /// receipt ends uncut, the connection is dropped.
+    PowerCut {
+        /// Until then.
+        after_lines: u32,
+        /// For so long.
+        off_ms: u32,
+    },
     /// Takes bytes and prints, but answers nothing.
     Silent(bool),
     /// Takes nothing, prints nothing, answers nothing.
@@ -58,7 +66,7 @@ offline | online
 drop after BYTES | drop      (drop: at once)
 refuse on | off
 unplug | plug
-power off | on
+power off | on | off for MS | off after LINES for MS
 silent on | off
 hang on | off
 garbage on | off
@@ -111,6 +119,10 @@ impl FromStr for Fault {
             ["refuse", state] => Fault::Refuse(switch(state)?),
             ["unplug"] => Fault::Unplugged(true),
             ["plug"] => Fault::Unplugged(false),
+            ["power", "off", "for", ms] => Fault::PowerCut { after_lines: 0, off_ms: number(ms)? },
+            ["power", "off", "after", lines, "for", ms] => {
+                Fault::PowerCut { after_lines: number(lines)?, off_ms: number(ms)? }
+            }
             ["power", state] => Fault::Power(switch(state)?),
             ["silent", state] => Fault::Silent(switch(state)?),
             ["hang", state] => Fault::Hang(switch(state)?),
@@ -165,6 +177,8 @@ mod tests {
             ("drop after 100", Fault::DropAfterBytes(100)),
             ("refuse on", Fault::Refuse(true)),
             ("power off", Fault::Power(false)),
+            ("power off for 500", Fault::PowerCut { after_lines: 0, off_ms: 500 }),
+            ("power off after 3 for 500", Fault::PowerCut { after_lines: 3, off_ms: 500 }),
             ("silent on", Fault::Silent(true)),
             ("hang off", Fault::Hang(false)),
         ] {

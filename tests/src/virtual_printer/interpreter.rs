@@ -81,11 +81,13 @@ pub(super) struct Interpreter {
     qr: QrSetup,
     barcode: BarcodeLook,
     ops: VecDeque<Op>,
+    /// `GS ( H` is not known, and comes out as text.
+    prints_process_id: bool,
 }
 
 impl Interpreter {
-    /// A printer that was just switched on, with so many dots across.
-    pub fn new(paper_dots: u16) -> Interpreter {
+    /// A printer that was just switched on, with so many dots across; `prints_process_id`: it does not know `GS ( H`.
+    pub fn new(paper_dots: u16, prints_process_id: bool) -> Interpreter {
         Interpreter {
             reading: Reading::Ground,
             pending: Vec::new(),
@@ -95,6 +97,7 @@ impl Interpreter {
             qr: QrSetup::default(),
             barcode: BarcodeLook::default(),
             ops: VecDeque::new(),
+            prints_process_id,
         }
     }
 
@@ -180,7 +183,9 @@ impl Interpreter {
                     self.line.move_to(tab);
                 }
             }
-            0..b' ' => self.flag(FlagKind::Unknown, &[byte]),
+            // Ignored without a word, as on every device.
+            0 => {}
+            1..b' ' => self.flag(FlagKind::Unknown, &[byte]),
             0x81..=0xFE if self.modes.chinese => {
                 self.pending.clear();
                 self.pending.push(byte);
@@ -377,6 +382,10 @@ impl Interpreter {
             [b'r', 1 | 49] => self.ops.push_back(Op::Ask(Query::Paper)),
             [b'r', 2 | 50] => self.ops.push_back(Op::Ask(Query::Drawer)),
             [b'I', n] => self.ops.push_back(Op::Ask(Query::Identity(n))),
+            [b'(', b'H', ref rest @ ..] if self.prints_process_id => {
+                let text = [b"(H", rest].concat();
+                text.into_iter().filter(|&byte| byte >= b' ').for_each(|byte| self.ground(byte));
+            }
             [b'(', b'H', 6, 0, 0x30, 0x30, ref id @ ..] => match *id {
                 [a @ 0x20..=0x7E, b @ 0x20..=0x7E, c @ 0x20..=0x7E, d @ 0x20..=0x7E] => {
                     self.ops.push_back(Op::Ask(Query::ProcessId([a, b, c, d])));

@@ -5,7 +5,8 @@
 //! connection at a time, an automatic status that `ESC @` switches off. Whatever a driver sends that a
 //! printer would not understand is flagged on the receipt.
 //!
-//! * [`options`]: what kind of printer it is. [`fault`]: what can be made to go wrong, also by command line.
+//! * [`options`]: what kind of printer it is, [`quirks`]: in what it differs from its maker's reference. [`fault`]: what
+//!   can be made to go wrong, also by command line.
 //! * `command`, `interpreter` (with `modes`, `line`, `symbol`): ESC/POS, bytes in, things to do out.
 //! * `device` (with `realtime`, `status`, `sheet`): buffer, speed, sensors, faults, fences; given the time.
 //! * [`receipt`] (with `paper`): what was printed. [`font`], [`render`]: as an image.
@@ -25,6 +26,7 @@ mod line;
 mod modes;
 pub mod options;
 mod paper;
+pub mod quirks;
 mod realtime;
 pub mod receipt;
 pub mod render;
@@ -44,6 +46,7 @@ mod wire;
 pub use fault::{CommandError, Fault};
 pub use font::{Font, FontError};
 pub use options::{PaperWidth, PrinterOptions};
+pub use quirks::{PROFILES, Profile, Quirks};
 pub use receipt::{Flag, FlagKind, Kick, Line, Receipt};
 #[cfg(target_os = "linux")]
 pub use serial::{Handshake, SerialOptions};

@@ -1,5 +1,6 @@
 //! What kind of printer it is.
 
+use super::quirks::Quirks;
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// Dots in a millimetre at 203 dpi, the resolution of nearly every receipt printer.
@@ -65,6 +66,8 @@ pub struct PrinterOptions {
     pub buffer_bytes: usize,
     /// Finished receipts that stay readable; the oldest go first, the count goes on.
     pub receipts_kept: usize,
+    /// In what it differs from its maker's reference.
+    pub quirks: Quirks,
 }
 
 impl Default for PrinterOptions {
@@ -75,6 +78,7 @@ impl Default for PrinterOptions {
             speed_mm_per_s: 0,
             buffer_bytes: BUFFER_BYTES_DEFAULT,
             receipts_kept: RECEIPTS_KEPT_DEFAULT,
+            quirks: Quirks::default(),
         }
     }
 }

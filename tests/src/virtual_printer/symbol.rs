@@ -117,29 +117,33 @@ pub(super) fn barcode(command: &[u8], look: BarcodeLook) -> Option<Content> {
     if digits && !data.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let data = if kind == 73 { code128(data)? } else { data.to_vec() };
+    let (data, symbols) = if kind == 73 { code128(data)? } else { (data.to_vec(), data.len()) };
     let modules = match system {
         "UPC-A" | "EAN13" => 95,
         "UPC-E" => 51,
         "EAN8" => 67,
         "ITF" => data.len() * 9 + 9,
         "CODE39" | "CODABAR" => (data.len() + 2) * 16,
-        _ => (data.len() + 3) * 11 + 2,
+        // Start, check and stop are three more, and the stop has two modules more than others.
+        _ => (symbols + 3) * 11 + 2,
     };
     let width = u16::try_from(modules * usize::from(look.module_dots)).unwrap_or(u16::MAX);
     Some(Content::Barcode { system, data, width, height: u16::from(look.height) })
 }
 
 /// CODE128's data with the code set selections (`{A`, `{B`, `{C`) resolved: in set C a byte is two digits,
-/// `{{` is a brace, `{1` to `{4` and `{S` are functions without a character.
-fn code128(data: &[u8]) -> Option<Vec<u8>> {
+/// `{{` is a brace, `{1` to `{4` and `{S` are functions without a character. Also how many symbols it takes after the
+/// start, changes between sets included.
+fn code128(data: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut text = Vec::with_capacity(data.len());
+    let mut symbols = 0;
     let mut pairs = false;
     let mut bytes = data.iter();
     if data.first() != Some(&b'{') {
         return None;
     }
     while let Some(&byte) = bytes.next() {
+        symbols += 1;
         if byte == b'{' {
             match bytes.next()? {
                 b'A' | b'B' => pairs = false,
@@ -154,7 +158,8 @@ fn code128(data: &[u8]) -> Option<Vec<u8>> {
             text.push(byte);
         }
     }
-    Some(text)
+    // The first selection is the start itself.
+    Some((text, symbols - 1))
 }
 
 #[cfg(test)]
@@ -187,6 +192,24 @@ mod tests {
         for (command, expected) in table {
             let found = data_of(command);
             assert_eq!(found.as_ref().map(|(system, data)| (*system, data.as_str())), *expected);
+        }
+    }
+
+    #[test]
+    fn digits_in_pairs_are_narrower() {
+        // Start, symbols, check and stop: 11 modules each, and two more for the stop.
+        for (command, symbols) in [
+            (b"\x1dk\x49\x06{BNo.9".as_slice(), 7),
+            (b"\x1dk\x49\x05{C\x0c\x22\x05", 6),
+            (b"\x1dk\x49\x08{BA{C\x0c\x22", 7),
+            (b"\x1dk\x49\x06{B{{a1", 6),
+        ] {
+            match barcode(command, BarcodeLook { height: 50, module_dots: 2 }) {
+                Some(Content::Barcode { width, .. }) => {
+                    assert_eq!(width, (symbols * 11 + 2) * 2, "{command:02x?}")
+                }
+                other => panic!("{other:?}"),
+            }
         }
     }
 

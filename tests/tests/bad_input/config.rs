@@ -143,6 +143,14 @@ async fn the_agent_refuses_a_configuration_with_its_reason() -> anyhow::Result<(
             ("[[printer]]\n", second, "config-value", &["printer front", "taken"]),
             ("[[printer]]\n", undecided, "config-value", &["default = true"]),
             ("[[printer]]\n", shared, "config-value", &["station front"]),
+            ("stations", "backup = \"front\"\nstations", "config-value", &["printer front", "own backup"]),
+            ("stations", "backup = \"bar\"\nstations", "config-value", &["printer front", "backup bar"]),
+            (
+                "data = \"data\"\n",
+                "data = \"data\"\n[printing]\nbackup_after_s = -1\n",
+                "config-syntax",
+                &["line 3"],
+            ),
         ],
     )
     .await?;

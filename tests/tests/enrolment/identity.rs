@@ -134,6 +134,7 @@ async fn an_agent_speaks_for_its_own_store_only() -> anyhow::Result<()> {
         attempt: 1,
         repeat: 0,
         printer: PrinterName::new("front"),
+        meant_for: None,
         outcome: Outcome::Printed(Evidence::Fence),
         began_at: UnixMs(1),
         ended_at: UnixMs(2),

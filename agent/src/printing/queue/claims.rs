@@ -1,12 +1,14 @@
 //! A printer's claims on the spool: what it holds, what is in flight, and what becomes of both.
 
 use crate::clock;
-use crate::printing::Paper;
 use crate::printing::job::{Lost, Machine};
 use crate::printing::journal::{Journal, JournalError, Record};
-use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, Profile, SpoolError};
-use docket_paper::{escpos, layout};
-use docket_protocol::ids::PrinterName;
+use crate::printing::profile::Profile;
+use crate::printing::{Paper, slip};
+use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, SpoolError};
+use docket_paper::escpos::{self, Dialect};
+use docket_paper::font::Fonts;
+use docket_protocol::ids::{PrinterName, TicketId};
 use docket_protocol::outcome::Evidence;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -24,9 +26,11 @@ struct Prepared {
     content: Vec<u8>,
 }
 
-/// The ticket in flight.
+/// The ticket in flight, or one of an earlier life that the printer is asked about.
 struct Current {
-    claim: Claim,
+    ticket: TicketId,
+    attempt: u16,
+    repeat: u16,
     record: Record,
     began: Instant,
     on_paper: bool,
@@ -36,6 +40,8 @@ struct Current {
 pub(super) struct Claims {
     printer: PrinterName,
     paper: Paper,
+    /// What the unit is taken to understand.
+    dialect: Dialect,
     port: ClaimPort,
     journal: Journal,
     queue: VecDeque<Prepared>,
@@ -52,6 +58,7 @@ impl Claims {
         Self {
             printer,
             paper,
+            dialect: Dialect::default(),
             port,
             journal,
             queue: VecDeque::new(),
@@ -62,14 +69,31 @@ impl Claims {
         }
     }
 
-    /// What is known of a unit.
-    pub(super) async fn profile(&self, unit: &str) -> Result<Profile, SpoolError> {
+    /// What a unit has shown, in words.
+    pub(super) async fn facts(&self, unit: &str) -> Result<String, SpoolError> {
         self.port.profile(unit).await
     }
 
     /// Remembers what a unit has shown.
-    pub(super) async fn learn(&self, unit: &str, profile: Profile) -> Result<(), SpoolError> {
-        self.port.learn(unit, profile).await
+    pub(super) async fn learn(&mut self, unit: &str, profile: Profile) -> Result<(), SpoolError> {
+        self.dialect = profile.dialect();
+        self.port.learn(unit, profile.to_words()).await
+    }
+
+    /// The ticket in whose middle an earlier life ended: it is in flight until its printer was asked about it.
+    pub(super) async fn find_left_open(&mut self) -> Result<(), SpoolError> {
+        let Some(record) = self.journal.left_open() else { return Ok(()) };
+        let Record { ticket, attempt, .. } = record;
+        if let Some(repeat) = self.port.in_question(ticket, attempt).await? {
+            let began = Instant::now();
+            self.current = Some(Current { ticket, attempt, repeat, record, began, on_paper: false });
+        }
+        Ok(())
+    }
+
+    /// The serial of the ticket that the printer is to be asked about, on a fresh connection.
+    pub(super) fn in_question(&self) -> Option<u64> {
+        self.current.as_ref().map(|current| current.record.serial)
     }
 
     /// Whether no ticket is in flight.
@@ -94,9 +118,17 @@ impl Claims {
 
     /// A claim comes: its bytes are made while another ticket is in flight.
     pub(super) fn take(&mut self, claim: Claim) {
-        let lines = layout::lay_out(&claim.ticket.document, self.paper, claim.repeat);
-        let content = escpos::encode(&lines);
-        self.queue.push_back(Prepared { claim, content });
+        let lines = slip::lines(&claim, self.paper);
+        // No font is opened before a character needs one, and none is kept.
+        let encoded = escpos::encode(&lines, self.paper, &self.dialect, &mut Fonts::installed());
+        if !encoded.missing.is_empty() {
+            // How many, not which: they may be part of a name.
+            tracing::warn!(
+                code = "glyphs-missing", printer = %self.printer, ticket = %claim.ticket.id,
+                characters = encoded.missing.len(), "printed as boxes: neither printer nor fonts have them"
+            );
+        }
+        self.queue.push_back(Prepared { claim, content: encoded.bytes });
     }
 
     /// A claim comes that cannot be printed now.
@@ -109,6 +141,7 @@ impl Claims {
         &mut self,
         machine: &mut Machine,
         goes_on: bool,
+        is_paused: bool,
     ) -> Result<(), SpoolError> {
         let want = if goes_on && machine.accepts() { claims_ahead(self.pace) } else { 0 };
         if want != self.want {
@@ -118,7 +151,8 @@ impl Claims {
         while let Some(claim) = self.port.try_next() {
             self.take(claim);
         }
-        if want == 0 && !self.queue.is_empty() {
+        // The spool gives a paused printer no more tickets; this is about those that it has given.
+        if (want == 0 || is_paused) && !self.queue.is_empty() {
             machine.stand_down();
             self.give_back_queue().await?;
         }
@@ -140,7 +174,9 @@ impl Claims {
             Ok(record) => {
                 self.retry_at = None;
                 machine.begin(&next.content, record.serial, now);
-                self.current = Some(Current { claim: next.claim, record, began: now, on_paper: false });
+                let Claim { ticket, attempt, repeat, .. } = next.claim;
+                self.current =
+                    Some(Current { ticket: ticket.id, attempt, repeat, record, began: now, on_paper: false });
             }
             Err(error) => {
                 if self.retry_at.is_none() {
@@ -169,12 +205,14 @@ impl Claims {
         if let Ending::Printed(evidence) = ending {
             self.note_on_paper(evidence);
         }
-        let Some(Current { claim, record, began, .. }) = self.current.take() else { return Ok(()) };
+        let Some(Current { ticket, attempt, repeat, record, began, .. }) = self.current.take() else {
+            return Ok(());
+        };
         self.port
             .finish(Finish {
-                ticket: claim.ticket.id,
-                attempt: claim.attempt,
-                repeat: claim.repeat,
+                ticket,
+                attempt,
+                repeat,
                 ending,
                 began_at: record.began_at,
                 ended_at: clock::now(),
@@ -188,8 +226,8 @@ impl Claims {
             }
             Ending::Unknown(doubt) => {
                 tracing::warn!(
-                    code = "ticket-unknown", printer = %self.printer, ticket = %claim.ticket.id,
-                    attempt = claim.attempt, doubt = doubt.as_str(), "a ticket may have come out"
+                    code = "ticket-unknown", printer = %self.printer, %ticket, attempt,
+                    doubt = doubt.as_str(), "a ticket may have come out"
                 );
                 // It is printed again before what comes after it.
                 self.give_back_queue().await?;
@@ -210,11 +248,11 @@ impl Claims {
             Lost::Ended(Ending::Unknown(_)) if is_stopping => {}
             Lost::Ended(ending) => self.end(ending).await?,
             Lost::NotBegun => {
-                if let Some(Current { claim, record, .. }) = self.current.take() {
+                if let Some(Current { ticket, record, .. }) = self.current.take() {
                     if let Err(error) = self.journal.withdrawn(&record) {
                         self.log_journal(&error, "a crash now would make a ticket unknown");
                     }
-                    self.refuse(claim).await?;
+                    self.port.hand_back(vec![ticket]).await?;
                 }
             }
         }

@@ -18,10 +18,12 @@ pub use shown::unknown_health;
 use super::PrinterConfig;
 use super::job::{Event, Machine};
 use super::journal::Journal;
-use super::transport::{Happened, Port};
+use super::profile::Profile;
+use super::transport::{Happened, Port, UsbIdentity};
 use crate::clock;
-use crate::spool::{Spool, SpoolError};
+use crate::spool::{Ending, Spool, SpoolError};
 use claims::Claims;
+use docket_protocol::outcome::Doubt;
 use docket_protocol::printer::{Condition, PrinterHealth};
 use shown::Shown;
 use std::io;
@@ -53,7 +55,7 @@ pub async fn run_printer(
     };
     let name = config.name.clone();
     let task = Task {
-        owed: journal.was_left_open(),
+        owed: journal.left_open().is_some(),
         claims: Claims::new(name.clone(), config.paper, port, journal),
         shown: Shown::new(name.clone(), health, spool.counts()),
         config,
@@ -84,6 +86,7 @@ struct Task {
 impl Task {
     async fn run(mut self) -> Result<(), SpoolError> {
         let mut pause_ms = RECONNECT_MS_MIN;
+        self.claims.find_left_open().await?;
         while !self.is_stopping() {
             let Some(opened) = self.open().await else { return Ok(()) };
             let (printer, address) = (&self.config.name, &self.config.address);
@@ -93,10 +96,13 @@ impl Task {
                     let unit = port.unit().map_or_else(|| format!("{printer}@{address}"), str::to_owned);
                     let now = Instant::now();
                     let mut machine = if port.reads_back() {
-                        Machine::new(self.claims.profile(&unit).await?, self.owed, now)
+                        Machine::new(self.profile(&unit).await?, self.owed, now)
                     } else {
                         Machine::write_only(now)
                     };
+                    if let Some(serial) = self.claims.in_question() {
+                        machine.ask_about(serial, Doubt::AgentEnded);
+                    }
                     let left = self.serve(&mut port, &mut machine, &unit).await?;
                     self.leave(port, &mut machine, &unit).await?;
                     let printer = &self.config.name;
@@ -118,6 +124,8 @@ impl Task {
                     if !self.shown.shows(Condition::Unreachable) {
                         tracing::warn!(%printer, %address, %error, "printer cannot be reached");
                     }
+                    // It cannot be asked: a ticket of an earlier life waits no longer for its word.
+                    self.claims.end(Ending::Unknown(Doubt::AgentEnded)).await?;
                 }
             }
             self.shown.unreachable();
@@ -125,6 +133,15 @@ impl Task {
             pause_ms = (pause_ms * 2).min(RECONNECT_MS_MAX);
         }
         Ok(())
+    }
+
+    /// What is known of a unit before it is asked.
+    async fn profile(&mut self, unit: &str) -> Result<Profile, SpoolError> {
+        let usb = UsbIdentity::ids_of_unit(unit).or_else(|| self.config.address.usb_ids());
+        let profile = self.config.profile.profile(usb, &self.claims.facts(unit).await?);
+        // So that it is known which unit stands where.
+        self.claims.learn(unit, profile).await?;
+        Ok(profile)
     }
 
     /// `None` when the agent stops.
@@ -164,17 +181,14 @@ impl Task {
             {
                 return Ok(Left::Stopping);
             }
-            self.claims.look_after(machine, stop_at.is_none()).await?;
+            let is_paused = self.shown.is_paused();
+            self.claims.look_after(machine, stop_at.is_none(), is_paused).await?;
             self.claims.begin_next(machine);
             let heard_at = machine.take_heard().then(clock::now);
-            // A unit that usually answers and has not yet on this connection is not known to be any better than before.
-            let is_known = machine.has_been_heard() || !machine.profile().answered;
-            let conditions = Some(machine.conditions())
-                .filter(|conditions| is_known || conditions.iter().next().is_some());
-            self.shown.publish(conditions, heard_at);
+            self.shown.publish(Some(machine.conditions()), heard_at);
 
             let mut due = machine.timeout();
-            for at in [stop_at, self.claims.retry_at(), self.shown.tell_waiting_at()].into_iter().flatten() {
+            for at in [stop_at, self.claims.retry_at(), self.shown.tell_at()].into_iter().flatten() {
                 due = due.min(at);
             }
             if timer.deadline() != due.into() {

@@ -1,10 +1,11 @@
 //! What a printer's task lets others see of it.
 
 use crate::clock;
+use crate::printing::flapping::Flapping;
 use crate::printing::health::{self, Conditions};
 use crate::spool::{Counts, SpoolError};
 use docket_protocol::ids::{PrinterName, UnixMs};
-use docket_protocol::printer::{Condition, PrinterHealth};
+use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -13,7 +14,8 @@ const WAITING_EVERY_MS: u64 = 1_000;
 
 /// A health before anything is known: tell it so until the task has its first word.
 pub fn unknown_health(printer: &PrinterName) -> PrinterHealth {
-    PrinterHealth { printer: printer.clone(), conditions: Vec::new(), heard_at: None, waiting: 0 }
+    let conditions = vec![Since { condition: Condition::Unknown, since: clock::now() }];
+    PrinterHealth { printer: printer.clone(), conditions, heard_at: None, waiting: 0 }
 }
 
 /// The health of one printer, as watchers see it.
@@ -22,6 +24,7 @@ pub(super) struct Shown {
     health: watch::Sender<PrinterHealth>,
     counts: watch::Receiver<Counts>,
     waiting_told_at: Option<Instant>,
+    flapping: Flapping,
 }
 
 impl Shown {
@@ -30,7 +33,7 @@ impl Shown {
         health: watch::Sender<PrinterHealth>,
         counts: watch::Receiver<Counts>,
     ) -> Self {
-        Self { printer, health, counts, waiting_told_at: None }
+        Self { printer, health, counts, waiting_told_at: None, flapping: Flapping::default() }
     }
 
     /// The printer cannot be reached.
@@ -42,6 +45,7 @@ impl Shown {
     /// that are shown stay.
     pub(super) fn publish(&mut self, conditions: Option<Conditions>, heard_at: Option<UnixMs>) {
         let waiting = self.waiting();
+        let conditions = conditions.map(|conditions| self.flapping.observe(conditions, Instant::now()));
         let may_tell =
             self.waiting_told_at.is_none_or(|at| at.elapsed() >= Duration::from_millis(WAITING_EVERY_MS));
         let mut told_waiting = false;
@@ -64,8 +68,12 @@ impl Shown {
         }
     }
 
-    /// When a number of waiting tickets that was told too recently may be told.
-    pub(super) fn tell_waiting_at(&self) -> Option<Instant> {
+    /// When something that was told too recently, or too often, may be told.
+    pub(super) fn tell_at(&self) -> Option<Instant> {
+        self.tell_waiting_at().into_iter().chain(self.flapping.timeout()).min()
+    }
+
+    fn tell_waiting_at(&self) -> Option<Instant> {
         let told_at = self.waiting_told_at?;
         let differs = self.health.borrow().waiting != self.waiting();
         differs.then(|| told_at + Duration::from_millis(WAITING_EVERY_MS))
@@ -79,6 +87,11 @@ impl Shown {
     /// Whether watchers see this now.
     pub(super) fn shows(&self, condition: Condition) -> bool {
         self.health.borrow().conditions.iter().any(|since| since.condition == condition)
+    }
+
+    /// Whether a person has told the printer to wait.
+    pub(super) fn is_paused(&self) -> bool {
+        self.counts.borrow().paused_since(&self.printer).is_some()
     }
 
     fn waiting(&self) -> u32 {

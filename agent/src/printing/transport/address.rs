@@ -159,6 +159,35 @@ impl Address {
             Address::UsbPrint { .. } | Address::Spooler { .. } => cfg!(windows),
         }
     }
+
+    /// Vendor and product, where the address names them.
+    pub fn usb_ids(&self) -> Option<(u16, u16)> {
+        match self {
+            Address::Usb(UsbUnit::Model { vendor, product }) | Address::UsbPrint { vendor, product, .. } => {
+                Some((*vendor, *product))
+            }
+            Address::Usb(UsbUnit::Serial(_) | UsbUnit::Port(_))
+            | Address::Lan { .. }
+            | Address::Serial { .. }
+            | Address::UsbClass { .. }
+            | Address::Spooler { .. } => None,
+        }
+    }
+
+    /// Whether both lead to the same place, however it is set up there.
+    pub fn is_same_place(&self, other: &Address) -> bool {
+        match (self, other) {
+            (Address::Serial { path: own, .. }, Address::Serial { path, .. }) => own == path,
+            (
+                Address::UsbPrint { vendor: own_vendor, product: own_product, instance: own },
+                Address::UsbPrint { vendor, product, instance },
+            ) => {
+                let is_either = own.is_none() || instance.is_none() || own == instance;
+                (own_vendor, own_product) == (vendor, product) && is_either
+            }
+            (own, other) => own == other,
+        }
+    }
 }
 
 impl From<SocketAddr> for Address {
@@ -445,6 +474,20 @@ mod tests {
         refused("usb:serial= ", "usb:serial=ABC123");
         refused("usbprint:04b8:0e15#", "usbprint:04b8:0e15#ABC123");
         refused("spooler: ", "EPSON TM-T82");
+    }
+
+    #[test]
+    fn a_place_is_the_same_however_it_is_set_up() {
+        let same =
+            |one: &str, other: &str| one.parse::<Address>().unwrap().is_same_place(&other.parse().unwrap());
+        assert!(same("192.168.1.50", "192.168.1.50:9100") && !same("192.168.1.50", "192.168.1.50:9101"));
+        assert!(
+            same("serial:COM3", "serial:COM3?baud=19200&flow=none") && !same("serial:COM3", "serial:COM4")
+        );
+        assert!(
+            same("usbprint:04b8:0e15", "usbprint:04b8:0e15#A")
+                && !same("usbprint:04b8:0e15#B", "usbprint:04b8:0e15#A")
+        );
     }
 
     fn addresses() -> impl Strategy<Value = Address> {

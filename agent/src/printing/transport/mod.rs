@@ -26,18 +26,22 @@
 mod address;
 pub mod lan;
 pub mod serial;
+#[cfg(windows)]
+pub mod spooler;
 mod threaded;
 mod unit;
 #[cfg(target_os = "linux")]
 pub mod usb;
 #[cfg(target_os = "linux")]
 pub mod usb_class;
+#[cfg(windows)]
+pub mod usb_print;
 
 pub use address::{
     ADDRESS_BYTES_MAX, Address, AddressError, BAUD_DEFAULT, BAUD_RANGE, Flow, LAN_PORT, UsbUnit,
 };
 
-pub use unit::UsbIdentity;
+pub use unit::{UsbIdentity, UsbPlugged};
 
 use lan::Lan;
 use std::io;
@@ -67,14 +71,15 @@ pub enum Happened<'a> {
 #[derive(Debug)]
 pub struct Port {
     line: Line,
+    reads_back: bool,
 }
 
 #[derive(Debug)]
 enum Line {
-    Lan(Lan),
+    Lan(Box<Lan>),
     Threaded(Threaded),
     #[cfg(target_os = "linux")]
-    UsbClass(UsbClass),
+    UsbClass(Box<UsbClass>),
     #[cfg(target_os = "linux")]
     Usb(Box<Usb>),
 }
@@ -86,21 +91,28 @@ impl Port {
     /// The system's own; `Unsupported` for an address of another operating system.
     pub async fn open(address: &Address) -> io::Result<Self> {
         let line = match address {
-            Address::Lan { host, port } => Line::Lan(Lan::connect(host, *port).await?),
+            Address::Lan { host, port } => Line::Lan(Box::new(Lan::connect(host, *port).await?)),
             Address::Serial { path, baud, flow } => {
                 Line::Threaded(serial::open(path.clone(), *baud, *flow).await?)
             }
             #[cfg(target_os = "linux")]
-            Address::UsbClass { path } => Line::UsbClass(UsbClass::open(path)?),
+            Address::UsbClass { path } => Line::UsbClass(Box::new(UsbClass::open(path)?)),
             #[cfg(target_os = "linux")]
             Address::Usb(unit) => Line::Usb(Box::new(Usb::open(unit.clone()).await?)),
             #[cfg(not(target_os = "linux"))]
             Address::UsbClass { .. } | Address::Usb(_) => return Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(windows)]
+            Address::UsbPrint { vendor, product, instance } => {
+                Line::Threaded(usb_print::open(*vendor, *product, instance.clone()).await?)
+            }
+            #[cfg(windows)]
+            Address::Spooler { queue } => Line::Threaded(spooler::open(queue.clone()).await?),
+            #[cfg(not(windows))]
             Address::UsbPrint { .. } | Address::Spooler { .. } => {
                 return Err(io::ErrorKind::Unsupported.into());
             }
         };
-        Ok(Self { line })
+        Ok(Self { line, reads_back: !matches!(address, Address::Spooler { .. }) })
     }
 
     /// Waits for what happens next. `to_send` begins where what was taken ended: bytes are only ever added to it at
@@ -142,6 +154,6 @@ impl Port {
 
     /// Whether the printer's answers come back this way.
     pub fn reads_back(&self) -> bool {
-        true
+        self.reads_back
     }
 }

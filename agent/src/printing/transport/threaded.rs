@@ -71,6 +71,24 @@ impl Threaded {
         name: &str,
         open: impl FnOnce() -> io::Result<D> + Send + 'static,
     ) -> io::Result<Self> {
+        Self::start(name, PIECE_BYTES_MAX, open).await
+    }
+
+    /// The same for a device that gets all that is to be sent as one piece.
+    #[cfg(windows)]
+    pub(super) async fn open_for_whole_tickets<D: Device>(
+        name: &str,
+        bytes_max: usize,
+        open: impl FnOnce() -> io::Result<D> + Send + 'static,
+    ) -> io::Result<Self> {
+        Self::start(name, bytes_max, open).await
+    }
+
+    async fn start<D: Device>(
+        name: &str,
+        piece_bytes_max: usize,
+        open: impl FnOnce() -> io::Result<D> + Send + 'static,
+    ) -> io::Result<Self> {
         let (pieces, to_do) = sync_channel(1);
         let (tell, reports) = mpsc::channel(REPORTS_MAX);
         let (answer, answered) = oneshot::channel();
@@ -90,7 +108,7 @@ impl Threaded {
             pieces: Some(pieces),
             reports,
             stop,
-            piece_bytes_max: PIECE_BYTES_MAX,
+            piece_bytes_max,
             handed: 0,
             received: Vec::new(),
             given_up: false,
@@ -197,4 +215,101 @@ fn work(
 fn report(reports: &mpsc::Sender<Report>, moved: Moved) -> bool {
     let took = moved.written == 0 || reports.blocking_send(Report::Took(moved.written)).is_ok();
     took && (moved.read.is_empty() || reports.blocking_send(Report::Received(moved.read)).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc as blocking;
+
+    /// A device that does what it is told, one turn after the other.
+    struct Script {
+        turns: Receiver<Turn>,
+        /// Bytes that stopping finds to have left.
+        left: usize,
+    }
+
+    enum Turn {
+        Write(usize),
+        Fail,
+        /// Until somebody lets go of the other end.
+        Hang(Receiver<()>),
+    }
+
+    impl Device for Script {
+        fn turn(&mut self, piece: &[u8], moved: &mut Moved) -> io::Result<()> {
+            if piece.is_empty() {
+                return Ok(());
+            }
+            match self.turns.recv() {
+                Ok(Turn::Write(bytes)) => moved.written = bytes,
+                Ok(Turn::Hang(until)) => {
+                    let _ = until.recv();
+                    moved.written = piece.len();
+                }
+                Ok(Turn::Fail) | Err(_) => return Err(io::ErrorKind::BrokenPipe.into()),
+            }
+            Ok(())
+        }
+
+        fn stop(&mut self, moved: &mut Moved) {
+            moved.written = self.left;
+        }
+    }
+
+    async fn port(left: usize) -> (Threaded, blocking::Sender<Turn>) {
+        let (tell, turns) = blocking::channel();
+        (Threaded::open("test", move || Ok(Script { turns, left })).await.unwrap(), tell)
+    }
+
+    async fn settled(port: &mut Threaded) -> usize {
+        let mut took = 0;
+        while let Some(happened) = port.settle().await {
+            if let Happened::Took(bytes) = happened {
+                took += bytes;
+            }
+        }
+        took
+    }
+
+    #[tokio::test]
+    async fn what_was_handed_over_and_not_written_did_not_leave() {
+        let (mut port, turns) = port(0).await;
+        turns.send(Turn::Write(3)).unwrap();
+        turns.send(Turn::Fail).unwrap();
+        assert!(matches!(port.next(&[0; 10]).await, Happened::Took(3)));
+        assert!(matches!(port.next(&[0; 7]).await, Happened::Lost(Some(_))));
+        assert_eq!(settled(&mut port).await, 0);
+    }
+
+    #[tokio::test]
+    async fn what_stopping_cannot_take_back_has_left() {
+        let (mut port, turns) = port(4).await;
+        turns.send(Turn::Write(3)).unwrap();
+        assert!(matches!(port.next(&[0; 10]).await, Happened::Took(3)));
+        turns.send(Turn::Fail).unwrap();
+        assert_eq!(settled(&mut port).await, 4);
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_does_not_come_back_may_have_written_all_it_was_given() {
+        let (mut port, turns) = port(0).await;
+        let (let_go, until) = blocking::channel();
+        turns.send(Turn::Hang(until)).unwrap();
+        // Handed over by the first look, and nothing comes of it.
+        let waited = tokio::time::timeout(Duration::from_millis(1), port.next(&[0; 10])).await;
+        assert!(waited.is_err());
+        let began = Instant::now();
+        assert_eq!(settled(&mut port).await, 10);
+        assert!(began.elapsed() < 2 * Duration::from_millis(SETTLE_MS_MAX));
+        // What it says later counts no second time.
+        drop(let_go);
+        assert_eq!(settled(&mut port).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_device_that_cannot_be_opened_says_why() {
+        let opening = Threaded::open("test", || Err::<Script, _>(io::ErrorKind::PermissionDenied.into()));
+        assert_eq!(opening.await.map(drop).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
 }

@@ -7,7 +7,7 @@
 //! One transfer out is under way at a time, so that a failed one cannot be overtaken by the next; the bus tells to the
 //! byte what the printer has acknowledged of it, also when it is cancelled.
 
-use super::unit::UsbIdentity;
+use super::unit::{UsbIdentity, UsbPlugged};
 use super::{Happened, SETTLE_MS_MAX, UsbUnit};
 use nusb::descriptors::TransferType;
 use nusb::transfer::{Buffer, Bulk, Completion, Direction, In, Out};
@@ -43,21 +43,14 @@ pub struct Usb {
     stopped: bool,
 }
 
-/// A printer that is plugged in.
-#[derive(Debug, Clone)]
-pub struct Plugged {
-    /// Who it is.
-    pub identity: UsbIdentity,
-    /// Its socket, as in [`UsbUnit::Port`].
-    pub port: String,
-}
-
 /// The USB printers that are plugged in. It blocks for some milliseconds.
 ///
 /// # Errors
 /// The system's own.
-pub fn plugged_in() -> io::Result<Vec<Plugged>> {
-    Ok(printers()?.map(|device| Plugged { identity: identity_of(&device), port: port_of(&device) }).collect())
+pub fn plugged_in() -> io::Result<Vec<UsbPlugged>> {
+    Ok(printers()?
+        .map(|device| UsbPlugged { identity: identity_of(&device), port: port_of(&device) })
+        .collect())
 }
 
 enum Ended {

@@ -8,14 +8,17 @@
 //! The port status of the USB printer class (`LPGETSTATUS`) is not asked: it is a request on the bus that may take
 //! five seconds and holds up whoever makes it, for less than the printer's own answers tell.
 
-use super::unit::UsbIdentity;
+use super::unit::{UsbIdentity, UsbPlugged};
 use super::{Happened, READ_BYTES};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+/// Where the driver's files are.
+const FOLDER: &str = "/dev/usb";
 
 /// The open file.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ impl UsbClass {
         let file = unsafe { AsyncFd::register(file) }?;
         Ok(Self {
             file,
-            unit: identity(Path::new(path)).and_then(|identity| identity.unit()),
+            unit: plugged(Path::new(path)).and_then(|plugged| plugged.identity.unit()),
             is_writable: true,
             buffer: [0; READ_BYTES],
         })
@@ -79,8 +82,25 @@ impl UsbClass {
     }
 }
 
-/// Who the printer behind a file of the driver is, as the kernel has read it when it was plugged in.
-pub fn identity(path: &Path) -> Option<UsbIdentity> {
+/// The driver's files that there are now, with the printer behind each.
+pub fn files() -> Vec<(PathBuf, Option<UsbPlugged>)> {
+    let entries = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
+    let is_printer = |path: &PathBuf| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("lp"))
+    };
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_printer).collect();
+    files.sort();
+    files
+        .into_iter()
+        .map(|path| {
+            let plugged = plugged(&path);
+            (path, plugged)
+        })
+        .collect()
+}
+
+/// The printer behind a file of the driver, as the kernel has read it when it was plugged in.
+fn plugged(path: &Path) -> Option<UsbPlugged> {
     let file = path.canonicalize().ok()?;
     let interface =
         Path::new("/sys/class/usbmisc").join(file.file_name()?).join("device").canonicalize().ok()?;
@@ -90,11 +110,14 @@ pub fn identity(path: &Path) -> Option<UsbIdentity> {
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     };
     let id = |name: &str| u16::from_str_radix(&text(name)?, 16).ok();
-    Some(UsbIdentity {
-        vendor: id("idVendor")?,
-        product: id("idProduct")?,
-        serial: text("serial"),
-        maker: text("manufacturer"),
-        model: text("product"),
+    Some(UsbPlugged {
+        identity: UsbIdentity {
+            vendor: id("idVendor")?,
+            product: id("idProduct")?,
+            serial: text("serial"),
+            maker: text("manufacturer"),
+            model: text("product"),
+        },
+        port: device.file_name()?.to_string_lossy().into_owned(),
     })
 }

@@ -141,7 +141,12 @@ fn ticket_cells(ticket: &TicketView, at: UnixMs, language: Language) -> Markup {
             (words::kind(&ticket.kind, language))
             @if !ticket.station.is_empty() { " " small { (ticket.station) } }
         }
-        td.printer role="cell" { (ticket.printer.as_deref().unwrap_or("–")) }
+        td.printer role="cell" {
+            (ticket.printer.as_deref().unwrap_or("–"))
+            @if let Some(meant_for) = &ticket.meant_for {
+                " " small { (language.pick("备用,代 ", "backup for ")) (meant_for) }
+            }
+        }
         td.state role="cell" { (state(ticket, at, language)) }
         td.step.number role="cell" { (step(Some(ticket.made_at), ticket.sent_at)) }
         td.step.number role="cell" { (step(ticket.sent_at.or(Some(ticket.made_at)), ticket.spooled_at)) }
@@ -206,10 +211,19 @@ mod tests {
         let mut ticket = sample::printed(sample::AT.0);
         ticket.repeats = 2;
         ticket.doubt = Some("power-lost".into());
+        ticket.meant_for = Some("kitchen".into());
         let text = ticket_cells(&ticket, sample::AT, Language::Zh).into_string();
-        for wanted in
-            ["已打印", "围栏确认", "补打 2", "断电", ">12 ms<", ">34 ms<", ">1.2 s<", "class=\"done\""]
-        {
+        for wanted in [
+            "已打印",
+            "围栏确认",
+            "补打 2",
+            "断电",
+            "备用,代 kitchen",
+            ">12 ms<",
+            ">34 ms<",
+            ">1.2 s<",
+            "class=\"done\"",
+        ] {
             assert!(text.contains(wanted), "{wanted} is not in {text}");
         }
     }

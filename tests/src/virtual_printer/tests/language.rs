@@ -186,7 +186,8 @@ fn four_byte_characters_are_boxes_and_flagged() {
 #[test]
 fn what_is_unknown_is_flagged_with_its_place() {
     check_flags(b"a\x1bzb\n", &["ab"], &[(FlagKind::Unknown, 1, b"\x1bz")]);
-    check_flags(b"a\x00b\n", &["ab"], &[(FlagKind::Unknown, 1, b"\x00")]);
+    check_flags(b"a\x07b\n", &["ab"], &[(FlagKind::Unknown, 1, b"\x07")]);
+    check_flags(b"a\x00\x00b\n", &["ab"], &[]);
     check_flags(b"a\x1b\x1bE\x01b\n", &["ab"], &[(FlagKind::Unknown, 1, b"\x1b")]);
     check_flags(
         b"\x1d(K\x02\x00\x30\x01a\n",

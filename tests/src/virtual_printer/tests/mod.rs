@@ -4,6 +4,7 @@
 mod language;
 mod mechanism;
 mod network;
+mod quirks;
 #[cfg(target_os = "linux")]
 mod serial;
 

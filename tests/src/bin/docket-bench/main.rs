@@ -1,5 +1,9 @@
 //! Benchmarks. Whatever else one prints, its last line is one flat JSON object with units in its keys.
 
+mod neighbours;
+mod printing;
+mod queued;
+
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, program, wait_for};
@@ -44,6 +48,18 @@ enum Benchmark {
         #[arg(long, default_value_t = 20_000)]
         pipelined: u64,
     },
+    /// What tickets cost on their way to the paper, and what an agent weighs while very many wait.
+    Printing {
+        /// Tickets that are laid out and encoded.
+        #[arg(long, default_value_t = 20_000)]
+        tickets: usize,
+        /// Tickets that wait.
+        #[arg(long, default_value_t = 100_000)]
+        queued: u64,
+        /// Orders beside each kind of printer in trouble.
+        #[arg(long, default_value_t = 200)]
+        beside: u64,
+    },
 }
 
 #[tokio::main]
@@ -51,6 +67,7 @@ async fn main() -> anyhow::Result<()> {
     let figures = match Options::parse().benchmark {
         Benchmark::AgentFootprint { seconds } => agent_footprint(Duration::from_secs(seconds)).await?,
         Benchmark::OrderPath { one_by_one, pipelined } => order_path(one_by_one, pipelined).await?,
+        Benchmark::Printing { tickets, queued, beside } => printing_path(tickets, queued, beside).await?,
     };
     println!("{figures}");
     Ok(())
@@ -119,6 +136,26 @@ async fn push(hub: &Hub, number: u64) -> anyhow::Result<()> {
     let reply = hub.client().post("/cb/meituan/order/paid", &hub.meituan().paid(&order, PLACED_AT_S)).await?;
     anyhow::ensure!(reply.body == OK_REPLY, "the hub answered {} {}", reply.status, reply.body);
     Ok(())
+}
+
+async fn printing_path(tickets: usize, queued: u64, beside: u64) -> anyhow::Result<serde_json::Value> {
+    let layout = printing::layout_encode(tickets)?;
+    let folder = tempfile::Builder::new().prefix("docket-bench-").tempdir_in(bench_folder()?)?;
+    let neighbours = neighbours::measure(folder.path(), beside).await?;
+    println!("{queued} tickets wait for a printer without paper");
+    let weight = queued::weigh(folder.path(), queued).await?;
+    Ok(json!({
+        "layout_encode_p50_us": layout.percentile_ms(50.0) * 1e3,
+        "layout_encode_p99_us": layout.percentile_ms(99.0) * 1e3,
+        "tickets": layout.len(),
+        "other_printers_delay_ms": neighbours.delay_ms(50.0),
+        "other_printers_delay_p99_ms": neighbours.delay_ms(99.0),
+        "printers_alone_p50_ms": neighbours.alone.percentile_ms(50.0),
+        "printers_alone_p99_ms": neighbours.alone.percentile_ms(99.0),
+        "queued": queued,
+        "queued_100k_rss_bytes": weight.rss_bytes,
+        "queued_100k_peak_rss_bytes": weight.peak_rss_bytes,
+    }))
 }
 
 async fn order_path(one_by_one: u64, pipelined: u64) -> anyhow::Result<serde_json::Value> {

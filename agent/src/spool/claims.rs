@@ -1,0 +1,265 @@
+//! A ticket in a printer's hands: how it gets there, and what comes of it.
+
+use super::outbox::Told;
+use super::store::seq;
+use super::work::Work;
+use super::{ATTEMPTS_MAX, Claim, Ending, Finish, OnUnknown};
+use docket_protocol::frame::read_payload;
+use docket_protocol::ids::{PrinterName, Seq, TicketId};
+use docket_protocol::message::{Item, Report};
+use docket_protocol::outcome::{Doubt, Outcome, TicketReport};
+use rusqlite::{OptionalExtension as _, Row, params};
+
+/// Claims and the printers that they go to.
+pub(super) type Claims = Vec<(usize, Claim)>;
+
+/// What became of a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// It came out.
+    Printed,
+    /// It is printed again.
+    Queued,
+    /// It waits for a person.
+    Held,
+}
+
+/// A waiting ticket's place in the order of printing.
+struct Candidate {
+    not_urgent: bool,
+    place: i64,
+    queue: usize,
+}
+
+struct Queued {
+    seq: Seq,
+    attempt: u16,
+    repeat: u16,
+    pinned: bool,
+    item: Vec<u8>,
+}
+
+impl Queued {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: seq(row.get(0)?),
+            attempt: row.get(1)?,
+            repeat: row.get(2)?,
+            pinned: row.get(3)?,
+            item: row.get(4)?,
+        })
+    }
+}
+
+impl Work<'_> {
+    /// Gives a printer what it wants: from its own queue, and from those that it stands in for.
+    pub(super) fn claim(&mut self, printer: usize, claims: &mut Claims) -> rusqlite::Result<()> {
+        let count = self.desk.want(printer).saturating_sub(self.known.printers[printer].claimed);
+        if count == 0 || self.known.printers[printer].paused_since.is_some() {
+            return Ok(());
+        }
+        let mut candidates = Vec::new();
+        for queue in self.known.queues_of(printer, self.desk, self.at) {
+            self.candidates(queue, queue == printer, count, &mut candidates)?;
+        }
+        candidates.sort_unstable_by_key(|candidate| (candidate.not_urgent, candidate.place));
+        candidates.truncate(count as usize);
+        for candidate in &candidates {
+            self.take(printer, candidate, claims)?;
+        }
+        Ok(())
+    }
+
+    fn candidates(
+        &self,
+        queue: usize,
+        is_own: bool,
+        count: u32,
+        found: &mut Vec<Candidate>,
+    ) -> rusqlite::Result<()> {
+        let mut select = self.prepare(
+            "SELECT NOT urgent, place FROM tickets
+             WHERE printer = ?1 AND state = 0 AND (pinned = 0 OR ?2) AND (expires_at IS NULL OR expires_at > ?3)
+             ORDER BY urgent DESC, place LIMIT ?4",
+        )?;
+        let name = self.options.printers[queue].name.as_str();
+        let mut rows = select.query(params![name, is_own, self.now.0, count])?;
+        while let Some(row) = rows.next()? {
+            found.push(Candidate { not_urgent: row.get(0)?, place: row.get(1)?, queue });
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, printer: usize, candidate: &Candidate, claims: &mut Claims) -> rusqlite::Result<()> {
+        let &Candidate { place, queue, .. } = candidate;
+        let row = self
+            .prepare(
+                "SELECT seq, attempt, repeat, pinned, payload FROM tickets JOIN payloads USING (place)
+                 WHERE place = ?1",
+            )?
+            .query_row([place], Queued::from_row)?;
+        self.known.printers[queue].leave(row.pinned);
+        let Some(Item::Ticket(ticket)) = read_payload::<Item>(&row.item) else {
+            // It could be read when it came: this is an older program than the one that stored it.
+            return self.set_aside(place, &row);
+        };
+        let printers = &self.options.printers;
+        self.prepare("UPDATE tickets SET state = 1, taken_by = ?2, claimed_at = ?3 WHERE place = ?1")?
+            .execute(params![place, printers[printer].name.as_str(), self.now.0])?;
+        self.known.printers[printer].claimed += 1;
+        claims.push((
+            printer,
+            Claim {
+                ticket,
+                attempt: row.attempt.saturating_add(1),
+                repeat: row.repeat,
+                backup_for: (queue != printer).then(|| printers[queue].name.clone()),
+            },
+        ));
+        Ok(())
+    }
+
+    fn set_aside(&mut self, place: i64, row: &Queued) -> rusqlite::Result<()> {
+        self.prepare("DELETE FROM tickets WHERE place = ?1")?.execute([place])?;
+        self.prepare("DELETE FROM payloads WHERE place = ?1")?.execute([place])?;
+        self.receive(row.seq, &row.item)
+    }
+
+    pub(super) fn finish(&mut self, printer: usize, finish: &Finish) -> rusqlite::Result<()> {
+        let name = self.options.printers[printer].name.clone();
+        let Some((now_is, queue)) = self.settle(&name, finish)? else { return Ok(()) };
+        let load = &mut self.known.printers[printer];
+        load.claimed = load.claimed.saturating_sub(1);
+        match now_is {
+            Settled::Queued => self.enter(&queue),
+            Settled::Held => self.known.held += 1,
+            Settled::Printed => self.printed.push(printer),
+        }
+        Ok(())
+    }
+
+    /// Writes what came of a claimed ticket, and its report; with the queue that it is or was in. `None` where it
+    /// is not claimed (any more).
+    pub(super) fn settle(
+        &mut self,
+        printer: &PrinterName,
+        finish: &Finish,
+    ) -> rusqlite::Result<Option<(Settled, Queue)>> {
+        let id = finish.ticket.as_bytes();
+        let queue = self
+            .prepare("SELECT printer, pinned FROM tickets WHERE id = ?1 AND state = 1 AND taken_by = ?2")?
+            .query_row(params![id, printer.as_str()], Queue::from_row)
+            .optional()?;
+        let Some(queue) = queue else {
+            tracing::warn!(code = "outcome-unclaimed", ticket = %finish.ticket, "an outcome of a ticket that is not claimed");
+            return Ok(None);
+        };
+        let (settled, outcome) = match finish.ending {
+            Ending::Printed(evidence) => (Settled::Printed, Outcome::Printed(evidence)),
+            Ending::Unknown(doubt) if self.waits_for_person(finish.attempt) => {
+                (Settled::Held, Outcome::Held(doubt))
+            }
+            Ending::Unknown(doubt) => (Settled::Queued, Outcome::Unknown(doubt)),
+        };
+        let told = self.report(&Report::Ticket(TicketReport {
+            ticket: finish.ticket,
+            attempt: finish.attempt,
+            repeat: finish.repeat,
+            printer: printer.clone(),
+            meant_for: (queue.printer != printer.as_str()).then(|| PrinterName::new(&queue.printer)),
+            outcome,
+            began_at: finish.began_at,
+            ended_at: finish.ended_at,
+        }))?;
+        match outcome {
+            Outcome::Printed(evidence) => self
+                .prepare(
+                    "UPDATE tickets SET state = 2, began_at = ?2, ended_at = ?3, evidence = ?4, told = ?5,
+                            told_seq = ?6
+                     WHERE id = ?1",
+                )?
+                .execute(params![
+                    id,
+                    finish.began_at.0,
+                    finish.ended_at.0,
+                    evidence.as_str(),
+                    told.bytes,
+                    told.seq
+                ])?,
+            Outcome::Unknown(doubt) => {
+                self.end_in_doubt(finish, 0, finish.repeat.saturating_add(1), doubt, &told)?
+            }
+            Outcome::Held(doubt) => self.end_in_doubt(finish, 3, finish.repeat, doubt, &told)?,
+        };
+        Ok(Some((settled, queue)))
+    }
+
+    fn waits_for_person(&self, attempt: u16) -> bool {
+        match self.options.on_unknown {
+            OnUnknown::Hold => true,
+            OnUnknown::Reprint => attempt >= ATTEMPTS_MAX,
+        }
+    }
+
+    fn end_in_doubt(
+        &self,
+        finish: &Finish,
+        state: u8,
+        repeat: u16,
+        doubt: Doubt,
+        told: &Told,
+    ) -> rusqlite::Result<usize> {
+        self.prepare(
+            "UPDATE tickets SET state = ?2, attempt = ?3, repeat = ?4, began_at = ?5, ended_at = ?6, doubt = ?7,
+                    told = ?8, told_seq = ?9
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            finish.ticket.as_bytes(),
+            state,
+            finish.attempt,
+            repeat,
+            finish.began_at.0,
+            finish.ended_at.0,
+            doubt.as_str(),
+            told.bytes,
+            told.seq,
+        ])
+    }
+
+    pub(super) fn hand_back(&mut self, printer: usize, ticket: TicketId) -> rusqlite::Result<()> {
+        let name = self.options.printers[printer].name.as_str();
+        let queue = self
+            .prepare(
+                "UPDATE tickets SET state = 0, taken_by = NULL, claimed_at = NULL
+                 WHERE id = ?1 AND state = 1 AND taken_by = ?2 RETURNING printer, pinned",
+            )?
+            .query_row(params![ticket.as_bytes(), name], Queue::from_row)
+            .optional()?;
+        if let Some(queue) = queue {
+            let load = &mut self.known.printers[printer];
+            load.claimed = load.claimed.saturating_sub(1);
+            self.enter(&queue);
+        }
+        Ok(())
+    }
+
+    /// Counts a ticket that waits in a queue from now on.
+    pub(super) fn enter(&mut self, queue: &Queue) {
+        if let Some(printer) = self.queue_of(&queue.printer) {
+            self.known.printers[printer].enter(queue.pinned);
+        }
+    }
+}
+
+/// Where a ticket waits.
+pub(super) struct Queue {
+    pub(super) printer: String,
+    pub(super) pinned: bool,
+}
+
+impl Queue {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { printer: row.get(0)?, pinned: row.get(1)? })
+    }
+}

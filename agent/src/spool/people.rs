@@ -1,0 +1,134 @@
+//! What a person asks of the queues: print again, let a held ticket go, tell a printer to wait.
+//!
+//! Each is one transaction, and its answer comes after the commit. A ticket that is printed again bears 补打 unless
+//! no byte of it ever left. What a person has sent to a printer stays with it: no backup takes it, and another
+//! mapping of stations does not move it.
+
+use super::claims::Queue;
+use super::work::Work;
+use docket_protocol::frame::payload;
+use docket_protocol::ids::{Seq, TicketId};
+use docket_protocol::message::Item;
+use docket_protocol::outcome::Doubt;
+use docket_protocol::ticket::Ticket;
+use rusqlite::{OptionalExtension as _, params};
+
+/// What became of a wish to print a ticket again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reprint {
+    /// It is in its queue again.
+    Queued,
+    /// It had not been begun, and waits for the other printer now.
+    Moved,
+    /// It has not come out yet: it waits already, or is printing.
+    Waiting,
+    /// There is no such ticket (any more).
+    Unknown,
+}
+
+struct Asked {
+    place: i64,
+    state: u8,
+    station: String,
+    printer: String,
+    pinned: bool,
+    doubt: Option<String>,
+}
+
+impl Work<'_> {
+    pub(super) fn release(&mut self, ticket: TicketId) -> rusqlite::Result<bool> {
+        match self.asked(ticket)? {
+            Some(asked) if asked.state == 3 => {
+                let queue = self.home(&asked, None);
+                self.queue_again(&asked, &queue)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    pub(super) fn reprint(&mut self, ticket: TicketId, chosen: Option<usize>) -> rusqlite::Result<Reprint> {
+        let Some(asked) = self.asked(ticket)? else { return Ok(Reprint::Unknown) };
+        let queue = self.home(&asked, chosen);
+        match asked.state {
+            2 | 3 => {
+                self.queue_again(&asked, &queue)?;
+                Ok(Reprint::Queued)
+            }
+            0 if queue.printer != asked.printer => {
+                self.prepare("UPDATE tickets SET printer = ?2, pinned = ?3 WHERE place = ?1")?
+                    .execute(params![asked.place, queue.printer, queue.pinned])?;
+                if let Some(left) = self.queue_of(&asked.printer) {
+                    self.known.printers[left].leave(asked.pinned);
+                }
+                self.enter(&queue);
+                Ok(Reprint::Moved)
+            }
+            _ => Ok(Reprint::Waiting),
+        }
+    }
+
+    fn asked(&self, ticket: TicketId) -> rusqlite::Result<Option<Asked>> {
+        self.prepare("SELECT place, state, station, printer, pinned, doubt FROM tickets WHERE id = ?1")?
+            .query_row([ticket.as_bytes()], |row| {
+                Ok(Asked {
+                    place: row.get(0)?,
+                    state: row.get(1)?,
+                    station: row.get(2)?,
+                    printer: row.get(3)?,
+                    pinned: row.get(4)?,
+                    doubt: row.get(5)?,
+                })
+            })
+            .optional()
+    }
+
+    /// The queue that it comes into: the chosen printer's, or its own as the stations are mapped now.
+    fn home(&self, asked: &Asked, chosen: Option<usize>) -> Queue {
+        let kept = self.queue_of(&asked.printer).filter(|_| asked.pinned);
+        let printer = chosen.or(kept).unwrap_or_else(|| self.route(&asked.station));
+        Queue {
+            printer: self.options.printers[printer].name.as_str().to_owned(),
+            pinned: chosen.or(kept).is_some(),
+        }
+    }
+
+    /// Out of "printed" or "held". What was printed was an attempt; what was held in doubt is counted already; and
+    /// what expired was never begun.
+    fn queue_again(&mut self, asked: &Asked, queue: &Queue) -> rusqlite::Result<()> {
+        let was_printed = asked.state == 2;
+        let expired = !was_printed && asked.doubt.as_deref() == Some(Doubt::Expired.as_str());
+        self.prepare(
+            "UPDATE tickets SET state = 0, printer = ?2, pinned = ?3, taken_by = NULL, claimed_at = NULL,
+                    expires_at = NULL, attempt = min(attempt + ?4, 65535), repeat = min(repeat + ?5, 65535)
+             WHERE place = ?1",
+        )?
+        .execute(params![asked.place, queue.printer, queue.pinned, was_printed, !expired])?;
+        if !was_printed {
+            self.known.held = self.known.held.saturating_sub(1);
+        }
+        self.enter(queue);
+        Ok(())
+    }
+
+    /// A ticket of this PC's own: it has no place in the hub's sequence.
+    pub(super) fn print_here(&mut self, ticket: &Ticket, printer: usize) -> rusqlite::Result<()> {
+        let item = payload(&Item::Ticket(ticket.clone()));
+        let queue = Queue { printer: self.options.printers[printer].name.as_str().to_owned(), pinned: true };
+        self.store_in(&queue, Seq(0), ticket, &item)?;
+        Ok(())
+    }
+
+    pub(super) fn set_paused(&mut self, printer: usize, paused: bool) -> rusqlite::Result<()> {
+        let name = self.options.printers[printer].name.as_str();
+        let since = &mut self.known.printers[printer].paused_since;
+        if paused {
+            let since = *since.get_or_insert(self.now);
+            self.prepare("INSERT OR IGNORE INTO paused VALUES (?1, ?2)")?.execute(params![name, since.0])?;
+        } else {
+            *since = None;
+            self.prepare("DELETE FROM paused WHERE printer = ?1")?.execute([name])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+//! What people see of the queues. Reading goes on while nothing can be stored; [`recent_in`] reads without a
+//! running agent, too.
+
+use super::store::limit_number;
+use super::{SpoolError, schema};
+use docket_protocol::frame::read_payload;
+use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
+use docket_protocol::message::Item;
+use docket_protocol::outcome::{Doubt, Evidence};
+use docket_protocol::ticket::{Ticket, TicketKind};
+use rusqlite::{Connection, OptionalExtension as _, Row};
+use std::path::Path;
+
+/// Where a ticket is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TicketState {
+    /// It waits in its queue.
+    Waiting,
+    /// It is in a printer's hands, begun or about to be.
+    Printing,
+    /// It came out.
+    Printed,
+    /// It waits for a person.
+    Held,
+}
+
+impl TicketState {
+    /// The name in interfaces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TicketState::Waiting => "waiting",
+            TicketState::Printing => "printing",
+            TicketState::Printed => "printed",
+            TicketState::Held => "held",
+        }
+    }
+
+    /// For people: (zh-CN, en).
+    pub fn title(self) -> (&'static str, &'static str) {
+        match self {
+            TicketState::Waiting => ("待打", "waiting"),
+            TicketState::Printing => ("正在打印", "printing"),
+            TicketState::Printed => ("已打印", "printed"),
+            TicketState::Held => ("等人处理", "needs a person"),
+        }
+    }
+
+    fn from_number(number: u8) -> Self {
+        match number {
+            0 => TicketState::Waiting,
+            1 => TicketState::Printing,
+            2 => TicketState::Printed,
+            _ => TicketState::Held,
+        }
+    }
+}
+
+/// A ticket as people look at it. Evidence, doubt, and when it began and ended are of its last begun attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentTicket {
+    /// Which ticket.
+    pub id: TicketId,
+    /// What it is for; `None` where a newer program has stored it.
+    pub kind: Option<TicketKind>,
+    /// In a few words.
+    pub title: String,
+    /// Where it is wanted.
+    pub station: String,
+    /// Whose queue it is in.
+    pub printer: PrinterName,
+    /// The printer that has it or printed it; it differs from [`RecentTicket::printer`] where that is a backup.
+    pub taken_by: Option<PrinterName>,
+    /// Whether it goes before others.
+    pub urgent: bool,
+    /// Where it is on its way.
+    pub state: TicketState,
+    /// Attempts before the one that is next, running, or was the last.
+    pub attempt: u16,
+    /// How often it bears 补打.
+    pub repeat: u16,
+    /// When it was stored here.
+    pub received_at: UnixMs,
+    /// When it began.
+    pub began_at: Option<UnixMs>,
+    /// When its outcome was known.
+    pub ended_at: Option<UnixMs>,
+    /// How it is known that it came out.
+    pub evidence: Option<Evidence>,
+    /// Why it was or is in doubt.
+    pub doubt: Option<Doubt>,
+}
+
+/// A ticket that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldTicket {
+    /// Which ticket.
+    pub ticket: TicketId,
+    /// In a few words.
+    pub title: String,
+    /// Where it was printed last, or should have been.
+    pub printer: PrinterName,
+    /// Begun attempts.
+    pub attempts: u16,
+    /// Since when it waits.
+    pub since: UnixMs,
+    /// Why.
+    pub doubt: Option<Doubt>,
+}
+
+pub(super) fn recent(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<RecentTicket>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, kind, title, station, printer, taken_by, urgent, state, attempt, repeat, received_at, began_at,
+                ended_at, evidence, doubt
+         FROM tickets ORDER BY place DESC LIMIT ?1",
+    )?;
+    let rows = statement.query_map([limit_number(limit)], recent_from_row)?;
+    rows.collect()
+}
+
+fn recent_from_row(row: &Row<'_>) -> rusqlite::Result<RecentTicket> {
+    let text = |column| row.get::<_, Option<String>>(column);
+    let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(UnixMs));
+    Ok(RecentTicket {
+        id: TicketId::from_bytes(row.get(0)?),
+        kind: TicketKind::from_name(&row.get::<_, String>(1)?),
+        title: row.get(2)?,
+        station: row.get(3)?,
+        printer: PrinterName::new(row.get::<_, String>(4)?),
+        taken_by: text(5)?.map(PrinterName::new),
+        urgent: row.get(6)?,
+        state: TicketState::from_number(row.get(7)?),
+        attempt: row.get(8)?,
+        repeat: row.get(9)?,
+        received_at: UnixMs(row.get(10)?),
+        began_at: time(11)?,
+        ended_at: time(12)?,
+        evidence: text(13)?.and_then(|name| Evidence::from_name(&name)),
+        doubt: text(14)?.and_then(|name| Doubt::from_name(&name)),
+    })
+}
+
+pub(super) fn ticket(connection: &Connection, id: TicketId) -> rusqlite::Result<Option<Ticket>> {
+    let item: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT payload FROM tickets JOIN payloads USING (place) WHERE id = ?1")?
+        .query_row([id.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(item.and_then(|item| read_payload::<Item>(&item)).map(|Item::Ticket(ticket)| ticket))
+}
+
+pub(super) fn held(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<HeldTicket>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, title, coalesce(taken_by, printer), attempt, ended_at, doubt FROM tickets
+         WHERE state = 3 ORDER BY place LIMIT ?1",
+    )?;
+    let rows = statement.query_map([limit_number(limit)], |row| {
+        Ok(HeldTicket {
+            ticket: TicketId::from_bytes(row.get(0)?),
+            title: row.get(1)?,
+            printer: PrinterName::new(row.get::<_, String>(2)?),
+            attempts: row.get(3)?,
+            since: UnixMs(row.get::<_, Option<i64>>(4)?.unwrap_or(0)),
+            doubt: row.get::<_, Option<String>>(5)?.and_then(|name| Doubt::from_name(&name)),
+        })
+    })?;
+    rows.collect()
+}
+
+/// [`super::Spool::recent`] of the spool in a folder, whether or not an agent has it open.
+///
+/// # Errors
+/// [`SpoolError::NoSpool`], [`SpoolError::SchemaTooNew`], [`SpoolError::Database`].
+pub fn recent_in(folder: &Path, limit: usize) -> Result<Vec<RecentTicket>, SpoolError> {
+    let connection = schema::open_to_read(&folder.join("spool.db"))?;
+    recent(&connection, limit).map_err(|source| SpoolError::Database { operation: "read the spool", source })
+}

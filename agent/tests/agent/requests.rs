@@ -1,0 +1,130 @@
+//! What people ask of a running agent: each request is done once at most, and answered.
+
+use crate::samples::{PATIENCE, front, item, open, ticket, within};
+use docket_agent::requests::{Answer, AskError, Request, ask, serve};
+use docket_agent::spool::{Ending, Finish, Spool};
+use docket_protocol::ids::{Seq, UnixMs};
+use docket_protocol::outcome::Evidence;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use tempfile::{TempDir, tempdir};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+struct Running {
+    folder: TempDir,
+    spool: Spool,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(folder: TempDir) -> Self {
+        let spool = open(folder.path());
+        let (stop, stopping) = watch::channel(false);
+        let task = tokio::spawn(serve(folder.path().to_owned(), spool.clone(), stopping));
+        Self { folder, spool, stop, task }
+    }
+
+    /// With one printed ticket.
+    async fn with_a_printed_ticket(folder: TempDir) -> Self {
+        let running = Running::start(folder);
+        let mut port = running.spool.port(&front()).unwrap();
+        port.want(1).unwrap();
+        running.spool.receive(vec![(Seq(1), item(&ticket(1, "front")))]).await.unwrap();
+        let claim = within("a claim", port.next()).await.unwrap();
+        port.want(0).unwrap();
+        let ending = Ending::Printed(Evidence::Fence);
+        let ended_at = docket_agent::clock::now();
+        let (ticket, attempt, repeat) = (claim.ticket.id, claim.attempt, claim.repeat);
+        port.finish(Finish { ticket, attempt, repeat, ending, began_at: UnixMs(1), ended_at }).await.unwrap();
+        running.spool.flush().await.unwrap();
+        running
+    }
+
+    async fn ask(&self, request: &Request) -> Answer {
+        within("an answer", ask(self.folder.path(), request)).await.unwrap()
+    }
+}
+
+fn reprint(number: u32) -> Request {
+    Request::Reprint { ticket: ticket(number, "front").id.to_string(), printer: None }
+}
+
+fn files(data: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(data.join("requests")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn everybody_is_answered_and_nothing_is_left() {
+    let running = Running::with_a_printed_ticket(tempdir().unwrap()).await;
+    let pause = Request::Pause { printer: "front".into() };
+    assert_eq!(running.ask(&pause).await, Answer::Paused);
+    assert!(running.spool.counts().borrow().paused_since(&front()).is_some());
+    let unknown = running.ask(&Request::Resume { printer: "bar".into() }).await;
+    assert_eq!(unknown, Answer::UnknownPrinter { printers: vec!["front".into(), "back".into()] });
+    assert_eq!(running.ask(&reprint(2)).await, Answer::UnknownTicket);
+    assert_eq!(running.ask(&Request::Release { ticket: None }).await, Answer::Released { tickets: 0 });
+    // More at once than are done in one look; one of them is the first.
+    let mut asked = JoinSet::new();
+    for _ in 0..40 {
+        let data = running.folder.path().to_owned();
+        asked.spawn(async move { ask(&data, &reprint(1)).await });
+    }
+    let answers = within("the answers", asked.join_all()).await;
+    let count = |wanted: Answer| {
+        answers.iter().filter(|answer| matches!(answer, Ok(answer) if *answer == wanted)).count()
+    };
+    let counts = (count(Answer::Queued), count(Answer::Waiting));
+    assert_eq!(counts, (1, 39), "a ticket that waits is not queued once more: {answers:?}");
+    assert_eq!(files(running.folder.path()), Vec::<PathBuf>::new());
+    running.stop.send(true).unwrap();
+    within("the end", running.task).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_an_agent_nothing_is_asked() {
+    let folder = tempdir().unwrap();
+    assert!(matches!(ask(folder.path(), &reprint(1)).await, Err(AskError::NotRunning)));
+    assert!(!folder.path().join("requests").exists());
+}
+
+#[tokio::test]
+async fn what_an_earlier_life_had_taken_is_not_done_again() {
+    let folder = tempdir().unwrap();
+    let requests = folder.path().join("requests");
+    std::fs::create_dir_all(&requests).unwrap();
+    let taken = serde_json::to_vec(&reprint(1)).unwrap();
+    std::fs::write(requests.join("1.taken"), taken).unwrap();
+    let running = Running::with_a_printed_ticket(folder).await;
+    // A later one is done; by then the former would have been.
+    assert_eq!(running.ask(&Request::Release { ticket: None }).await, Answer::Released { tickets: 0 });
+    assert_eq!(running.spool.counts().borrow().waiting, 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_answered_and_does_no_harm() {
+    let running = Running::with_a_printed_ticket(tempdir().unwrap()).await;
+    let requests = running.folder.path().join("requests");
+    until("the folder", || requests.is_dir()).await;
+    let long = format!(r#"{{"pause":{{"printer":"{}"}}}}"#, "x".repeat(100_000));
+    for (name, text) in [("a", "reprint all"), ("b", ""), ("c", long.as_str()), ("d", r#"{"format":{}}"#)] {
+        let file = |kind: &str| requests.join(format!("{name}.{kind}"));
+        std::fs::write(file("part"), text).unwrap();
+        std::fs::rename(file("part"), file("ask")).unwrap();
+        until("an answer", || file("answer").exists()).await;
+        let answer: Answer = serde_json::from_slice(&std::fs::read(file("answer")).unwrap()).unwrap();
+        assert_eq!(answer, Answer::Unreadable, "{name}");
+    }
+    std::fs::create_dir(requests.join("folder.ask")).unwrap();
+    assert_eq!(running.ask(&reprint(1)).await, Answer::Queued);
+}
