@@ -3,15 +3,13 @@
 
 use docket_tests::lab::suite;
 use docket_tests::lab::way::Way;
-use docket_tests::virtual_printer::PROFILES;
 
-/// Of the clones, over USB: one with nothing but a state, and one that never says a word.
+/// Of the clones: one with nothing but a state, and one that never says a word. Over TCP `agent/tests` has them all.
 const CLONES: [&str; 2] = ["no-fence", "answers-nothing"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_tcp() -> anyhow::Result<()> {
-    let clones: Vec<&str> = PROFILES.iter().map(|profile| profile.name).skip(1).collect();
-    suite::run(Way::Tcp, &clones).await
+    suite::run(Way::Tcp, &CLONES).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -197,10 +197,10 @@ impl Stage {
     async fn waits(&self, number: u64, fault: Fault, code: &str, mended: Fault) -> anyhow::Result<()> {
         self.shop.printer.set(fault);
         self.shows(&[code]).await?;
-        let resets = self.shop.printer.status().resets;
+        let lines = self.shop.printer.status().lines_printed;
         let order = self.shop.push(number).await?;
         until_state(&self.shop, &order, SPOOLED).await?;
-        ensure!(self.shop.printer.status().resets == resets, "the ticket has begun");
+        ensure!(self.shop.printer.status().lines_printed == lines, "the ticket has begun");
         self.shop.printer.set(mended);
         self.comes_out_once(&order).await
     }
