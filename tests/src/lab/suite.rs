@@ -90,7 +90,7 @@ pub async fn run(way: Way, clones: &[&str]) -> anyhow::Result<()> {
 fn printer(way: Way, profile: &str, folder: &Path) -> io::Result<(VirtualPrinter, String)> {
     let profile = Profile::by_name(profile).ok_or(io::ErrorKind::NotFound)?;
     let options = PrinterOptions { speed_mm_per_s: SPEED_MM_PER_S, ..profile.options() };
-    way.printer(options, folder)
+    way.printer(profile.name, options, folder)
 }
 
 /// What there can be to prove that a ticket is out, once a printer of this profile has shown what it answers.
