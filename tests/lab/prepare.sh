@@ -50,9 +50,12 @@ if ! current && ! { update && current; }; then
     echo "lab: Debian's linux-image-amd64 is not to be found; the lab needs an amd64 machine with Debian's packages" >&2
     exit 1
 fi
-folder=$cache/lab-${package#linux-image-}-$key
-echo "making the lab in $folder (once)" >&2
-rm -rf "$folder"
+made=$cache/lab-${package#linux-image-}-$key
+echo "making the lab in $made (once)" >&2
+mkdir -p "$cache"
+# Elsewhere first, and moved when it is complete: two may make it at the same time, and one may be interrupted.
+folder=$(mktemp -d "$cache/lab-unfinished-XXXXXX")
+trap 'rm -rf "$folder"' EXIT
 mkdir -p "$folder/root"/{bin,dev,proc,sys,host,work,new,results,modules}
 download "$folder" || { update && current && download "$folder"; }
 dpkg -x "$folder/$package"_*.deb "$folder/unpacked"
@@ -75,4 +78,9 @@ chmod +x "$folder/root/init"
 (cd "$folder/root" && find . | cpio --quiet -o -H newc | gzip -1) >"$folder/initramfs"
 rm -rf "$folder/unpacked" "$folder/root" "$folder"/*.deb
 touch "$folder/complete"
-echo "$folder"
+chmod 755 "$folder"
+if [[ ! -e $made/complete ]]; then
+    rm -rf "$made"
+    mv -T "$folder" "$made" 2>/dev/null || [[ -e $made/complete ]]
+fi
+echo "$made"

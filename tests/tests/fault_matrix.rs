@@ -3,7 +3,19 @@
 //! One order has a dish for each of [`STATIONS`] kitchen printers, and so becomes as many tickets, each of which meets
 //! with a fault of its own while the others go on. The paper and the hub's record are the judges of each: it came
 //! out whole, it is known by a fence, at most its first slip is without 补打, and both agree how often it was repeated.
-//! Nothing here is mended by a person but what only a person can mend: paper, covers, cutters, cables, switches.
+//! Nothing here is mended by a person but what only a person can mend, and then all goes on by itself:
+//!
+//! | what goes wrong | who mends it | what happens then, without anybody |
+//! |---|---|---|
+//! | paper, cover, cutter, before or in a ticket | a person, at the printer | it goes on where it was, unmarked |
+//! | heat, a printer that hangs for a while | time | it goes on where it was, unmarked |
+//! | power, cable, a loose contact, before a ticket's first byte | a person, or time | printed, unmarked |
+//! | the same in mid-ticket | a person, or time | printed again, 补打 1 |
+//! | an answer that never comes, or comes as garbage | time | asked on, and then printed again, 补打 1 |
+//! | the agent killed, at any step | the service manager | the printer is asked; in doubt printed again, marked |
+//! | the same ticket lost three times | **a person**: `docket-agent release` | printed again, marked |
+//!
+//! The last one is in `kills` and `printer_faults`; no ticket of this module comes to it.
 //!
 //! * [`every_byte`]: the line is lost after each single byte of a ticket.
 //! * [`seeded`]: 310 runs of any fault at any moment, and the agent killed at the steps of its journal.

@@ -10,13 +10,17 @@ use docket_tests::lab::way::Way;
 #[derive(Debug, Parser)]
 #[command(name = "docket-lab", version)]
 struct Arguments {
-    /// Ways to the printer, one after the other: tcp, serial, usb-class (/dev/usb/lp0), usb (past the kernel's driver).
-    #[arg(long, required = true, num_args = 1..)]
-    over: Vec<Way>,
+    /// The way to the printer: tcp, serial, usb-class (/dev/usb/lp0), usb (past the kernel's driver).
+    #[arg(long)]
+    over: Way,
+    /// Profiles of clones that are tried after a printer that has everything.
+    #[arg(long, num_args = 1..)]
+    clones: Vec<String>,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    suite::run(&Arguments::parse().over).await
+    let Arguments { over, clones } = Arguments::parse();
+    suite::run(over, &clones.iter().map(String::as_str).collect::<Vec<_>>()).await
 }

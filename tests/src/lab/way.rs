@@ -39,11 +39,16 @@ impl Way {
     }
 
     /// A printer at the end of this way, and its address in the words of an agent's configuration. `folder` is for the
-    /// link to a serial line.
+    /// link to a serial line. Printers of different names are different units for the agent.
     ///
     /// # Errors
     /// Where this machine has no such way: USB takes the lab's machine.
-    pub fn printer(self, options: PrinterOptions, folder: &Path) -> io::Result<(VirtualPrinter, String)> {
+    pub fn printer(
+        self,
+        name: &str,
+        options: PrinterOptions,
+        folder: &Path,
+    ) -> io::Result<(VirtualPrinter, String)> {
         Ok(match self {
             Way::Tcp => {
                 let printer = VirtualPrinter::start(options)?;
@@ -51,17 +56,17 @@ impl Way {
                 (printer, address)
             }
             Way::Serial => {
-                let link = folder.join("ttyPrinter");
+                let link = folder.join(name);
                 let address = format!("serial:{}?baud={BAUD}", link.display());
                 let line = SerialOptions { baud: Some(BAUD), ..SerialOptions::at(link) };
                 (VirtualPrinter::start_serial(&options, line)?, address)
             }
             Way::UsbClass => {
-                let usb = UsbOptions::new("LAB1");
+                let usb = UsbOptions::new(name);
                 (VirtualPrinter::start_usb(&options, usb)?, format!("usb:{NODE}"))
             }
             Way::Usb => {
-                let usb = UsbOptions::new("LAB2");
+                let usb = UsbOptions::new(name);
                 let address = format!("usb:serial={}", usb.serial);
                 (VirtualPrinter::start_usb(&options, usb)?, address)
             }

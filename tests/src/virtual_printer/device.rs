@@ -584,16 +584,12 @@ impl Device {
     fn reply(&mut self, bytes: &[u8]) {
         let deaf = self.silent || self.hanging || !self.powered || !self.connected;
         if !deaf && self.replies.len() + bytes.len() <= REPLIES_BYTES_MAX {
-            let garbled;
-            let bytes = match &mut self.garbage {
-                Some(chance) => {
-                    garbled = bytes.iter().map(|_| chance.bits().to_le_bytes()[0]).collect::<Vec<_>>();
-                    &garbled
-                }
-                None => bytes,
-            };
+            let from = self.replies.len();
             self.replies.extend(self.held_back.take());
             self.replies.extend_from_slice(bytes);
+            if let Some(chance) = &mut self.garbage {
+                self.replies[from..].fill_with(|| chance.bits().to_le_bytes()[0]);
+            }
             if self.quirks.late_answers {
                 self.held_back = self.replies.pop();
             }

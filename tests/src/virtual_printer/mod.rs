@@ -46,7 +46,7 @@ mod wire;
 pub use fault::{CommandError, Fault};
 pub use font::{Font, FontError};
 pub use options::{PaperWidth, PrinterOptions};
-pub use quirks::{Profile, Quirks};
+pub use quirks::{PROFILES, Profile, Quirks};
 pub use receipt::{Flag, FlagKind, Kick, Line, Receipt};
 #[cfg(target_os = "linux")]
 pub use serial::{Handshake, SerialOptions};

@@ -191,7 +191,12 @@ impl Wire for SerialWire {
             Handshake::XonXoff => {
                 let obeys =
                     self.settings().is_some_and(|settings| settings.input_modes.contains(InputModes::IXON));
-                if self.stopped && obeys { 0 } else { READ_BYTES_MAX }
+                match (obeys, self.stopped) {
+                    (true, true) => 0,
+                    // A line hands over byte by byte, and XOFF is sent in time: what is read at once has to fit.
+                    (true, false) => device.filling().1 / 4,
+                    (false, _) => READ_BYTES_MAX,
+                }
             }
         };
         let Some(byte_time) = self.byte_time() else { return room };

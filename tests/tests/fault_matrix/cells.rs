@@ -109,11 +109,11 @@ impl Run {
     /// Waits for the moment, makes it go wrong for a while, and mends it. `before` is from before the ticket. Whether
     /// the moment came.
     pub async fn happen(mut self, printer: &VirtualPrinter, before: &Status) -> bool {
-        let resets = before.resets;
+        let lines = before.lines_printed;
         let came = match self.moment {
             Moment::Before => true,
             Moment::Middle => {
-                let begun = |status: &Status| status.resets > resets && !status.paper_so_far.is_empty();
+                let begun = |status: &Status| status.lines_printed > lines && !status.paper_so_far.is_empty();
                 printer.wait_until(MOMENT_MAX, begun).await.is_ok()
             }
             Moment::After => {
