@@ -204,7 +204,7 @@ async fn heads_and_bodies_are_bounded() {
 async fn more_connections_than_there_are_places_wait_and_are_served_when_one_is_free() {
     let desk = Desk::open(LOOPBACK, "").await;
     let mut open = Vec::new();
-    for _ in 0..page::server::CONNECTIONS_MAX {
+    for _ in 0..page::CONNECTIONS_MAX {
         let mut stream = TcpStream::connect(desk.address).await.unwrap();
         stream.write_all(b"GET /api/state HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         assert_eq!(within("an answer", read_answer(&mut stream)).await.status, 200);
@@ -450,7 +450,7 @@ async fn events_begin_with_everything_and_viewers_are_bounded() {
     let desk = Desk::open(LOOPBACK, "").await;
     let request = format!("GET /api/events HTTP/1.1\r\nHost: {}\r\n\r\n", desk.address);
     let mut viewers = Vec::new();
-    for _ in 0..16 {
+    for _ in 0..page::VIEWERS_MAX {
         let mut stream = TcpStream::connect(desk.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         until_seen(&mut stream, &["event: state", "event: tickets", "event: search", "event: beat"]).await;
