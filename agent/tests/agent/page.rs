@@ -363,6 +363,9 @@ async fn tickets_are_shown_drawn_and_printed_again() {
     assert_eq!((&listed[0]["state"], &listed[0]["says"]["zh"]), (&json!("waiting"), &json!("待打")));
     let drawn = desk.get(&format!("/api/tickets/preview?ticket={}", ticket.id)).await;
     assert!(drawn.head.contains("image/svg+xml") && drawn.body.contains("No.7"), "{drawn:?}");
+    assert!(!drawn.body.contains("补打"), "{drawn:?}");
+    let again = desk.get(&format!("/api/tickets/preview?ticket={}&again=1", ticket.id)).await;
+    assert!(again.body.contains("【补打"), "{again:?}");
     for bad in ["", "ticket=", "ticket=x", "ticket=00000000-0000-0000-0000-000000000000"] {
         assert_eq!(desk.get(&format!("/api/tickets/preview?{bad}")).await.code(), "unknown-ticket", "{bad}");
     }
