@@ -15,9 +15,9 @@
 //! The page hears the agent's clock every two seconds. When it does not, or when the state is older than the agent
 //! would let it become, it loses its colours and says so (`assets/live.js`).
 //!
-//! Rejected: axum, which the hub uses (hyper alone is a third of its weight); HTML made here, as the hub makes it (the
-//! API has to be there anyway, for the tills of a later issue, and a browser draws from it what costs the agent
-//! nothing).
+//! Rejected: axum, which the hub uses (two dozen routes are one `match`, and a router and its layers are bytes in every
+//! store); HTML made here, as the hub makes it (the API has to be there anyway, for the tills of a store, and a browser
+//! draws from it what costs the agent nothing).
 
 mod assets;
 mod guard;
