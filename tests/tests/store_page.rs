@@ -4,6 +4,8 @@
 //! `DOCKET_AXE` names axe-core's script (`installer/setup/axe.sh`). With `DOCKET_SCREENSHOTS=FOLDER` pictures of the
 //! page are left there; `docs/store-page.png` is one of them.
 
+mod changes;
+
 mod browser {
     use anyhow::Context;
     use docket_tests::browser::Browser;

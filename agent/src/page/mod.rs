@@ -1,6 +1,6 @@
 //! The local page: what is wrong at this store's printers and what to do, for staff who are not technicians.
 //!
-//! * [`server`] is HTTP with bounds; [`guard`] and [`pin`] say who may talk to it; `routes` maps requests to what
+//! * `server` is HTTP with bounds; `guard` and [`pin`] say who may talk to it; `routes` maps requests to what
 //!   is done, and does nothing itself.
 //! * `view` makes of the agent's state what is shown, `trouble` puts what is wrong in order; both are pure. `live`
 //!   pushes it: server-sent events, whenever something changes.
@@ -15,24 +15,27 @@
 //! The page hears the agent's clock every two seconds. When it does not, or when the state is older than the agent
 //! would let it become, it loses its colours and says so (`assets/live.js`).
 //!
-//! Rejected: axum, which the hub uses (hyper alone is a third of its weight); HTML made here, as the hub makes it (the
-//! API has to be there anyway, for the tills of a later issue, and a browser draws from it what costs the agent
-//! nothing).
+//! Rejected: axum, which the hub uses (two dozen routes are one `match`, and a router and its layers are bytes in every
+//! store); HTML made here, as the hub makes it (the API has to be there anyway, for the tills of a store, and a browser
+//! draws from it what costs the agent nothing).
 
 mod assets;
-pub mod guard;
+mod guard;
 mod live;
 pub mod pin;
 mod printers;
 mod reply;
 mod routes;
 mod search;
-pub mod server;
+mod server;
 mod slip;
 mod tickets;
 mod trouble;
 mod view;
 mod words;
+
+pub use live::VIEWERS_MAX;
+pub use server::CONNECTIONS_MAX;
 
 use crate::config::{Config, PrinterEntry};
 use crate::printers::{Added, Printers};

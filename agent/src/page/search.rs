@@ -140,22 +140,20 @@ async fn run(app: &App) {
         options.lan = discovery::Lan::Only(places.addresses());
     }
     let (tell, mut told) = mpsc::channel(WAITING_MAX);
-    let collecting = async {
+    // It ends, and so the search does, once there is more than can be shown.
+    let collecting = async move {
         while let Some(printer) = told.recv().await {
-            let mut full = false;
+            let mut number = 0;
             app.search.found.send_modify(|found| {
-                let number = found.printers.len() + 1;
+                number = found.printers.len() + 1;
                 found.printers.push(Finding::new(number, printer));
-                full = number >= FOUND_MAX;
             });
-            if full {
+            if number >= FOUND_MAX {
                 return;
             }
         }
     };
-    tokio::select! {
-        ((), ()) = async { tokio::join!(discovery::search(options, tell), collecting) } => {}
-    }
+    tokio::join!(discovery::search(options, tell), collecting);
     let found = app.search.found.borrow().printers.len();
     info!(found, "searched for printers");
 }

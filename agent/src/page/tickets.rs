@@ -137,7 +137,8 @@ fn held(was_held: bool) -> Result<(), Refused> {
     ))
 }
 
-/// What a ticket looks like on paper, with the marks that it bears: an SVG of one copy.
+/// What a ticket looks like on paper, with the marks that it bears, or would bear if it were printed again: an SVG of one
+/// copy.
 pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
     let asked = query.split('&').find_map(|pair| pair.strip_prefix("ticket=")).unwrap_or_default();
     let id = id(asked)?;
@@ -150,13 +151,15 @@ pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
         Some(printer) if printer.entry.paper_mm == 58 => Paper::Mm58,
         _ => Paper::Mm80,
     };
-    let claim = Claim {
-        ticket: Ticket { copies: 1, ..ticket },
-        attempt: 1,
-        repeat: recent.as_ref().map_or(0, |recent| recent.repeat),
-        backup_for: recent
-            .and_then(|recent| recent.taken_by.filter(|by| *by != recent.printer).map(|_| recent.printer)),
+    let repeat = recent.as_ref().map_or(0, |recent| recent.repeat);
+    let backup_for =
+        recent.and_then(|recent| recent.taken_by.filter(|by| *by != recent.printer).map(|_| recent.printer));
+    let (repeat, backup_for) = if query.split('&').any(|pair| pair == "again=1") {
+        (repeat.saturating_add(1), None)
+    } else {
+        (repeat, backup_for)
     };
+    let claim = Claim { ticket: Ticket { copies: 1, ..ticket }, attempt: 1, repeat, backup_for };
     Ok(whole("image/svg+xml", svg::draw(&slip::lines(&claim, paper), paper)))
 }
 

@@ -204,7 +204,7 @@ async fn heads_and_bodies_are_bounded() {
 async fn more_connections_than_there_are_places_wait_and_are_served_when_one_is_free() {
     let desk = Desk::open(LOOPBACK, "").await;
     let mut open = Vec::new();
-    for _ in 0..page::server::CONNECTIONS_MAX {
+    for _ in 0..page::CONNECTIONS_MAX {
         let mut stream = TcpStream::connect(desk.address).await.unwrap();
         stream.write_all(b"GET /api/state HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         assert_eq!(within("an answer", read_answer(&mut stream)).await.status, 200);
@@ -363,6 +363,9 @@ async fn tickets_are_shown_drawn_and_printed_again() {
     assert_eq!((&listed[0]["state"], &listed[0]["says"]["zh"]), (&json!("waiting"), &json!("待打")));
     let drawn = desk.get(&format!("/api/tickets/preview?ticket={}", ticket.id)).await;
     assert!(drawn.head.contains("image/svg+xml") && drawn.body.contains("No.7"), "{drawn:?}");
+    assert!(!drawn.body.contains("补打"), "{drawn:?}");
+    let again = desk.get(&format!("/api/tickets/preview?ticket={}&again=1", ticket.id)).await;
+    assert!(again.body.contains("【补打"), "{again:?}");
     for bad in ["", "ticket=", "ticket=x", "ticket=00000000-0000-0000-0000-000000000000"] {
         assert_eq!(desk.get(&format!("/api/tickets/preview?{bad}")).await.code(), "unknown-ticket", "{bad}");
     }
@@ -450,7 +453,7 @@ async fn events_begin_with_everything_and_viewers_are_bounded() {
     let desk = Desk::open(LOOPBACK, "").await;
     let request = format!("GET /api/events HTTP/1.1\r\nHost: {}\r\n\r\n", desk.address);
     let mut viewers = Vec::new();
-    for _ in 0..16 {
+    for _ in 0..page::VIEWERS_MAX {
         let mut stream = TcpStream::connect(desk.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         until_seen(&mut stream, &["event: state", "event: tickets", "event: search", "event: beat"]).await;

@@ -102,8 +102,14 @@ async fn the_agent_shows_the_configuration_in_force_and_refuses_what_it_does_not
     let printer = PrinterAt::only(address);
     let text = refused("unknown-key", vec![printer.clone()], "colour = \"red\"")?;
     assert!(text.contains("config-syntax: ") && text.contains("line 2") && text.contains("colour"), "{text}");
-    let text = refused("no-printer", vec![], "")?;
-    assert!(text.contains("config-value: printer: give 1 to 32"), "{text}");
+    let many = (0..33).map(|number| PrinterAt {
+        name: format!("p{number}"),
+        stations: vec![],
+        default: number == 0,
+        ..printer.clone()
+    });
+    let text = refused("too-many", many.collect(), "")?;
+    assert!(text.contains("config-value: printer: give up to 32"), "{text}");
     let other = PrinterAt { name: "other".into(), ..PrinterAt::only(front) };
     let text = refused("station-twice", vec![printer, other], "")?;
     assert!(text.contains("config-value: printer other: station front is printed by another"), "{text}");

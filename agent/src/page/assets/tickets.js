@@ -14,6 +14,7 @@
   const list = draw("ul", { class: "tickets" });
   section.append(draw("div", { class: "head" }, title), none, list);
 
+  const AGAIN = "&again=1"; // the preview with the marks that it would bear
   const open = new Set(); // ids of tickets that are looked at
 
   // ---- held ----
@@ -87,11 +88,13 @@
     return draw("div", { class: "details", id }, draw("div", { class: "paper", tabindex: "0", role: "group", "aria-label": say("preview") }, image), actions);
 
     function ask() {
+      if (image.src.endsWith(AGAIN)) image.src = address;
       docket.refill(actions, [docket.button(`reprint-${ticket.id}`, say("reprint"), sure, { class: "primary" })]);
     }
 
     // Paper that is printed again can be cooked again: so it is asked.
     function sure() {
+      image.src = address + AGAIN;
       const printers = docket.state.printers.map((printer) => printer.name);
       const where = draw("select", { id: `on-${ticket.id}`, "data-id": `on-${ticket.id}` }, ...printers.map((name) => draw("option", { value: name }, name)));
       where.value = printers.indexOf(ticket.printer) >= 0 ? ticket.printer : printers[0];
