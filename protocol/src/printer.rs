@@ -55,6 +55,8 @@ impl Condition {
     pub fn stops_printing(self) -> bool {
         match self {
             Condition::PaperNearEnd | Condition::Flapping => false,
+            // Some never say a word, and print all the same.
+            Condition::Unknown => false,
             Condition::Unreachable
             | Condition::Silent
             | Condition::Offline
@@ -63,7 +65,6 @@ impl Condition {
             | Condition::Cutter
             | Condition::Heat
             | Condition::Fatal
-            | Condition::Unknown
             | Condition::Paused => true,
         }
     }
@@ -132,7 +133,12 @@ pub struct PrinterHealth {
 }
 
 impl PrinterHealth {
-    /// Whether it prints.
+    /// Whether nothing is known of it yet, or no more.
+    pub fn is_unknown(&self) -> bool {
+        self.conditions.iter().any(|since| since.condition == Condition::Unknown)
+    }
+
+    /// Whether it prints, or may.
     pub fn prints(&self) -> bool {
         !self.conditions.iter().any(|since| since.condition.stops_printing())
     }

@@ -364,6 +364,7 @@ fn view_printers(live: &AgentLive, fresh: bool) -> Vec<PrinterView> {
         light: match (fresh, printer.prints(), printer.conditions.is_empty()) {
             (false, _, _) => Light::Unknown,
             (true, false, _) => Light::Red,
+            (true, true, false) if printer.is_unknown() => Light::Unknown,
             (true, true, false) => Light::Yellow,
             // A printer that never said a word is not known to be well.
             (true, true, true) if printer.heard_at.is_none() => Light::Unknown,

@@ -81,8 +81,12 @@ pub fn record(shop: &Shop, order: &PlacedOrder) -> anyhow::Result<TicketRow> {
 /// # Errors
 /// When none comes; with the state of the printer.
 pub async fn until_in_print(shop: &Shop, before: &Status) -> anyhow::Result<()> {
-    let lines = before.lines_printed;
-    let in_print = |status: &Status| status.lines_printed > lines && !status.paper_so_far.is_empty();
+    // ESC @ comes ahead of a ticket: where another was still in print, it is behind that one.
+    let is_new = |status: &Status| match before.paper_so_far.is_empty() {
+        true => status.lines_printed > before.lines_printed,
+        false => status.resets > before.resets,
+    };
+    let in_print = |status: &Status| is_new(status) && !status.paper_so_far.is_empty();
     shop.printer.wait_until(PATIENCE, in_print).await.map_err(anyhow::Error::msg)
 }
 

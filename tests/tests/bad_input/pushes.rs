@@ -132,9 +132,12 @@ async fn a_cancellation_comes_by_get() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_dish_can_command_the_printer() -> anyhow::Result<()> {
     let shop = Shop::open().await?;
+    // What is asked of a new printer once comes with its first ticket.
+    let first = shop.push(3).await?;
+    shop.until_printed(std::slice::from_ref(&first)).await?;
     let mut hostile = order(Shop::STORE, 1);
     // Cut, drawer kick, initialise, a status query, an image's header, and the codes of C1.
-    let commands = "牛\u{1d}V\u{0}肉\u{1b}p\u{0}\u{32}\u{32}面\u{1b}@\u{10}\u{4}\u{1}\u{1d}v0\u{0}\u{ff}\u{ff}\u{9b}\u{7f}\r\n\u{c}完";
+    let commands = "牛\u{1d}V\u{0}肉\u{1b}p\u{0}\u{32}\u{32}面\u{1b}@\u{10}\u{4}\u{1}\u{1d}v0\u{0}\u{9b}\u{7f}\r\n\u{c}完";
     for dish in &mut hostile.dishes {
         dish.name = commands.to_owned();
         dish.choices = vec![commands.to_owned()];
@@ -147,11 +150,11 @@ async fn no_dish_can_command_the_printer() -> anyhow::Result<()> {
     assert_eq!(shop.hub.client().post(PAID_PATH, &body).await?.body, OK_REPLY);
     shop.until_printed(std::slice::from_ref(&hostile)).await?;
     let receipts = shop.printer.receipts();
-    assert_eq!(receipts.len(), 1, "a dish has cut the paper");
+    assert_eq!(receipts.len(), 2, "a dish has cut the paper");
     assert_eq!(slips(&shop.printer, &hostile), [None]);
-    assert_eq!(receipts[0].flags(), [], "bytes that are not ours");
-    assert_eq!(receipts[0].drawer_kicks(), [], "a dish has opened the drawer");
-    let text = receipts[0].text();
+    assert_eq!(receipts[1].flags(), [], "bytes that are not ours");
+    assert_eq!(receipts[1].drawer_kicks(), [], "a dish has opened the drawer");
+    let text = receipts[1].text();
     assert!(text.contains("牛V肉p22面@v0"), "the rest of the name stays: {text}");
 
     // Only what an ordinary slip holds: the same commands, the same number of times.
@@ -168,8 +171,8 @@ async fn no_dish_can_command_the_printer() -> anyhow::Result<()> {
         seen.dedup();
         seen
     };
-    let ordinary = kinds(&shop.printer.receipts()[1]);
-    let foreign: Vec<_> = kinds(&receipts[0]).into_iter().filter(|kind| !ordinary.contains(kind)).collect();
+    let ordinary = kinds(&shop.printer.receipts()[2]);
+    let foreign: Vec<_> = kinds(&receipts[1]).into_iter().filter(|kind| !ordinary.contains(kind)).collect();
     assert!(foreign.is_empty(), "commands that an ordinary slip does not hold: {foreign:02x?}");
     Ok(())
 }

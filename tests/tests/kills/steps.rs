@@ -155,10 +155,11 @@ fn tickets_in_spool(data: &Path) -> Option<i64> {
     spool.query_row("SELECT count(*) FROM tickets", [], |row| row.get(0)).ok()
 }
 
-/// Waits for the next ticket's first bytes, and tells how things are then.
+/// Waits for the next ticket's first line, and tells how things are then.
 async fn begun(printer: &VirtualPrinter) -> Option<Status> {
-    let resets = printer.status().resets;
-    printer.wait_until(STEP_MAX, |status| status.resets > resets).await.ok()?;
+    let lines = printer.status().lines_printed;
+    let in_print = |status: &Status| status.lines_printed > lines && !status.paper_so_far.is_empty();
+    printer.wait_until(STEP_MAX, in_print).await.ok()?;
     Some(printer.status())
 }
 
@@ -189,5 +190,5 @@ async fn hold_fence(printer: &VirtualPrinter) -> bool {
 
 /// Whether the ticket that had begun is still the one in print, without an answer to its fence.
 fn is_unconfirmed(begun: &Status, now: &Status) -> bool {
-    now.resets == begun.resets && now.fences_answered == begun.fences_answered
+    now.fences_answered == begun.fences_answered
 }

@@ -23,8 +23,8 @@ const EVERY: Duration = Duration::from_millis(5);
 const PIECE_BYTES_MAX: usize = 24;
 /// Pieces that the agent has to live through.
 const PIECES: u64 = 1_500;
-/// `ESC @`: a ticket begins.
-const RESET: &[u8] = b"\x1b@";
+/// `FS &`: a ticket's content begins.
+const KANJI_ON: &[u8] = b"\x1c&";
 
 /// Stands between an agent and its printer.
 struct Garbler {
@@ -76,7 +76,7 @@ async fn pass(
                 if bytes.is_empty() {
                     return Ok(());
                 }
-                if state.in_tickets.load(Ordering::Relaxed) && bytes.windows(2).any(|two| two == RESET) {
+                if state.in_tickets.load(Ordering::Relaxed) && bytes.windows(2).any(|two| two == KANJI_ON) {
                     in_ticket = true;
                     state.tickets.fetch_add(1, Ordering::Relaxed);
                 }

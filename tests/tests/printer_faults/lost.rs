@@ -32,7 +32,7 @@ async fn a_line_that_is_lost_at_any_byte() -> anyhow::Result<()> {
         // The agent waits before it connects again, so this is how far the first attempt came.
         let dropped = shop.printer.wait_until(PATIENCE, |status| !status.connected);
         dropped.await.map_err(anyhow::Error::msg)?;
-        let begun = shop.printer.status().resets > before.resets;
+        let begun = shop.printer.status().lines_printed > before.lines_printed;
         until_state(&shop, &order, PRINTED).await?;
         let repeats = assert_printed_and_marked_rightly(&shop, &order)?;
         ensure!(repeats <= 1, "after {bytes} bytes: 补打 {repeats}");
