@@ -492,7 +492,8 @@ impl Machine {
     /// What is wrong with the unit, for people. Whether it gets tickets is another question ([`Machine::accepts`]): one
     /// that never says anything stays unknown, and prints.
     pub fn conditions(&self) -> Conditions {
-        let is_unknown = self.heard_at.is_none() && !self.is_silent();
+        // Where nothing can come back, nothing is waited for.
+        let is_unknown = self.heard_at.is_none() && !self.is_silent() && !self.write_only;
         self.told().with_if(self.is_silent(), Condition::Silent).with_if(is_unknown, Condition::Unknown)
     }
 
