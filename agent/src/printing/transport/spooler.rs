@@ -1,8 +1,8 @@
 //! A queue of the Windows spooler, raw: for a printer that nothing else leads to.
 //!
 //! A whole ticket is one print job. It is taken when the spooler has it whole, and nothing more is ever heard of
-//! it: evidence *spooled*. A job that fails half way is deleted; what the spooler had taken of it counts as left,
-//! since it may have sent that on.
+//! it: evidence *spooled*. A job that fails, also at its very end, is deleted; what the spooler had taken of it counts as
+//! left, since it may have sent that on, but never as the whole ticket.
 
 use super::threaded::{Device, Moved, Threaded};
 use std::io;
@@ -96,6 +96,8 @@ impl Queue {
         done(i32::from(number != 0))?;
         let printed = self.write_page(ticket, moved);
         if printed.is_err() {
+            // It had all the bytes and no end: a ticket that was taken whole would count as printed.
+            moved.written = moved.written.min(ticket.len() - 1);
             // SAFETY: the queue is open, with a job begun on it.
             unsafe { AbortPrinter(self.handle) };
         }
