@@ -129,6 +129,8 @@ mod system {
         let count = usize::try_from(table.count).unwrap_or(0).min(ROWS_MAX);
         table.rows[..count]
             .iter()
+            // An adapter without a cable has a row of zeros.
+            .filter(|row| row.dwMask != 0)
             // Both are in the byte order of the network.
             .map(|row| Network {
                 address: Ipv4Addr::from(row.dwAddr.to_ne_bytes()),

@@ -7,8 +7,8 @@
 //!
 //! It counts how often *the same* condition comes: changing a roll makes five changes within a minute (near end, out,
 //! cover, in, closed), each once. What people do with their hands, paper and cover, has to come far more often
-//! ([`ONSETS_BY_HAND_MIN`]) than anyone is able to: then it is a sensor that is broken. Nothing here decides whether a ticket is printed; that is done with the conditions as
-//! they are.
+//! ([`ONSETS_BY_HAND_MIN`]) than anyone is able to: then it is a sensor that is broken. Nothing here decides whether a
+//! ticket is printed; that is done with the conditions as they are.
 
 use super::health::Conditions;
 use docket_protocol::printer::Condition;

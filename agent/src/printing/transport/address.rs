@@ -49,7 +49,7 @@ pub enum Address {
     },
     /// A file of the kernel's USB printer driver (Linux).
     UsbClass {
-        /// `/dev/usb/lp0`.
+        /// `/dev/usb/lp0`: the only folder from which a line of text opens a file for writing.
         path: String,
     },
     /// A USB printer without the kernel's driver (Linux).
@@ -131,7 +131,11 @@ pub enum AddressError {
     #[error("`{0}` is no setting of a serial port, those are baud and flow (串口参数只有 baud 和 flow)")]
     Setting(String),
     /// A speed that no printer has.
-    #[error("baud `{0}` is not in {min} to {max} (波特率应为 {min} 到 {max})", min = BAUD_RANGE.start(), max = BAUD_RANGE.end())]
+    #[error(
+        "baud `{0}` is not in {min} to {max} (波特率应为 {min} 到 {max})",
+        min = BAUD_RANGE.start(),
+        max = BAUD_RANGE.end()
+    )]
     Baud(String),
     /// A flow control that there is not.
     #[error("flow `{0}` is none of rts, xon, dsr, none (flow 只能是 rts、xon、dsr、none)")]

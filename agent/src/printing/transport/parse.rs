@@ -4,6 +4,9 @@ use super::{ADDRESS_BYTES_MAX, Address, AddressError, BAUD_DEFAULT, BAUD_RANGE, 
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
+/// What the paths of the kernel's driver begin with.
+const USB_CLASS_PREFIX: &str = "/dev/usb/lp";
+
 impl FromStr for Address {
     type Err = AddressError;
 
@@ -44,7 +47,7 @@ fn lan(text: &str) -> Result<Address, AddressError> {
     if is_serial_name(host) {
         return Err(AddressError::Kind(format!("serial:{host}")));
     }
-    if host.starts_with("/dev/usb/lp") {
+    if host.starts_with(USB_CLASS_PREFIX) {
         return Err(AddressError::Kind(format!("usb:{host}")));
     }
     let all_digits = host.chars().all(|c| c.is_ascii_digit() || c == '.');
@@ -97,10 +100,11 @@ fn serial(rest: &str) -> Result<Address, AddressError> {
 
 fn usb(rest: &str) -> Result<Address, AddressError> {
     let rest = rest.trim();
-    if rest.starts_with('/') {
-        return Ok(Address::UsbClass { path: rest.to_owned() });
-    }
     let refused = || AddressError::Usb(rest.to_owned());
+    if rest.starts_with('/') {
+        let is_printer = is_class_file(rest);
+        return is_printer.then(|| Address::UsbClass { path: rest.to_owned() }).ok_or_else(refused);
+    }
     let unit = match rest.split_once('=') {
         Some(("serial", serial)) if !serial.trim().is_empty() => UsbUnit::Serial(serial.trim().to_owned()),
         Some(("port", port)) if is_port_path(port) => UsbUnit::Port(port.to_owned()),
@@ -111,6 +115,12 @@ fn usb(rest: &str) -> Result<Address, AddressError> {
         }
     };
     Ok(Address::Usb(unit))
+}
+
+/// A file of the kernel's driver, or a name that a rule of udev's gives it: `lp-kitchen`.
+fn is_class_file(path: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    path.strip_prefix(USB_CLASS_PREFIX).is_some_and(|name| !name.is_empty() && name.chars().all(is_part))
 }
 
 /// `1-4.2`: the kernel's own name for a socket.
@@ -184,6 +194,8 @@ mod tests {
     #[test]
     fn usb_printers_are_named_in_several_ways() {
         check("usb:/dev/usb/lp0", Address::UsbClass { path: "/dev/usb/lp0".into() }, "usb:/dev/usb/lp0");
+        let named = Address::UsbClass { path: "/dev/usb/lp-kitchen_2".into() };
+        check("usb:/dev/usb/lp-kitchen_2", named, "usb:/dev/usb/lp-kitchen_2");
         let model = UsbUnit::Model { vendor: 0x04B8, product: 0x0E15 };
         check("usb:04B8:0e15", Address::Usb(model), "usb:04b8:0e15");
         check("usb:serial=A:1=2", Address::Usb(UsbUnit::Serial("A:1=2".into())), "usb:serial=A:1=2");
@@ -224,6 +236,10 @@ mod tests {
         refused("serial:COM3?baud=2400", "4800 to 921600");
         refused("serial:COM3?flow=cts", "rts, xon, dsr, none");
         refused("serial:COM3?parity=even", "parity");
+        for path in ["/dev/sda", "/dev/usb/lp", "/dev/usb/lp0/../../sda", "/dev/usb/hiddev0", "/dev/usb/lp0?"]
+        {
+            refused(&format!("usb:{path}"), "usb:/dev/usb/lp0");
+        }
         refused("usb:04b8", "usb:04b8:0e15");
         refused("usb:4b8:e15", "usb:04b8:0e15");
         refused("usb:port=0-1", "usb:port=1-4.2");
@@ -254,7 +270,7 @@ mod tests {
             (any::<IpAddr>(), port.clone()).prop_map(|(ip, port)| SocketAddr::new(ip, port).into()),
             ("[a-z]{4}[a-z0-9.-]{0,20}", port).prop_map(|(host, port)| Address::Lan { host, port }),
             (name, BAUD_RANGE, flow).prop_map(|(path, baud, flow)| Address::Serial { path, baud, flow }),
-            "/[a-z0-9/]{1,20}".prop_map(|path| Address::UsbClass { path }),
+            "/dev/usb/lp[a-z0-9_-]{1,20}".prop_map(|path| Address::UsbClass { path }),
             any::<(u16, u16)>()
                 .prop_map(|(vendor, product)| Address::Usb(UsbUnit::Model { vendor, product })),
             name.prop_map(|serial| Address::Usb(UsbUnit::Serial(serial))),
