@@ -24,7 +24,8 @@ pub async fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<(), AgentError> {
     let tls = tls::link_config(identity)?;
-    let mut options = SpoolOptions::new(config.printer_routes(), boot::id());
+    let boot = boot::id();
+    let mut options = SpoolOptions::new(config.printer_routes(), boot.clone());
     options.on_unknown = config.printing.on_unknown.into();
     options.backup_after_ms = u64::from(config.printing.backup_after_s) * 1_000;
     let spool = Spool::open(&config.data, options)?;
@@ -34,7 +35,7 @@ pub async fn run(
     let mut healths = Vec::new();
     let configs = config.printer_configs();
     for printer in configs.clone() {
-        let journal = spool.journal(&printer.name)?;
+        let journal = spool.journal(&printer.name)?.in_boot(boot.as_deref())?;
         let (health, seen) = watch::channel(unknown_health(&printer.name));
         healths.push(seen);
         printers.spawn(run_printer(printer, spool.clone(), journal, health, stop.clone()));

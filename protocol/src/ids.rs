@@ -134,7 +134,7 @@ impl TicketId {
     }
 
     /// From stored bytes.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 

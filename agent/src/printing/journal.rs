@@ -10,6 +10,10 @@
 //! say. In another boot only a record that says "on paper" is worth something (it is checksummed, so a
 //! torn one counts as none); that nothing is written means nothing.
 //!
+//! Nor are the serials then: a power cut takes the newest records, and a printer with power of its own may still answer
+//! the fences of a ticket that nobody remembers. So in another boot serials go on [`BOOT_SERIALS`] further on, which is
+//! fsynced before anything is printed: else a second power cut would bring the same ones again.
+//!
 //! The file is filled when it is made, so that a full disk cannot fail a write later.
 
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
@@ -27,6 +31,11 @@ const RECORD_BYTES: usize = 64;
 /// Records in a ring: four times what one printer may hold unsettled ([`crate::spool::CLAIMS_MAX`]).
 const RECORDS: usize = 128;
 const MAGIC: &[u8; 4] = b"DKJ1";
+/// How much further serials go on in another boot: whole rings, far more tickets than the system keeps unwritten, and
+/// a quarter of what the numbers of fences tell apart.
+const BOOT_SERIALS: u64 = 8_192;
+/// The ticket of the record that begins a boot: none has this id.
+const NO_TICKET: TicketId = TicketId::from_bytes([0; 16]);
 /// Longer names of printers become a hash in the file's name.
 const NAME_BYTES_MAX: usize = 120;
 
@@ -75,8 +84,12 @@ pub struct JournalError {
 pub struct Journal {
     file: File,
     path: PathBuf,
+    /// Of the boot that wrote last, a hash; 0 where it is not known.
+    boot: u64,
     serial: u64,
     left_open: Option<Record>,
+    is_new: bool,
+    is_owed: bool,
 }
 
 impl Journal {
@@ -106,13 +119,43 @@ impl Journal {
             let zeros = vec![0; RECORDS * RECORD_BYTES - bytes.len()];
             write_at(&file, &zeros, bytes.len() as u64).map_err(failed("fill"))?;
         }
-        let last = records_in(&bytes).max_by_key(|record| record.serial);
+        let last = records_in(&bytes).max_by_key(|(record, _)| record.serial);
+        let last_ticket =
+            records_in(&bytes).map(|(record, _)| record).filter(|record| record.ticket != NO_TICKET);
         Ok(Self {
             file,
             path,
-            serial: last.map_or(0, |record| record.serial),
-            left_open: last.filter(|record| record.phase == Phase::Began),
+            boot: last.map_or(0, |(_, boot)| boot),
+            serial: last.map_or(0, |(record, _)| record.serial),
+            left_open: last_ticket
+                .max_by_key(|record| record.serial)
+                .filter(|record| record.phase == Phase::Began),
+            is_new: last.is_none(),
+            is_owed: last.is_some_and(|(record, _)| record.phase == Phase::Began),
         })
+    }
+
+    /// Before anything is printed: says in which boot that is. In another one than before, or one that is not known,
+    /// serials go on far ahead.
+    ///
+    /// # Errors
+    /// Nothing may be printed.
+    pub fn in_boot(mut self, boot: Option<&str>) -> Result<Self, JournalError> {
+        let boot = boot.map_or(0, |boot| checksum(boot.as_bytes()));
+        if boot != 0 && boot == self.boot {
+            return Ok(self);
+        }
+        self.boot = boot;
+        self.is_owed = !self.is_new;
+        // As long as it is the last one, fences of the earlier boot may be answered.
+        let phase = if self.is_owed { Phase::Began } else { Phase::Withdrawn };
+        let (serial, no_time) = (self.serial + BOOT_SERIALS, UnixMs(0));
+        let (began_at, ended_at) = (no_time, no_time);
+        self.write(&Record { ticket: NO_TICKET, attempt: 0, serial, phase, began_at, ended_at })?;
+        let path = self.path.clone();
+        self.file.sync_all().map_err(|source| JournalError { operation: "sync", path, source })?;
+        self.serial = serial;
+        Ok(self)
     }
 
     /// Says that an attempt begins. Only after this may its first byte leave.
@@ -164,13 +207,15 @@ impl Journal {
         self.left_open
     }
 
+    /// Whether the unit may still answer fences of an earlier life, be they written here or lost.
+    pub fn is_owed(&self) -> bool {
+        self.is_owed
+    }
+
     fn write(&self, record: &Record) -> Result<(), JournalError> {
         let slot = record.serial % RECORDS as u64;
-        write_at(&self.file, &encode(record), slot * RECORD_BYTES as u64).map_err(|source| JournalError {
-            operation: "write",
-            path: self.path.clone(),
-            source,
-        })
+        write_at(&self.file, &encode(record, self.boot), slot * RECORD_BYTES as u64)
+            .map_err(|source| JournalError { operation: "write", path: self.path.clone(), source })
     }
 }
 
@@ -181,7 +226,7 @@ impl Journal {
 pub fn read(folder: &Path, printer: &PrinterName) -> Result<Option<Vec<Record>>, JournalError> {
     let path = path_of(folder, printer);
     match std::fs::read(&path) {
-        Ok(bytes) => Ok(Some(records_in(&bytes).collect())),
+        Ok(bytes) => Ok(Some(records_in(&bytes).map(|(record, _)| record).collect())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(JournalError { operation: "read", path, source }),
     }
@@ -209,7 +254,7 @@ fn path_of(folder: &Path, printer: &PrinterName) -> PathBuf {
     folder.join(JOURNAL_FOLDER).join(name + ".bin")
 }
 
-fn encode(record: &Record) -> [u8; RECORD_BYTES] {
+fn encode(record: &Record, boot: u64) -> [u8; RECORD_BYTES] {
     let (phase, evidence) = match record.phase {
         Phase::Began => (1, 0),
         Phase::Fenced(evidence) => (2, number_of(evidence)),
@@ -224,16 +269,18 @@ fn encode(record: &Record) -> [u8; RECORD_BYTES] {
     bytes[24..32].copy_from_slice(&record.serial.to_le_bytes());
     bytes[32..40].copy_from_slice(&record.began_at.0.to_le_bytes());
     bytes[40..48].copy_from_slice(&record.ended_at.0.to_le_bytes());
+    bytes[48..56].copy_from_slice(&boot.to_le_bytes());
     let sum = checksum(&bytes[..56]);
     bytes[56..].copy_from_slice(&sum.to_le_bytes());
     bytes
 }
 
-fn records_in(bytes: &[u8]) -> impl Iterator<Item = Record> {
+/// The records, each with its boot.
+fn records_in(bytes: &[u8]) -> impl Iterator<Item = (Record, u64)> {
     bytes.as_chunks::<RECORD_BYTES>().0.iter().take(RECORDS).filter_map(decode)
 }
 
-fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<Record> {
+fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<(Record, u64)> {
     let eight = |at: usize| -> [u8; 8] {
         let mut eight = [0; 8];
         eight.copy_from_slice(&bytes[at..at + 8]);
@@ -250,14 +297,15 @@ fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<Record> {
     };
     let mut ticket = [0; 16];
     ticket.copy_from_slice(&bytes[8..24]);
-    Some(Record {
+    let record = Record {
         ticket: TicketId::from_bytes(ticket),
         attempt: u16::from_le_bytes([bytes[6], bytes[7]]),
         serial: u64::from_le_bytes(eight(24)),
         phase,
         began_at: UnixMs(i64::from_le_bytes(eight(32))),
         ended_at: UnixMs(i64::from_le_bytes(eight(40))),
-    })
+    };
+    Some((record, u64::from_le_bytes(eight(48))))
 }
 
 fn number_of(evidence: Evidence) -> u8 {
@@ -352,6 +400,35 @@ mod tests {
     }
 
     #[test]
+    fn in_another_boot_serials_go_on_far_ahead_however_little_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let printer = PrinterName::new("front");
+        let in_boot = |boot| Journal::open(folder.path(), &printer).unwrap().in_boot(boot).unwrap();
+        let mut journal = in_boot(Some("1"));
+        assert!(!journal.is_owed(), "nothing was ever printed");
+        let first = journal.began(ticket(1), 1, UnixMs(0)).unwrap();
+        journal.fenced(&first, Evidence::Fence, UnixMs(0)).unwrap();
+        let written = std::fs::read(&journal.path).unwrap();
+        let lost = in_boot(Some("1")).began(ticket(2), 1, UnixMs(0)).unwrap();
+        assert_eq!(lost.serial, first.serial + 1);
+        assert_eq!(in_boot(Some("1")).left_open(), Some(lost));
+        std::fs::write(&journal.path, &written).unwrap();
+
+        let mut serials = vec![lost.serial];
+        for boot in [Some("2"), Some("3"), None, None, Some("4")] {
+            let journal = in_boot(boot);
+            assert!(journal.is_owed() && journal.left_open().is_none(), "{boot:?}");
+            // What is synced survives the next power cut; this record does not.
+            let written = std::fs::read(&journal.path).unwrap();
+            let mut journal = if boot.is_some() { in_boot(boot) } else { journal };
+            assert!(journal.is_owed(), "killed before it printed anything, in boot {boot:?}");
+            serials.push(journal.began(ticket(3), 1, UnixMs(0)).unwrap().serial);
+            std::fs::write(&journal.path, &written).unwrap();
+        }
+        assert!(serials.is_sorted_by(|one, next| one + BOOT_SERIALS / 2 < *next), "{serials:?}");
+    }
+
+    #[test]
     fn a_torn_record_counts_as_none() {
         let record = Record {
             ticket: ticket(7),
@@ -361,8 +438,8 @@ mod tests {
             began_at: UnixMs(1),
             ended_at: UnixMs(2),
         };
-        let whole = encode(&record);
-        assert_eq!(decode(&whole), Some(record));
+        let whole = encode(&record, 3);
+        assert_eq!(decode(&whole), Some((record, 3)));
         for at in 0..RECORD_BYTES {
             let mut torn = whole;
             torn[at] ^= 0x40;

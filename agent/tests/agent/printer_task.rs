@@ -1,7 +1,7 @@
 //! A printer's task against a printer that the test plays itself, byte by byte.
 
 use crate::far_end::FarEnd;
-use crate::samples::{PATIENCE, front, item, items, open, reports, ticket, within};
+use crate::samples::{PATIENCE, copy, front, item, items, open, options, reports, ticket, within};
 use docket_agent::printing::job::PREFLIGHT_FRESH_MS;
 use docket_agent::printing::profile::Pins;
 use docket_agent::printing::{Address, Paper, PrinterConfig, run_printer, unknown_health};
@@ -50,7 +50,11 @@ impl Stage {
 
 impl<P> Stage<P> {
     pub fn at(place: P, address: Address, folder: TempDir) -> Self {
-        let spool = open(folder.path());
+        Self::in_boot("boot-1", place, address, folder)
+    }
+
+    fn in_boot(boot: &str, place: P, address: Address, folder: TempDir) -> Self {
+        let spool = Spool::open(folder.path(), options(boot)).unwrap();
         let config = PrinterConfig {
             name: front(),
             address,
@@ -61,7 +65,7 @@ impl<P> Stage<P> {
         };
         let (told, health) = watch::channel(unknown_health(&front()));
         let (stop, stopping) = watch::channel(false);
-        let journal = spool.journal(&front()).unwrap();
+        let journal = spool.journal(&front()).unwrap().in_boot(Some(boot)).unwrap();
         let task = tokio::spawn(run_printer(config, spool.clone(), journal, told, stopping));
         Self { folder, spool, place, health, stop, task }
     }
@@ -258,6 +262,40 @@ async fn a_line_lost_in_mid_ticket_is_reported_and_the_repeat_is_marked() {
     let printed = Outcome::Printed(Evidence::Fence);
     let unknown = Outcome::Unknown(Doubt::ConnectionLost);
     assert_eq!(stage.outcomes(3).await, [(unknown, 0), (printed, 1), (printed, 0)]);
+}
+
+/// The PC loses power, the printer does not, and the journal's last record was not on the disk yet.
+#[tokio::test]
+async fn after_a_power_cut_answers_for_a_forgotten_ticket_end_no_other() {
+    let stage = Stage::new().await;
+    let mut unit = stage.connection().await;
+    unit.answer(CLEAN).await;
+    stage.spool.receive(items(1)).await.unwrap();
+    let (_, fences) = unit.ticket_or_answer().await;
+    unit.say(&fences.concat()).await;
+    assert_eq!(stage.outcomes(1).await, [(Outcome::Printed(Evidence::Fence), 0)]);
+    let journal = std::path::Path::new("journal/p-front.bin");
+    let on_disk = std::fs::read(stage.folder.path().join(journal)).unwrap();
+    stage.spool.receive(items(2).split_off(1)).await.unwrap();
+    let (body, stopped_in) = unit.ticket_or_answer().await;
+    assert!(contains(&body, "No.2"));
+    let folder = copy(stage.folder.path());
+    std::fs::write(folder.path().join(journal), on_disk).unwrap();
+    stage.task.abort();
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().into();
+    let stage = Stage::in_boot("boot-2", listener, address, folder);
+    let mut unit = stage.connection().await;
+    let (body, fences) = unit.ticket_or_answer().await;
+    assert!(contains(&body, "No.2") && contains(&body, "【补打 1】"));
+    assert_ne!(fences, stopped_in, "two tickets with the same fences");
+    // Paper is put in, and it goes on with what it had.
+    unit.say(&stopped_in.concat()).await;
+    drop(unit);
+    let told = stage.outcomes(3).await;
+    let (lost, power) = (Doubt::ConnectionLost, Doubt::PowerLost);
+    assert_eq!(told[1..], [(Outcome::Unknown(power), 0), (Outcome::Unknown(lost), 1)]);
 }
 
 #[tokio::test]

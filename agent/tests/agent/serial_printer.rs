@@ -2,14 +2,17 @@
 
 use crate::far_end::Socket;
 use crate::printer_task::{CLEAN, Stage, Unit, contains, states};
-use crate::samples::{items, within};
+use crate::samples::{copy, items, within};
 use docket_agent::printing::Address;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::Condition;
-use tempfile::tempdir;
+use tempfile::{TempDir, tempdir};
 
 fn stage() -> Stage<Socket> {
-    let folder = tempdir().unwrap();
+    stage_in(tempdir().unwrap())
+}
+
+fn stage_in(folder: TempDir) -> Stage<Socket> {
     let socket = Socket::new(folder.path());
     let path = socket.path().display();
     let address: Address = format!("serial:{path}?baud=115200&flow=xon").parse().unwrap();
@@ -71,6 +74,26 @@ async fn unplugged_before_a_ticket_it_comes_once_and_unmarked() {
     let mut unit = stage.unit().await;
     let (body, fences) = unit.ticket_or_answer().await;
     assert!(contains(&body, "No.1") && !contains(&body, "补打"));
+    unit.say(&fences.concat()).await;
+    assert_eq!(stage.outcomes(1).await, [(Outcome::Printed(Evidence::Fence), 0)]);
+}
+
+#[tokio::test]
+async fn killed_in_mid_ticket_it_asks_a_printer_that_can_be_reached_only_after_a_while() {
+    let stage = stage();
+    let mut unit = stage.unit().await;
+    stage.spool.receive(items(1)).await.unwrap();
+    let (_, fences) = unit.ticket_or_answer().await;
+    std::fs::remove_file(stage.place.path()).unwrap();
+    let folder = copy(stage.folder.path());
+    stage.task.abort();
+
+    let mut stage = stage_in(folder);
+    let is_unreachable = |condition| condition == Condition::Unreachable;
+    stage
+        .health("not reached", |health| health.conditions.iter().any(|since| is_unreachable(since.condition)))
+        .await;
+    let mut unit = stage.unit().await;
     unit.say(&fences.concat()).await;
     assert_eq!(stage.outcomes(1).await, [(Outcome::Printed(Evidence::Fence), 0)]);
 }

@@ -41,6 +41,10 @@ pub const SHUTDOWN_MS_MAX: u64 = 5_000;
 /// one that hangs would find the port taken.
 pub const OPEN_SHOWN_MS: u64 = 5_000;
 
+/// How long a ticket of an earlier life waits for its printer to be reached, so that it can be asked: a unit with room
+/// for one connection may take some seconds until it has let go of that life's.
+pub const ASK_OPEN_MS_MAX: u64 = 15_000;
+
 /// Prints what the spool has for one printer until `shutdown` becomes true or its sender is gone, or the spool
 /// is closed.
 pub async fn run_printer(
@@ -56,7 +60,8 @@ pub async fn run_printer(
     };
     let name = config.name.clone();
     let task = Task {
-        owed: journal.left_open().is_some(),
+        owed: journal.is_owed(),
+        ask_until: Instant::now() + Duration::from_millis(ASK_OPEN_MS_MAX),
         claims: Claims::new(name.clone(), config.paper, port, journal),
         shown: Shown::new(name.clone(), health, spool.counts()),
         config,
@@ -82,6 +87,8 @@ struct Task {
     shutdown: watch::Receiver<bool>,
     /// Fences of an earlier connection may still be answered.
     owed: bool,
+    /// Until then a ticket of an earlier life waits for its printer to be reached.
+    ask_until: Instant,
 }
 
 impl Task {
@@ -128,7 +135,9 @@ impl Task {
                         tracing::warn!(%printer, %address, %error, remedy, "printer cannot be reached");
                     }
                     // It cannot be asked: a ticket of an earlier life waits no longer for its word.
-                    self.claims.end(Ending::Unknown(Doubt::AgentEnded)).await?;
+                    if Instant::now() >= self.ask_until {
+                        self.claims.end(Ending::Unknown(Doubt::AgentEnded)).await?;
+                    }
                 }
             }
             self.shown.unreachable();
@@ -192,7 +201,8 @@ impl Task {
             let is_known = machine.has_been_heard() || !machine.profile().answers_status();
             let conditions = Some(machine.conditions());
             let only_unknown = Conditions::NONE.with(Condition::Unknown);
-            self.shown.publish(conditions.filter(|&shown| is_known || shown != only_unknown), heard_at);
+            let conditions = conditions.filter(|&shown| is_known || shown != only_unknown);
+            self.shown.publish(conditions, heard_at, Instant::now());
 
             let mut due = machine.timeout();
             for at in [stop_at, self.claims.retry_at(), self.shown.tell_at()].into_iter().flatten() {

@@ -25,6 +25,8 @@ pub(super) struct Shown {
     counts: watch::Receiver<Counts>,
     waiting_told_at: Option<Instant>,
     flapping: Flapping,
+    /// As they were last observed.
+    conditions: Option<Conditions>,
 }
 
 impl Shown {
@@ -33,21 +35,29 @@ impl Shown {
         health: watch::Sender<PrinterHealth>,
         counts: watch::Receiver<Counts>,
     ) -> Self {
-        Self { printer, health, counts, waiting_told_at: None, flapping: Flapping::default() }
+        Self {
+            printer,
+            health,
+            counts,
+            waiting_told_at: None,
+            flapping: Flapping::default(),
+            conditions: None,
+        }
     }
 
     /// The printer cannot be reached.
     pub(super) fn unreachable(&mut self) {
-        self.publish(Some(Conditions::default().with(Condition::Unreachable)), None);
+        self.publish(Some(Conditions::default().with(Condition::Unreachable)), None, Instant::now());
     }
 
     /// Brings the health up to date; watchers are woken only where there is news for them. Without conditions, those
-    /// that are shown stay.
-    pub(super) fn publish(&mut self, conditions: Option<Conditions>, heard_at: Option<UnixMs>) {
+    /// of before are still so.
+    pub(super) fn publish(&mut self, conditions: Option<Conditions>, heard_at: Option<UnixMs>, now: Instant) {
         let waiting = self.waiting();
-        let conditions = conditions.map(|conditions| self.flapping.observe(conditions, Instant::now()));
+        self.conditions = conditions.or(self.conditions);
+        let conditions = self.conditions.map(|conditions| self.flapping.observe(conditions, now));
         let may_tell =
-            self.waiting_told_at.is_none_or(|at| at.elapsed() >= Duration::from_millis(WAITING_EVERY_MS));
+            self.waiting_told_at.is_none_or(|at| now >= at + Duration::from_millis(WAITING_EVERY_MS));
         let mut told_waiting = false;
         self.health.send_if_modified(|health| {
             let mut changed =
@@ -64,7 +74,7 @@ impl Shown {
             changed
         });
         if told_waiting {
-            self.waiting_told_at = Some(Instant::now());
+            self.waiting_told_at = Some(now);
         }
     }
 
@@ -97,5 +107,35 @@ impl Shown {
     fn waiting(&self) -> u32 {
         let counts = self.counts.borrow();
         counts.printers.iter().find(|(name, _)| *name == self.printer).map_or(0, |&(_, waiting)| waiting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printing::flapping::{ONSETS_MIN, QUIET_MS, TELL_MS};
+
+    #[test]
+    fn a_flapping_printer_of_which_nothing_new_is_known_wakes_nobody_in_vain() {
+        let printer = PrinterName::new("front");
+        let (health, _) = watch::channel(unknown_health(&printer));
+        let (_counting, counts) = watch::channel(Counts::default());
+        let mut shown = Shown::new(printer, health, counts);
+        let mut now = Instant::now();
+        shown.publish(None, None, now);
+        assert!(shown.shows(Condition::Unknown), "nothing was ever observed");
+        for _ in 0..=ONSETS_MIN {
+            for conditions in [Conditions::NONE, Conditions::NONE.with(Condition::Unreachable)] {
+                now += Duration::from_millis(1_000);
+                shown.publish(Some(conditions), None, now);
+            }
+        }
+        assert!(shown.shows(Condition::Flapping));
+        for after_ms in [TELL_MS, QUIET_MS] {
+            now += Duration::from_millis(after_ms);
+            shown.publish(None, None, now);
+            assert!(shown.tell_at().is_none_or(|at| at > now), "{after_ms} ms");
+        }
+        assert!(shown.shows(Condition::Unreachable) && !shown.shows(Condition::Flapping), "it lasts");
     }
 }
