@@ -7,9 +7,9 @@
 //! | | how | reads back | what "took" means |
 //! |---|---|---|---|
 //! | [`lan`] | readiness of a socket | yes | in the system's buffer |
-//! | [`usb_class`] | readiness of `/dev/usb/lpN` | yes | with the USB controller |
+//! | [`usb_class`] | readiness of `/dev/usb/lpN` | yes | the printer has acknowledged them |
 //! | [`usb`] | transfers past the kernel's driver | yes | the printer has acknowledged them |
-//! | [`serial`] | a thread | yes | in the driver's buffer |
+//! | [`serial`] | a thread | yes | out of the driver's buffer |
 //! | `usb_print` (Windows) | a thread, overlapped calls | yes | the printer has acknowledged them |
 //! | `spooler` (Windows) | a thread | no | a whole print job is with the spooler |
 //!
@@ -136,7 +136,7 @@ impl Port {
             Line::Lan(_) => None,
             Line::Threaded(threaded) => threaded.settle().await,
             #[cfg(target_os = "linux")]
-            Line::UsbClass(_) => None,
+            Line::UsbClass(usb) => usb.settle(),
             #[cfg(target_os = "linux")]
             Line::Usb(usb) => usb.settle().await,
         }

@@ -4,6 +4,10 @@
 //! and a piece follows only when the driver's own buffer is empty, since what is in there goes out whatever DSR says.
 //! A printer drops the line while it has room for that piece yet.
 //!
+//! Bytes count as taken once they have left the driver, not as soon as it has them: a printer that holds up the line may
+//! leave several tickets in there, and stopping forgets what is in there. What it forgets counts as taken, so that the
+//! ticket in flight ends unknown, since some of it may have gone in that moment.
+//!
 //! A thread works with the port on every system alike. On Windows a blocked `ReadFile` would block `WriteFile` too, and
 //! under Wine a read returns only after its whole limit; so what has come is asked for first and never waited for.
 
@@ -19,8 +23,8 @@ const WRITE_MS_MAX: u64 = 20;
 const WRITE_BYTES_MAX: usize = 64;
 /// Bytes of one write with DSR: less than the smallest reserve with which a printer drops the line.
 const DSR_BYTES_MAX: usize = 16;
-/// How often DSR is looked at.
-const DSR_POLL_MS: u64 = 1;
+/// How often DSR is looked at, and whether the driver's bytes are gone: at 115,200 baud a ticket takes 100 ms.
+const LINE_POLL_MS: u64 = 1;
 
 /// Opens a port: 8 data bits, no parity, one stop bit, nobody else may use it.
 pub(super) async fn open(path: String, baud: u32, flow: Flow) -> io::Result<Threaded> {
@@ -31,8 +35,8 @@ pub(super) async fn open(path: String, baud: u32, flow: Flow) -> io::Result<Thre
 trait Wires: Read + Write {
     /// Bytes that have come.
     fn come(&mut self) -> io::Result<usize>;
-    /// Whether the driver still has bytes that have not gone out.
-    fn is_busy(&mut self) -> io::Result<bool>;
+    /// Bytes that the driver has and that have not gone out; some drivers say more.
+    fn waiting(&mut self) -> io::Result<usize>;
     /// Whether the printer holds DSR up.
     fn is_ready(&mut self) -> io::Result<bool>;
     /// Forgets what has not gone out, as far as that can be done.
@@ -44,8 +48,8 @@ impl Wires for Box<dyn SerialPort> {
         Ok(usize::try_from(self.bytes_to_read()?).unwrap_or(READ_BYTES))
     }
 
-    fn is_busy(&mut self) -> io::Result<bool> {
-        Ok(self.bytes_to_write()? > 0)
+    fn waiting(&mut self) -> io::Result<usize> {
+        Ok(usize::try_from(self.bytes_to_write()?).unwrap_or(usize::MAX))
     }
 
     fn is_ready(&mut self) -> io::Result<bool> {
@@ -61,6 +65,8 @@ impl Wires for Box<dyn SerialPort> {
 struct Serial<W> {
     wires: W,
     flow: Flow,
+    /// Bytes that the driver took and that were not seen to have gone out.
+    held: usize,
 }
 
 impl Serial<Box<dyn SerialPort>> {
@@ -85,7 +91,7 @@ impl Serial<Box<dyn SerialPort>> {
             })?;
         }
         port.clear(ClearBuffer::Input)?;
-        Ok(Self { wires: port, flow })
+        Ok(Self { wires: port, flow, held: 0 })
     }
 }
 
@@ -95,11 +101,8 @@ impl<W: Wires> Serial<W> {
         if !matches!(self.flow, Flow::Dsr) {
             return Ok(WRITE_BYTES_MAX);
         }
-        if !self.wires.is_busy()? && self.wires.is_ready()? {
-            return Ok(DSR_BYTES_MAX);
-        }
-        std::thread::sleep(Duration::from_millis(DSR_POLL_MS));
-        Ok(0)
+        let may_go = self.held == 0 && self.wires.is_ready()?;
+        Ok(if may_go { DSR_BYTES_MAX } else { 0 })
     }
 }
 
@@ -113,18 +116,24 @@ impl<W: Wires + 'static> Device for Serial<W> {
             moved.read.truncate(*read.as_ref().unwrap_or(&0));
             read?;
         }
-        if !piece.is_empty() {
-            let room = self.room()?.min(piece.len());
-            if room > 0 {
-                moved.written = later(self.wires.write(&piece[..room]))?;
-            }
+        if self.held > 0 {
+            let waiting = self.wires.waiting()?.min(self.held);
+            moved.written = self.held - waiting;
+            self.held = waiting;
+        }
+        let rest = piece.get(moved.written + self.held..).unwrap_or_default();
+        let room = if rest.is_empty() { 0 } else { self.room()?.min(rest.len()) };
+        let taken = if room > 0 { later(self.wires.write(&rest[..room]))? } else { 0 };
+        self.held += taken;
+        if taken == 0 && moved.written == 0 && !piece.is_empty() {
+            std::thread::sleep(Duration::from_millis(LINE_POLL_MS));
         }
         Ok(())
     }
 
-    fn stop(&mut self, _: &mut Moved) {
-        // What the driver still holds was taken, so its ticket will be told unknown and come again with its mark;
-        // and closing would wait for a printer that does not take it.
+    fn stop(&mut self, moved: &mut Moved) {
+        moved.written = std::mem::take(&mut self.held);
+        // Closing would wait for a printer that does not take it.
         self.wires.forget();
     }
 }
@@ -200,8 +209,8 @@ mod tests {
             Ok(self.come.len())
         }
 
-        fn is_busy(&mut self) -> io::Result<bool> {
-            Ok(self.in_driver > 0)
+        fn waiting(&mut self) -> io::Result<usize> {
+            Ok(self.in_driver)
         }
 
         fn is_ready(&mut self) -> io::Result<bool> {
@@ -221,30 +230,50 @@ mod tests {
 
     #[test]
     fn with_dsr_small_pieces_go_while_the_line_is_up_and_the_driver_empty() {
-        let mut serial = Serial { wires: Line::default(), flow: Flow::Dsr };
+        let mut serial = Serial { wires: Line::default(), flow: Flow::Dsr, held: 0 };
         let ticket: Vec<u8> = (0..100).collect();
-        assert_eq!(turn(&mut serial, &ticket).0, 0, "the printer is busy");
+        turn(&mut serial, &ticket);
+        assert!(serial.wires.gone.is_empty(), "the printer is busy");
         serial.wires.is_ready = true;
-        assert_eq!(turn(&mut serial, &ticket).0, DSR_BYTES_MAX);
-        assert_eq!(turn(&mut serial, &ticket[DSR_BYTES_MAX..]).0, 0, "the driver still has the first piece");
+        assert_eq!(turn(&mut serial, &ticket).0, 0, "it is on its way");
+        assert_eq!(turn(&mut serial, &ticket).0, 0, "the driver still has the first piece");
+        assert_eq!(serial.wires.gone, ticket[..DSR_BYTES_MAX]);
         serial.wires.in_driver = 0;
         serial.wires.is_ready = false;
         serial.wires.come = vec![0x12];
-        assert_eq!(
-            turn(&mut serial, &ticket[DSR_BYTES_MAX..]),
-            (0, vec![0x12]),
-            "it answers while it is busy"
-        );
+        let went = turn(&mut serial, &ticket);
+        assert_eq!(went, (DSR_BYTES_MAX, vec![0x12]), "it answers while it is busy");
         serial.wires.is_ready = true;
-        assert_eq!(turn(&mut serial, &ticket[DSR_BYTES_MAX..]).0, DSR_BYTES_MAX);
+        turn(&mut serial, &ticket[DSR_BYTES_MAX..]);
         assert_eq!(serial.wires.gone, ticket[..2 * DSR_BYTES_MAX]);
     }
 
     #[test]
     fn without_dsr_its_state_does_not_matter() {
         for flow in [Flow::Rts, Flow::Xon, Flow::None] {
-            let mut serial = Serial { wires: Line { in_driver: 1, ..Line::default() }, flow };
-            assert_eq!(turn(&mut serial, &[0; 100]).0, WRITE_BYTES_MAX, "{flow}");
+            let mut serial = Serial { wires: Line { in_driver: 1, ..Line::default() }, flow, held: 0 };
+            turn(&mut serial, &[0; 100]);
+            turn(&mut serial, &[0; 100]);
+            assert_eq!(serial.wires.gone.len(), 100, "{flow}");
         }
+    }
+
+    #[test]
+    fn what_the_driver_holds_has_not_left_and_what_stopping_forgets_may_have() {
+        let mut serial = Serial { wires: Line::default(), flow: Flow::Rts, held: 0 };
+        let ticket: Vec<u8> = (0..100).collect();
+        for _ in 0..10 {
+            assert_eq!(turn(&mut serial, &ticket).0, 0, "the printer holds up the line");
+        }
+        assert_eq!(serial.wires.gone, ticket, "the driver has it, once");
+        serial.wires.in_driver = 60;
+        assert_eq!(turn(&mut serial, &ticket).0, 40);
+        serial.wires.in_driver = 90;
+        assert_eq!(turn(&mut serial, &ticket[40..]).0, 0, "a driver that says too much");
+        serial.wires.in_driver = 50;
+        assert_eq!(turn(&mut serial, &ticket[40..]).0, 10);
+        let mut moved = Moved::default();
+        serial.stop(&mut moved);
+        assert_eq!((moved.written, serial.wires.in_driver), (50, 0));
     }
 }
