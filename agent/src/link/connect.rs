@@ -1,13 +1,24 @@
 //! Making a connection: name, socket, handshake. A fresh endpoint for each, so that nothing of a network that
 //! is gone (an address, a socket of before a suspend) is carried into the next.
+//!
+//! A name may have several addresses, of which the first leads nowhere: IPv6 that is set up and broken. So each gets
+//! its share of the time, which all together is less than a session gives a connection.
 
 use super::socket::PlainUdpSocket;
 use crate::config::SocketChoice;
 use docket_protocol::enrol::HUB_SERVER_NAME;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
+use tokio::time::Instant;
 use tracing::debug;
+
+/// How long the handshake with one of several addresses may take.
+pub const ADDRESS_MS_MAX: u64 = 3_000;
+/// How long those with all of them may take; the last one has what the others have left. A session gives up after 10 s
+/// ([`docket_protocol::session::GREETING_MAX`]).
+pub const ADDRESSES_MS_MAX: u64 = 9_000;
 
 /// Why there is no connection.
 #[derive(Debug, Error)]
@@ -64,21 +75,57 @@ pub async fn connect(
 ) -> Result<Connected, ConnectError> {
     let name = |cause| ConnectError::Name { hub: hub.to_owned(), cause };
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host(hub).await.map_err(name)?.collect();
-    let mut last = name(std::io::Error::new(std::io::ErrorKind::NotFound, "no address"));
-    for address in addresses {
-        let endpoint = endpoint(address, choice).await.map_err(ConnectError::Socket)?;
-        let failed = |cause: String| ConnectError::Handshake { address, cause };
-        let connecting = endpoint.connect_with(config.clone(), address, HUB_SERVER_NAME);
-        let connecting = connecting.map_err(|error| failed(error.to_string()))?;
-        match connecting.await {
-            Ok(connection) => return Ok(Connected { endpoint, connection }),
-            Err(error) if is_about_certificate(&error) => {
-                last = ConnectError::Unproven { address, cause: error.to_string() };
-            }
-            Err(error) => last = failed(error.to_string()),
+    if addresses.is_empty() {
+        return Err(name(std::io::Error::new(std::io::ErrorKind::NotFound, "no address")));
+    }
+    connect_to_any(&addresses, &config, choice).await
+}
+
+/// Connects to the first of a host's addresses that answers, in their order.
+///
+/// # Errors
+/// What came of the last one; see [`ConnectError`].
+pub async fn connect_to_any(
+    addresses: &[SocketAddr],
+    config: &quinn::ClientConfig,
+    choice: SocketChoice,
+) -> Result<Connected, ConnectError> {
+    let end = Instant::now() + Duration::from_millis(ADDRESSES_MS_MAX);
+    let share_ms = ADDRESSES_MS_MAX / (addresses.len() as u64).max(1);
+    let mut result = Err(ConnectError::Socket(std::io::ErrorKind::NotFound.into()));
+    for (number, &address) in addresses.iter().enumerate() {
+        let limit = if number + 1 == addresses.len() {
+            end
+        } else {
+            Instant::now() + Duration::from_millis(share_ms.min(ADDRESS_MS_MAX))
+        };
+        result = match tokio::time::timeout_at(limit, connect_to(address, config.clone(), choice)).await {
+            Ok(result) => result,
+            Err(_) => Err(ConnectError::Handshake { address, cause: "no answer".into() }),
+        };
+        if result.is_ok() {
+            break;
         }
     }
-    Err(last)
+    result
+}
+
+async fn connect_to(
+    address: SocketAddr,
+    config: quinn::ClientConfig,
+    choice: SocketChoice,
+) -> Result<Connected, ConnectError> {
+    let endpoint = endpoint(address, choice).await.map_err(ConnectError::Socket)?;
+    let failed = |cause: String| ConnectError::Handshake { address, cause };
+    let connecting = endpoint.connect_with(config, address, HUB_SERVER_NAME);
+    let connecting = connecting.map_err(|error| failed(error.to_string()))?;
+    match connecting.await {
+        Ok(connection) => Ok(Connected { endpoint, connection }),
+        Err(error) if is_about_certificate(&error) => {
+            Err(ConnectError::Unproven { address, cause: error.to_string() })
+        }
+        Err(error) => Err(failed(error.to_string())),
+    }
 }
 
 /// Whether it was our side that did not like the hub's certificate: an alert of TLS about one, or about its

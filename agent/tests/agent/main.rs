@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too, which clippy cannot know")]
 
 mod clones;
+mod connect;
 mod discovery;
 mod far_end;
 mod job;
