@@ -195,9 +195,7 @@ impl Writer {
             if stopping || self.is_due() {
                 self.write();
             }
-            for read in std::mem::take(&mut self.reads) {
-                self.store.read(read);
-            }
+            self.read();
             if let Next::Stop(answer) = next {
                 let Writer { store, _lock, .. } = self;
                 drop(store);
@@ -312,6 +310,18 @@ impl Writer {
         self.publish(failed.is_some());
     }
 
+    /// Places that are to be given anew are not read before: a session means the new ones.
+    fn read(&mut self) {
+        let renumbers = self.pending.iter().any(|(write, _)| matches!(write, Write::Renumber { .. }));
+        for read in std::mem::take(&mut self.reads) {
+            if renumbers && matches!(read, Read::OutboxAfter { .. }) {
+                self.reads.push(read);
+            } else {
+                self.store.read(read);
+            }
+        }
+    }
+
     fn write_together(&mut self) -> rusqlite::Result<()> {
         let committed = self.store.run(self.pending.iter().map(|(write, _)| write))?;
         let done = std::mem::take(&mut self.pending);
@@ -322,14 +332,22 @@ impl Writer {
     /// Each on its own, what frees room first; what fails stays, in its order. The last try has no writes and
     /// hands out claims: where it fails, nothing is printed that could not be remembered.
     fn write_apart(&mut self) -> Option<rusqlite::Error> {
+        let mut renumbers = false;
         let (mut waiting, eager): (Vec<Pending>, Vec<Pending>) =
-            std::mem::take(&mut self.pending).into_iter().partition(|(write, _)| write.is_lazy());
+            std::mem::take(&mut self.pending).into_iter().partition(|(write, _)| {
+                renumbers |= matches!(write, Write::Renumber { .. });
+                write.is_lazy() && !(renumbers && write.means_places())
+            });
         waiting.extend(eager);
         let mut failed = None;
         let mut received_blocked = false;
+        let mut places_blocked = false;
         let mut recovery_blocked = false;
         for (write, permit) in waiting {
-            if recovery_blocked || (received_blocked && write.moves_received()) {
+            if recovery_blocked
+                || (received_blocked && write.moves_received())
+                || (places_blocked && write.means_places())
+            {
                 self.pending.push((write, permit));
                 continue;
             }
@@ -337,6 +355,7 @@ impl Writer {
                 Ok(committed) => self.settle(vec![(write, permit)], committed),
                 Err(error) => {
                     received_blocked |= write.moves_received();
+                    places_blocked |= matches!(write, Write::Renumber { .. });
                     recovery_blocked |= matches!(write, Write::Recover);
                     failed = Some(error);
                     self.pending.push((write, permit));

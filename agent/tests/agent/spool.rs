@@ -280,6 +280,42 @@ async fn a_full_disk_loses_nothing_and_goes_on_by_itself() {
 }
 
 #[tokio::test]
+async fn nothing_overtakes_new_places_that_find_no_room() {
+    let folder = tempdir().unwrap();
+    let mut options = options("boot-1");
+    options.bytes_max = 300 * 1_024;
+    let spool = Spool::open(folder.path(), options).unwrap();
+    let strange: Vec<(Seq, Vec<u8>)> = (1..=1_000).map(|seq| (Seq(seq), vec![0xFF])).collect();
+    assert_eq!(spool.receive(strange).await.unwrap(), Seq(1_000));
+    let mut counts = spool.counts();
+    for number in 1_001.. {
+        let receiving = spool.receive(vec![(Seq(u64::from(number)), item(&ticket(number, "front")))]);
+        tokio::select! {
+            biased;
+            stored = receiving => drop(stored.unwrap()),
+            full = counts.wait_for(|counts| counts.full) => {
+                drop(full.unwrap());
+                break;
+            }
+        }
+    }
+    // The hub knows a thousand from another life: none of those that are here.
+    let renumbered = spool.renumber_after(Seq(1_000_000));
+    spool.acknowledged(Seq(1_000_000)).unwrap();
+    let mut read = spool.outbox_after(Seq(1_000_000), 9_999);
+    tokio::select! {
+        biased;
+        early = &mut read => panic!("it was read at the old places: {:?}", early.unwrap().len()),
+        held = spool.held(9) => drop(held.unwrap()),
+    }
+    let database = rusqlite::Connection::open(folder.path().join("spool.db")).unwrap();
+    database.busy_timeout(PATIENCE).unwrap();
+    database.execute("DELETE FROM payloads", []).unwrap();
+    assert_eq!(within("new places", renumbered).await.unwrap(), Seq(1_001_000));
+    assert_eq!(within("the reports", read).await.unwrap().len(), 1_000, "none was acknowledged");
+}
+
+#[tokio::test]
 async fn old_printed_tickets_go_and_others_stay() {
     let folder = tempdir().unwrap();
     let spool = open(folder.path());
