@@ -5,13 +5,16 @@ use crate::spool::{Pending, SpoolError};
 use docket_protocol::ids::Seq;
 use std::collections::VecDeque;
 
+/// Reports, and their places.
+type Reports = Vec<(Seq, Vec<u8>)>;
+
 /// What the spool has answered.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// Stored up to here.
     Stored(Seq),
-    /// Reports, and their places.
-    Read(Vec<(Seq, Vec<u8>)>),
+    /// What is in the outbox.
+    Read(Reports),
     /// The last place of the outbox, after new ones were given.
     Renumbered(Seq),
 }
@@ -21,7 +24,7 @@ pub(super) enum Answer {
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     storing: VecDeque<Pending<Seq>>,
-    reading: Option<Pending<Vec<(Seq, Vec<u8>)>>>,
+    reading: Option<Pending<Reports>>,
     renumbering: Option<Pending<Seq>>,
 }
 
@@ -30,7 +33,7 @@ impl Asked {
         self.storing.push_back(stored);
     }
 
-    pub(super) fn reads(&mut self, read: Pending<Vec<(Seq, Vec<u8>)>>) {
+    pub(super) fn reads(&mut self, read: Pending<Reports>) {
         self.reading = Some(read);
     }
 

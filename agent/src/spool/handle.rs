@@ -7,7 +7,7 @@
 //! for room first.
 
 use super::command::{Command, Read, Write};
-use super::writer::{self, Shared};
+use super::opening::{self, Shared};
 use super::{
     CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, RecentTicket, Reprint, SpoolError,
     SpoolOptions,
@@ -38,7 +38,7 @@ impl Spool {
     /// # Errors
     /// See [`SpoolError`]; each is one for a person.
     pub fn open(folder: &Path, options: SpoolOptions) -> Result<Self, SpoolError> {
-        let (commands, shared) = writer::start(folder, options)?;
+        let (commands, shared) = opening::start(folder, options)?;
         Ok(Self { commands, permits: Arc::new(Semaphore::new(COMMANDS_MAX)), shared })
     }
 

@@ -43,6 +43,7 @@ mod command;
 mod error;
 mod expiry;
 mod handle;
+mod opening;
 mod outbox;
 mod people;
 mod recovery;
