@@ -1,26 +1,11 @@
 //! The spool: what it promises while it lives.
 
-use crate::samples::{PATIENCE, front, item, items, open, options, reports, ticket, within};
-use docket_agent::spool::{ATTEMPTS_MAX, ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolError};
+use crate::samples::{PATIENCE, claim, finish, front, item, items, open, options, reports, ticket, within};
+use docket_agent::spool::{ATTEMPTS_MAX, Ending, Finish, OnUnknown, Spool, SpoolError};
 use docket_protocol::ids::{PrinterName, Seq, UnixMs};
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome, TicketReport};
 use tempfile::tempdir;
-
-async fn claim(port: &mut ClaimPort) -> docket_agent::spool::Claim {
-    within("a claim", port.next()).await.expect("the spool is open")
-}
-
-fn finish(claim: &docket_agent::spool::Claim, ending: Ending) -> Finish {
-    Finish {
-        ticket: claim.ticket.id,
-        attempt: claim.attempt,
-        repeat: claim.repeat,
-        ending,
-        began_at: UnixMs(1),
-        ended_at: UnixMs(2),
-    }
-}
 
 async fn waiting(spool: &Spool) -> (u32, u32) {
     spool.flush().await.unwrap();
