@@ -123,6 +123,11 @@ impl Asker {
         true
     }
 
+    /// Asks one thing among a ticket's bytes, only to see whether it is answered.
+    pub fn ask_in_ticket(&mut self, reader: &mut Reader, out: &mut Vec<u8>) {
+        push(Query::Printer, reader, out);
+    }
+
     /// A real-time answer came.
     pub fn heard(&mut self, reader: &mut Reader, out: &mut Vec<u8>, now: Instant) {
         self.heard_at = Some(now);
@@ -187,10 +192,10 @@ impl Asker {
         }
     }
 
-    /// Forgets questions that will not be answered any more. Only where no ticket is in flight.
-    pub fn begin_anew(&mut self, reader: &mut Reader) {
-        let answered_since =
-            self.heard_at.zip(self.last_asked_at).is_some_and(|(heard, asked)| heard >= asked);
+    /// Forgets questions that will not be answered any more: it has spoken since, and had the time. Only where no ticket
+    /// is in flight. `heard_at`: when anything came last.
+    pub fn begin_anew(&mut self, heard_at: Option<Instant>, reader: &mut Reader) {
+        let answered_since = heard_at.zip(self.last_asked_at).is_some_and(|(heard, asked)| heard >= asked);
         let held_back = usize::from(self.pace == Pace::Late);
         if answered_since
             && self.timeout(reader).is_none()

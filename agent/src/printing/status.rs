@@ -126,6 +126,10 @@ impl Reader {
 
     /// Takes a byte; what it completes.
     pub fn take(&mut self, byte: u8) -> Option<Answer> {
+        // It stands wherever the unit's buffer was full, in the middle of an answer, too, and is part of none.
+        if matches!(byte, XON | XOFF) {
+            return None;
+        }
         if byte & 0x93 == 0x12
             && self.asked.len() > self.unsent
             && let Some(query) = self.asked.front().copied()
@@ -169,7 +173,6 @@ impl Reader {
             _ if byte & 0x90 == 0 && matches!(byte & 0x0F, 0x00 | 0x03 | 0x0C | 0x0F) => {
                 return Some(Answer::Transmitted(byte));
             }
-            XON | XOFF => {}
             _ if byte & 0x93 == 0x12 => self.unasked += 1,
             _ => self.garbage += 1,
         }

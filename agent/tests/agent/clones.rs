@@ -93,7 +93,12 @@ async fn check(profile: &str, outcomes: [Outcome; 3], facts: &str) {
 
 #[tokio::test]
 async fn everything() {
-    check("everything", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers init-keeps=yes").await;
+    check(
+        "everything",
+        [FENCE; 3],
+        "status=1234 status-busy=yes asb=yes gs-h=yes gs-r=answers init-keeps=yes",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -119,12 +124,13 @@ async fn no_fence() {
 
 #[tokio::test]
 async fn no_asb() {
-    check("no-asb", [FENCE; 3], "status=1234 gs-h=yes gs-r=answers init-keeps=yes").await;
+    check("no-asb", [FENCE; 3], "status=1234 status-busy=yes gs-h=yes gs-r=answers init-keeps=yes").await;
 }
 
 #[tokio::test]
 async fn late_answers() {
-    check("late-answers", [FENCE; 3], "status=1234 late=yes asb=yes gs-h=yes gs-r=answers").await;
+    check("late-answers", [FENCE; 3], "status=1234 late=yes status-busy=yes asb=yes gs-h=yes gs-r=answers")
+        .await;
 }
 
 #[tokio::test]
@@ -134,7 +140,12 @@ async fn status_when_idle() {
 
 #[tokio::test]
 async fn tiny_buffer() {
-    check("tiny-buffer", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers init-keeps=yes").await;
+    check(
+        "tiny-buffer",
+        [FENCE; 3],
+        "status=1234 status-busy=yes asb=yes gs-h=yes gs-r=answers init-keeps=yes",
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -134,17 +134,13 @@ impl Play {
         self.flush();
         assert!(self.machine.is_ready(self.now), "{:?}", self.machine);
         self.serial += 1;
-        self.machine.begin(b"content\n", self.serial, self.now);
+        self.machine.begin(b"content\n", &[], self.serial, self.now);
         self.flush()
     }
 
     /// The same; the answers to its two fences.
     fn begin_fenced(&mut self) -> [Vec<u8>; 2] {
-        let bytes = self.begin();
-        let mut fences = (0..bytes.len())
-            .filter(|&at| bytes[at..].starts_with(&PROCESS))
-            .map(|at| [&[0x37, 0x22], &bytes[at + 7..at + 11], &[0]].concat());
-        [fences.next().unwrap(), fences.next().unwrap()]
+        answers_in(&self.begin())
     }
 
     fn shows(&self, condition: Condition) -> bool {
@@ -168,7 +164,7 @@ fn one_write_holds_all_of_a_ticket_and_nothing_that_could_lose_it() {
         play.machine.get_ready(play.now);
         play.flush();
         assert!(play.machine.is_ready(play.now));
-        play.machine.begin(b"content\n", 0, play.now);
+        play.machine.begin(b"content\n", &[], 0, play.now);
         assert_eq!(play.machine.to_send(), expected, "{words}");
     }
 }
@@ -195,7 +191,7 @@ fn a_unit_that_loses_what_follows_esc_at_loses_no_ticket_and_is_found_out() {
     play.pass(CUT_WAIT_MS_MAX - 1);
     assert_eq!(play.events, [Event::OnPaper(Evidence::Fence)]);
     play.pass(1 + POLL_MS);
-    assert_eq!((play.ended(), play.profile.to_words().as_str()), (vec![FENCED], INIT_CLEARS));
+    assert_eq!((play.ended(), play.profile.init_keeps.value), (vec![FENCED], false));
     let [first, second] = play.begin_fenced();
     play.say(&[first, second].concat());
     assert_eq!(play.ended(), [FENCED; 2]);
@@ -411,7 +407,11 @@ fn a_unit_that_knows_fences_is_not_believed_without_one_and_is_probed_again() {
     assert!(play.events.is_empty());
     play.pass(3 * POLL_MS);
     assert_eq!(play.events, SILENT);
-    assert_eq!(play.profile.to_words(), "status=1234 gs-r=in-order init-keeps=yes", "GS ( H is in doubt");
+    assert_eq!(
+        play.profile.to_words(),
+        "status=1234 status-busy=yes gs-r=in-order init-keeps=yes",
+        "GS ( H is in doubt"
+    );
     let mut again = Play::with(play.profile, Some(CLEAN), (false, true), true);
     again.pass(SETTLE_MS_MAX + POLL_MS);
     assert_eq!(again.profile.fence(), Some(FenceKind::Transmit), "another firmware, another fence");
@@ -434,7 +434,7 @@ fn a_long_ticket_is_watched_longer_where_no_fence_ends_it() {
     play.pass(ANSWER_MS_MAX + 1);
     play.machine.get_ready(play.now);
     play.flush();
-    play.machine.begin(&[b'\n'; 100], 1, play.now);
+    play.machine.begin(&[b'\n'; 100], &[], 1, play.now);
     play.flush();
     play.pass(100 * LINE_MS_MAX - 1);
     assert!(play.events.is_empty());
@@ -500,7 +500,7 @@ fn before_the_first_byte_nothing_has_begun() {
     let mut play = Play::new(KNOWN, Some(CLEAN));
     play.machine.get_ready(play.now);
     play.flush();
-    play.machine.begin(b"content\n", 1, play.now);
+    play.machine.begin(b"content\n", &[], 1, play.now);
     assert_eq!(play.machine.lost(), Lost::NotBegun);
     play.machine.sent(1, play.now);
     assert_eq!(play.machine.lost(), Lost::Ended(Ending::Unknown(Doubt::ConnectionLost)));
@@ -558,7 +558,7 @@ fn where_nothing_comes_back_nothing_is_asked() {
     assert!(machine.to_send().is_empty() && machine.accepts());
     machine.get_ready(now);
     assert!(machine.is_ready(now));
-    machine.begin(b"content\n", 1, now);
+    machine.begin(b"content\n", &[], 1, now);
     let expected: [&[u8]; 3] = [&[0x1B, 0x40], b"content\n\n\n", b"\x1DVB\x00"];
     assert_eq!(machine.to_send(), expected.concat());
     assert_eq!(machine.lost(), Lost::NotBegun);
@@ -569,4 +569,70 @@ fn where_nothing_comes_back_nothing_is_asked() {
     assert_eq!(machine.lost(), Lost::Idle);
     machine.handle_timeout(now + Duration::from_secs(3_600));
     assert!(machine.to_send().is_empty() && machine.poll_event().is_none() && !machine.is_owed());
+}
+
+/// What answers the two fences of a ticket.
+fn answers_in(bytes: &[u8]) -> [Vec<u8>; 2] {
+    let mut fences = (0..bytes.len())
+        .filter(|&at| bytes[at..].starts_with(&PROCESS))
+        .map(|at| [&[0x37, 0x22], &bytes[at + 7..at + 11], &[0]].concat());
+    [fences.next().unwrap(), fences.next().unwrap()]
+}
+
+/// Ten lines of a hundred bytes, over a line that stands when the unit is switched off; what was sent. From then on it
+/// answers queries with `status`.
+fn begin_over_standing_line(play: &mut Play, status: Option<[u8; 4]>) -> Vec<u8> {
+    play.machine.expect_unseen_restarts();
+    play.machine.get_ready(play.now);
+    play.flush();
+    play.status = status;
+    let line = [&[b'x'; 99][..], b"\n"].concat();
+    let seams: Vec<usize> = (1..=10).map(|line| line * 100).collect();
+    play.serial += 1;
+    play.machine.begin(&line.repeat(10), &seams, play.serial, play.now);
+    play.flush()
+}
+
+#[test]
+fn on_a_line_that_outlives_the_unit_a_ticket_asks_on_its_way() {
+    let mut play = Play::new(&format!("{KNOWN} status-busy=yes"), Some(CLEAN));
+    play.fences = (true, false);
+    let bytes = begin_over_standing_line(&mut play, Some(CLEAN));
+    let asked: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(&[0x10, 4])).collect();
+    assert_eq!(asked[..3], [300, 603, 906], "between lines, and then behind the cut");
+    assert!(asked[3] > 1_009 && asked.len() == 7);
+}
+
+#[test]
+fn a_unit_that_was_off_on_the_way_is_not_believed_though_it_answers_the_fence() {
+    let mut play = Play::new(&format!("{KNOWN} status-busy=yes"), Some(CLEAN));
+    play.fences = (true, false);
+    let [first, _] = answers_in(&begin_over_standing_line(&mut play, None));
+    play.say(&CLEAN);
+    play.say(&first);
+    assert!(play.events.is_empty(), "three answers are missing: {:?}", play.events);
+    play.pass(ANSWER_MS_MAX);
+    assert_eq!(play.events, SILENT);
+    assert!(
+        play.profile.is_deaf_when_busy(),
+        "or it does not answer while it prints: then it is asked no more"
+    );
+}
+
+#[test]
+fn a_unit_that_does_not_answer_while_it_prints_is_found_out_and_printed_on() {
+    let mut play = Play::new(KNOWN, Some(CLEAN));
+    play.machine.get_ready(play.now);
+    play.flush();
+    play.status = None;
+    play.serial += 1;
+    play.machine.begin(b"content\n", &[], play.serial, play.now);
+    let [first, second] = answers_in(&play.flush());
+    play.pass(4 * POLL_MS);
+    play.say(&[first, second].concat());
+    assert_eq!(play.ended(), [FENCED]);
+    assert!(play.profile.is_deaf_when_busy());
+    play.status = Some(CLEAN);
+    play.pass(POLL_MS + 1);
+    play.begin();
 }

@@ -52,11 +52,15 @@ struct World {
     elapsed_ms: u64,
     unit: Unit,
     line: Line,
-    /// The line outlives power cuts of the unit, and answers outlive the agent: serial, USB.
+    /// The line outlives power cuts of the unit, and answers outlive the agent: serial.
     line_stands: bool,
+    /// Bytes a millisecond that the line carries.
+    line_speed: usize,
     /// What the spool has kept.
     facts: String,
     owed: bool,
+    /// The journal does not know that the last ticket is on paper.
+    left_open: bool,
     queue: VecDeque<Slip>,
     current: Option<Current>,
     done: Vec<(Slip, Evidence)>,
@@ -69,6 +73,8 @@ struct Current {
     serial: u64,
     /// Its unit lost power while the line stood.
     power_was_cut: bool,
+    /// It was not known then that the unit answers while it prints.
+    is_unwatched: bool,
     /// The agent died: the unit is to be asked.
     in_question: bool,
 }
@@ -80,11 +86,15 @@ enum Line {
 
 fn some_abilities(dice: &mut Dice, with_status: bool) -> Abilities {
     use Process::{Answered, Ignored, Printed};
-    use RealTime::{AtOnce, InOrder, Never};
+    use RealTime::{AtOnce, Deaf, InOrder, Never};
     let mut queries = [true; 4];
-    let real_time =
-        dice.pick(if with_status { &[AtOnce, InOrder] } else { &[AtOnce, AtOnce, InOrder, Never] });
-    let late = real_time != Never && dice.one_in(5);
+    let real_time = dice.pick(if with_status {
+        &[AtOnce, InOrder]
+    } else {
+        &[AtOnce, AtOnce, AtOnce, InOrder, Deaf, Never]
+    });
+    // What is both late and deaf while it prints cannot be told from one that hangs.
+    let late = matches!(real_time, AtOnce | InOrder) && dice.one_in(5);
     // Which query a late unit lacks cannot be found out.
     if !late && dice.one_in(6) {
         queries[1 + dice.below(3) as usize] = false;
@@ -108,15 +118,19 @@ impl World {
         let abilities = some_abilities(&mut dice, false);
         // The slowest takes 75 ms for a line of 30 characters.
         let us_per_byte = dice.pick(&[1, 50, 1_000, 2_500]);
+        // A late unit's network module forgets with a connection what it has held back.
+        let line_stands = !abilities.late && dice.one_in(3);
         Self {
             now: Instant::now(),
             elapsed_ms: 0,
             unit: Unit::new(abilities, us_per_byte),
             line: Line::Down { until_ms: 0 },
-            // A late unit's network module forgets with a connection what it has held back.
-            line_stands: !abilities.late && dice.one_in(3),
+            line_stands,
+            // 9,600 baud, or what the operating system takes at once.
+            line_speed: if line_stands && dice.one_in(2) { 1 } else { usize::MAX },
             facts: String::new(),
             owed: false,
+            left_open: false,
             queue: (0..TICKETS).map(|ticket| Slip { ticket, repeat: 0 }).collect(),
             current: None,
             done: Vec::new(),
@@ -136,8 +150,9 @@ impl World {
             );
             let step_ms = match self.unit.abilities.transmit {
                 // What it answers together must not be told apart by the steps of this clock.
-                Transmit::AtOnce if self.unit.is_busy() => 1 + self.dice.below(15),
-                _ if self.dice.one_in(3) => 1 + self.dice.below(40),
+                Transmit::AtOnce if self.unit.is_busy() || self.line_speed == 1 => 1 + self.dice.below(15),
+                // What a slow line carries while the unit is off must not be one step.
+                _ if self.dice.one_in(3) || self.line_speed == 1 => 1 + self.dice.below(40),
                 _ => 100 + self.dice.below(400),
             };
             self.elapsed_ms += step_ms;
@@ -154,7 +169,7 @@ impl World {
             if self.off_until_ms.is_none() {
                 self.unit.run(step_ms * 1_000);
             }
-            self.serve();
+            self.serve(step_ms as usize);
         }
     }
 
@@ -176,7 +191,9 @@ impl World {
 
     fn switch_off(&mut self) {
         self.unit.power_cycle();
-        self.off_until_ms = Some(self.elapsed_ms + 200 + self.dice.below(8_000));
+        // No unit starts within a second.
+        let longer_ms = self.dice.pick(&[500, 8_000]);
+        self.off_until_ms = Some(self.elapsed_ms + 1_000 + self.dice.below(longer_ms));
         if !self.line_stands {
             self.lose_line();
         } else if let Some(current) = &mut self.current {
@@ -204,13 +221,13 @@ impl World {
             self.unit.forget_answers();
         }
         self.line = Line::Down { until_ms: self.elapsed_ms + RECONNECT_MS };
-        self.owed = self.current.is_some();
+        self.owed = self.left_open;
         if let Some(current) = &mut self.current {
             current.in_question = true;
         }
     }
 
-    fn serve(&mut self) {
+    fn serve(&mut self, step_ms: usize) {
         let now = self.now;
         let machine = match &mut self.line {
             Line::Up(machine) => machine,
@@ -220,6 +237,9 @@ impl World {
                 {
                     let profile = Pins::default().profile(None, &self.facts);
                     let mut machine = Machine::new(profile, self.owed, now);
+                    if self.line_stands {
+                        machine.expect_unseen_restarts();
+                    }
                     if let Some(current) = self.current.as_ref().filter(|current| current.in_question) {
                         machine.ask_about(current.serial, Doubt::AgentEnded);
                     }
@@ -252,15 +272,24 @@ impl World {
             machine.get_ready(now);
             if machine.is_ready(now) {
                 self.queue.pop_front();
+                self.left_open = true;
                 self.serial += 1;
                 let (serial, power_was_cut, in_question) = (self.serial, false, false);
-                self.current = Some(Current { slip, serial, power_was_cut, in_question });
-                machine.begin(&content(slip, &mut self.dice), serial, now);
+                let is_unwatched = !self.facts.contains("status-busy=yes");
+                self.current = Some(Current { slip, serial, power_was_cut, is_unwatched, in_question });
+                // What a small buffer answers at once is close to the end of a long ticket, and a network that delays
+                // bytes makes that look like a proof.
+                let is_short = self.unit.abilities.transmit == Transmit::AtOnce || self.dice.one_in(2);
+                let (content, seams) = content(slip, if is_short { 10 } else { 120 }, &mut self.dice);
+                machine.begin(&content, &seams, serial, now);
             }
         }
+        let waiting = machine.to_send().len();
         let taken = match self.dice.below(4) {
-            0 => self.dice.below(machine.to_send().len() as u64 + 1) as usize,
-            _ => machine.to_send().len(),
+            _ if self.line_speed < usize::MAX => waiting.min(self.line_speed * step_ms),
+            // A line that stalls for as long as its unit is off hides that.
+            0 if !self.line_stands => self.dice.below(waiting as u64 + 1) as usize,
+            _ => waiting,
         };
         let bytes = machine.to_send()[..taken].to_vec();
         if taken > 0 {
@@ -291,12 +320,16 @@ impl World {
     }
 
     fn end(&mut self, ending: Ending) {
-        let Current { slip, power_was_cut, .. } = self.current.take().expect("an ending has a ticket");
+        let Current { slip, power_was_cut, is_unwatched, .. } =
+            self.current.take().expect("an ending has a ticket");
         match ending {
             Ending::Printed(evidence) => {
                 let is_whole = self.unit.whole.contains(&slip);
                 match evidence {
-                    Evidence::Fence => assert!(is_whole, "said to be printed, is not: {slip:?}"),
+                    Evidence::Fence => {
+                        let was_torn_unseen = power_was_cut && is_unwatched;
+                        assert!(is_whole || was_torn_unseen, "said to be printed, is not: {slip:?}");
+                    }
                     Evidence::Status => {
                         assert!(is_whole || power_was_cut, "by status, and is not printed: {slip:?}");
                     }
@@ -305,6 +338,7 @@ impl World {
                         assert!(!known.answers_status(), "a grade too low: {slip:?}, {}", self.facts);
                     }
                 }
+                self.left_open = false;
                 self.done.push((slip, evidence));
             }
             Ending::Unknown(_) => self.queue.push_front(Slip { repeat: slip.repeat + 1, ..slip }),
@@ -312,18 +346,21 @@ impl World {
     }
 }
 
-/// `T<ticket>.<repeat>`, lines, sometimes an image in whose data there is what looks like a query, `$`.
-fn content(slip: Slip, dice: &mut Dice) -> Vec<u8> {
+/// `T<ticket>.<repeat>`, lines, sometimes an image in whose data there is what looks like a query, `$`; and where its
+/// lines end.
+fn content(slip: Slip, lines_max: u64, dice: &mut Dice) -> (Vec<u8>, Vec<usize>) {
     let mut content = vec![b'T', b'!' + slip.ticket, b'!' + slip.repeat];
-    for _ in 0..dice.below(10) {
+    let mut seams = Vec::new();
+    for _ in 0..dice.below(lines_max) {
         content.extend([b'x'; 29]);
         content.push(b'\n');
+        seams.push(content.len());
     }
     if dice.one_in(6) {
         content.extend([0x1D, 0x76, 0x30, 0, 1, 0, 4, 0, 0x10, 0x04, 0x01, 0xFF]);
     }
     content.extend(b"$\n");
-    content
+    (content, seams)
 }
 
 /// How often something happened: the simulation is worth something only if all of it does.

@@ -16,6 +16,8 @@ pub enum RealTime {
     AtOnce,
     /// In its place among the commands, so only when the unit is done with what came before.
     InOrder,
+    /// When it is received, and not at all if the unit has something to print then.
+    Deaf,
     Never,
 }
 
@@ -205,10 +207,19 @@ impl Unit {
             let tail =
                 |back: usize| self.input.len().checked_sub(back).and_then(|at| self.input.get(at)).copied();
             match (tail(3), tail(2)) {
-                (Some(0x10), Some(0x04)) if self.abilities.real_time == RealTime::AtOnce => self.answer(byte),
+                (Some(0x10), Some(0x04)) if self.hears() => self.answer(byte),
                 (Some(0x1D), Some(0x72)) if self.abilities.transmit == Transmit::AtOnce => self.say(&[0]),
                 _ => {}
             }
+        }
+    }
+
+    /// Whether it answers a real-time query as soon as it has come.
+    fn hears(&self) -> bool {
+        match self.abilities.real_time {
+            RealTime::AtOnce => true,
+            RealTime::Deaf => self.cut_left_us == 0 && !self.input.iter().any(|byte| b"Tx$".contains(byte)),
+            RealTime::InOrder | RealTime::Never => false,
         }
     }
 

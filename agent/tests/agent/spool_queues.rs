@@ -1,9 +1,9 @@
 //! The queues of a store: urgent tickets, backups, expiry, pauses, and what people ask for.
 
-use crate::samples::{copy, front, item, items, open, options, reports, ticket, within};
+use crate::samples::{claim, copy, finish, front, item, items, open, options, reports, ticket, within};
 use docket_agent::printing::journal::Journal;
 use docket_agent::spool::{
-    Claim, ClaimPort, Ending, Finish, Reprint, Spool, SpoolError, SpoolOptions, TicketState, recent_in,
+    Claim, ClaimPort, Ending, Reprint, Spool, SpoolError, SpoolOptions, TicketState, recent_in,
 };
 use docket_protocol::ids::{PrinterName, Seq, UnixMs};
 use docket_protocol::message::Report;
@@ -31,25 +31,13 @@ async fn receive(spool: &Spool, tickets: &[Ticket]) {
     spool.receive(items.collect()).await.unwrap();
 }
 
-async fn claim(port: &mut ClaimPort) -> Claim {
-    within("a claim", port.next()).await.expect("the spool is open")
-}
-
 async fn no_claim(spool: &Spool, port: &mut ClaimPort, why: &str) {
     spool.flush().await.unwrap();
     assert_eq!(port.try_next(), None, "{why}");
 }
 
 async fn end(port: &ClaimPort, claim: &Claim, ending: Ending) {
-    let finish = Finish {
-        ticket: claim.ticket.id,
-        attempt: claim.attempt,
-        repeat: claim.repeat,
-        ending,
-        began_at: UnixMs(10),
-        ended_at: docket_agent::clock::now(),
-    };
-    port.finish(finish).await.unwrap();
+    port.finish(finish(claim, ending)).await.unwrap();
 }
 
 async fn print(port: &ClaimPort, claim: &Claim) {
@@ -246,16 +234,17 @@ async fn what_a_printer_has_in_hand_expires_when_it_comes_back_unbegun() {
     let spool = open(folder.path());
     let mut port = spool.port(&front()).unwrap();
     port.want(1).unwrap();
-    let soon = expiring(1, "front", 1_000);
-    receive(&spool, std::slice::from_ref(&soon)).await;
+    // One that nobody has in hand expires with it, and shows that the time has come.
+    let tickets = [expiring(1, "front", 1_000), expiring(2, "kitchen", 1_001)];
+    receive(&spool, &tickets).await;
     let taken = claim(&mut port).await;
-    let left_ms = soon.expires_at.unwrap().since(docket_agent::clock::now());
-    tokio::time::sleep(Duration::from_millis(left_ms + 1)).await;
-    spool.flush().await.unwrap();
-    assert_eq!(spool.counts().borrow().held, 0, "it may be on paper");
-    port.hand_back(vec![taken.ticket.id]).await.unwrap();
     let mut counts = spool.counts();
-    within("the expiry", counts.wait_for(|counts| counts.held == 1)).await.unwrap();
+    within("the other's expiry", counts.wait_for(|counts| counts.held > 0)).await.unwrap();
+    spool.flush().await.unwrap();
+    assert_eq!(spool.counts().borrow().held, 1, "what is in hand may be on paper");
+    assert_eq!(spool.held(9).await.unwrap()[0].ticket, tickets[1].id);
+    port.hand_back(vec![taken.ticket.id]).await.unwrap();
+    within("the expiry", counts.wait_for(|counts| counts.held == 2)).await.unwrap();
     assert_eq!(port.try_next(), None);
 }
 
@@ -419,7 +408,7 @@ async fn a_ticket_that_comes_again_is_told_again() {
     end(&port, &doubted, Ending::Unknown(Doubt::PrinterSilent)).await;
     let before = told(&spool).await;
     assert_eq!(before.len(), 2);
-    spool.acknowledged(Seq(2)).await.unwrap();
+    spool.acknowledged(Seq(2)).unwrap();
     // The hub is an older copy and sends them again.
     receive(&spool, &[ticket(2, "front"), ticket(3, "front"), ticket(1, "front")]).await;
     spool.flush().await.unwrap();
@@ -440,7 +429,7 @@ async fn a_hub_that_forgot_reports_is_told_them_again() {
     }
     spool.flush().await.unwrap();
     let before = told(&spool).await;
-    spool.acknowledged(Seq(3)).await.unwrap();
+    spool.acknowledged(Seq(3)).unwrap();
     // It came back from a copy that has the first one only; the fourth is still on its way.
     assert_eq!(spool.renumber_after(Seq(1)).await.unwrap(), Seq(4));
     let again = told(&spool).await;
@@ -449,7 +438,7 @@ async fn a_hub_that_forgot_reports_is_told_them_again() {
         spool.outbox_after(Seq(0), 9).await.unwrap().iter().map(|(place, _)| place.0).collect();
     assert_eq!(places, [2, 3, 4]);
     // And once more, from a copy that has nothing; all were acknowledged, and another life is asked.
-    spool.acknowledged(Seq(4)).await.unwrap();
+    spool.acknowledged(Seq(4)).unwrap();
     spool.close().await;
     let spool = open(folder.path());
     assert_eq!(spool.renumber_after(Seq(4)).await.unwrap(), Seq(4));

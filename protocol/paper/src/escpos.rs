@@ -82,6 +82,8 @@ impl Default for Dialect {
 pub struct Encoded {
     /// From after ESC @ to the last line feed. What surrounds them is the print job's.
     pub bytes: Vec<u8>,
+    /// Where a line has ended, and with it every command: there something else may stand.
+    pub seams: Vec<usize>,
     /// Characters that neither the unit nor the fonts have: a placeholder is printed for each.
     pub missing: BTreeSet<char>,
 }
@@ -101,11 +103,13 @@ pub fn encode(lines: &[Line], paper: Paper, dialect: &Dialect, glyphs: &mut dyn 
     if dialect.chinese {
         encoder.out.extend_from_slice(&KANJI_ON);
     }
+    let mut seams = Vec::with_capacity(lines.len());
     for line in lines {
         encoder.line(line, glyphs);
+        seams.push(encoder.out.len());
     }
     encoder.set(Style::NORMAL, Align::Left);
-    Encoded { bytes: encoder.out, missing: encoder.missing }
+    Encoded { bytes: encoder.out, seams, missing: encoder.missing }
 }
 
 /// The bytes with which a ticket begins: the unit as it was switched on.

@@ -10,27 +10,30 @@
 //! ```text
 //! ESC @, GS a FF          as switched on; automatic status on
 //! DLE EOT 1..4            how it is, and which of them it answers
-//! GS r 1, GS ( H id       at first contact: which fences it answers; then as above again
+//! GS r 1, GS ( H id       which fences it answers
+//! ESC @, GS a FF, GS ( H  does it keep what follows ESC @; where no GS ( H is answered, ESC @ as above again
 //! ---- a ticket waits
 //! DLE EOT 1..4            preflight, unless the last answers are fresh; with a fault the ticket waits, not begun
 //! (journal: began)
-//! GS a FF, content, line feeds
+//! content, line feeds
 //! fence                   the best that the unit has: answered once all before it is printed
 //! GS V B 0                feed and cut; where there is no cutter, feed
+//! ESC @, GS a FF          for the ticket that follows
 //! fence                   cut
-//! (done) ESC @, GS a FF, DLE EOT 1..4: for the ticket that follows
+//! DLE EOT 1..4            for the ticket that follows
 //! ```
 //! A ticket is one write. The first fence means "on paper", the second ends the ticket; if it does not come
 //! (a jammed cutter), the ticket ends [`CUT_WAIT_MS_MAX`] later all the same, since it is on paper.
 //!
-//! ESC @ is in no ticket: some clones empty their buffer at it, and would lose what came in the same write. So it goes
-//! ahead, while nothing is in the unit that could be lost, and a ticket begins only after the unit has answered since.
+//! Some clones empty their buffer at ESC @, and would lose what came in the same write. So no content ever stands behind
+//! one that the unit has not answered a question behind: the ticket's last fence is that question. It costs a ticket no
+//! round of its own, and a unit that loses it loses no ticket: that ends by its first fence, and from then on, as for
+//! all units that were not seen to keep what follows, ESC @ and GS a FF go out between the tickets.
 //!
 //! # The probe
 //! A unit that does not know GS ( H may print its parameters. So it is asked outside of any ticket, when it
-//! is known to be without fault, and ESC @ follows and clears them from its line buffer: nothing comes out. A unit
-//! whose best fence was seen is not probed again, until a fence does not come, or to see that it has done what an
-//! earlier connection has left in it.
+//! is known to be without fault, and ESC @ follows and clears them from its line buffer: nothing comes out. It is asked
+//! on each connection, since another unit may stand there by now.
 //!
 //! # What GS r proves
 //! Some clones answer GS r when they receive it. Both fences of a ticket arrive together, but between them lies a
@@ -46,6 +49,13 @@
 //! A fault in mid-ticket keeps the fence open for as long as it takes: the unit goes on by itself. Only a lost
 //! line, silence without a known fault, or a unit that answers fences and is without fault but does not
 //! answer this one, ends a begun ticket in doubt. After "on paper" nothing is in doubt any more.
+//!
+//! # When it was off, and nobody saw it
+//! A serial line stands when the unit loses power. What the unit had then is gone, and what is sent when it is on again
+//! it prints, the fence included. So on such a line questions stand in the content, each [`ASK_EACH_BYTES`]: what was
+//! sent while the unit started was not answered, and the fence is not believed. That takes a unit that answers while it
+//! prints; whether it does is learned from its first tickets. What such a line does not show is a pause of flow control
+//! for as long as the unit was off.
 //!
 //! # Units that know less
 //! Fences, but no real-time status: one more fence, outside of any ticket, is the preflight. No fence, but real-time
@@ -122,6 +132,9 @@ const AUTOMATIC_STATUS_ON: [u8; 3] = [0x1D, 0x61, 0xFF];
 const FEED_AND_CUT: [u8; 4] = [0x1D, 0x56, 0x42, 0x00];
 /// ESC d 4: to the edge where a person tears it off.
 const FEED_TO_EDGE: [u8; 3] = [0x1B, 0x64, 0x04];
+/// Bytes of a ticket between two questions, on a line that stands when the unit loses power: a quarter of a second at
+/// 9,600 baud, and no unit starts in less than one.
+const ASK_EACH_BYTES: usize = 256;
 /// Room below the last line.
 const FEED: [u8; 2] = [0x0A, 0x0A];
 const LINE_FEED: u8 = 0x0A;
@@ -159,6 +172,8 @@ pub enum Lost {
 pub struct Machine {
     /// Nothing comes back: neither questions nor fences.
     write_only: bool,
+    /// The unit may have been off without a sign of it.
+    restarts_unseen: bool,
     reader: Reader,
     asker: Asker,
     signs: Signs,
@@ -218,6 +233,8 @@ struct Job {
     fence: Option<FenceKind>,
     /// ESC @ stands before its second fence.
     has_init: bool,
+    /// Questions stand in its content.
+    is_watched: bool,
     /// What came was no proof, or none can come: time and status decide.
     unproven: bool,
     /// How long a slow unit takes for it.
@@ -237,6 +254,8 @@ struct Job {
     lost_words: bool,
     /// A fence came while the unit was said to be stopped; how many rounds had been answered by then.
     to_confirm: Option<(Place, u64)>,
+    /// A fence came while questions that stand before it were open: when.
+    to_settle: Option<(Place, Instant)>,
     on_paper_at: Option<Instant>,
 }
 
@@ -252,6 +271,7 @@ impl Machine {
         let probe = if wants_probe { Probe::Due } else { Probe::Over { mute: false } };
         let mut machine = Self {
             write_only: false,
+            restarts_unseen: false,
             reader: Reader::default(),
             asker: Asker::new(asked, profile.late.value),
             signs: Signs::default(),
@@ -292,9 +312,18 @@ impl Machine {
         machine
     }
 
+    /// The line stands when the unit loses power, and nothing tells of it.
+    pub fn expect_unseen_restarts(&mut self) {
+        self.restarts_unseen = true;
+    }
+
     /// Before anything else: an earlier life has begun the ticket with this serial and did not see its end. It ends as
     /// any ticket does: printed, if the unit says so, else in `doubt`.
     pub fn ask_about(&mut self, serial: u64, doubt: Doubt) {
+        if self.write_only {
+            self.events.push_back(Event::Ended(Ending::Unknown(doubt)));
+            return;
+        }
         self.fences.expect_earlier(serial);
         self.phase = Phase::Asking { serial, doubt };
         self.probe = Probe::Due;
@@ -387,9 +416,9 @@ impl Machine {
         is_known && !self.stops() && !matches!(self.phase, Phase::Asking { .. })
     }
 
-    /// Begins the ticket; only after [`Machine::is_ready`], and once the journal has it. `serial` differs from that
-    /// of every other ticket lately.
-    pub fn begin(&mut self, content: &[u8], serial: u64, now: Instant) {
+    /// Begins the ticket; only after [`Machine::is_ready`], and once the journal has it. `seams`: where in the content
+    /// something else may stand. `serial` differs from that of every other ticket lately.
+    pub fn begin(&mut self, content: &[u8], seams: &[usize], serial: u64, now: Instant) {
         self.now = now;
         let before = self.out.len();
         let fence = self.fence();
@@ -404,7 +433,7 @@ impl Machine {
             (_, false) => &AUTOMATIC_STATUS_ON,
         };
         self.out.extend_from_slice(head);
-        self.out.extend_from_slice(content);
+        let is_watched = self.push_content(content, seams);
         self.out.extend_from_slice(&FEED);
         if let Some(kind) = fence {
             self.fences.ask(kind, serial, Place::Content, &mut self.out);
@@ -426,6 +455,7 @@ impl Machine {
             serial,
             fence,
             has_init,
+            is_watched,
             unproven,
             print_ms: (lines * LINE_MS_MAX).min(SETTLE_MS_MAX),
             before,
@@ -436,6 +466,7 @@ impl Machine {
             content_at: None,
             lost_words: false,
             to_confirm: None,
+            to_settle: None,
             on_paper_at: None,
         });
         if has_init {
@@ -466,9 +497,12 @@ impl Machine {
             self.asker.handle_timeout(&mut self.reader, &mut self.out, now);
             self.learn_from_rounds();
         }
-        if now >= self.poll_at() {
+        let is_settling = matches!(self.phase, Phase::Printing(Job { to_settle: Some(_), .. }));
+        if now >= self.poll_at() && !is_settling {
             if !in_flight {
-                self.asker.begin_anew(&mut self.reader);
+                self.asker.begin_anew(self.heard_at, &mut self.reader);
+            } else if self.profile.is_deaf_when_busy() && !self.asker.is_settled(&self.reader) {
+                self.asker.give_up(&mut self.reader);
             }
             self.ask();
             self.ask_by_fence();
@@ -540,6 +574,9 @@ impl Machine {
     }
 
     fn poll_at(&self) -> Instant {
+        if let Phase::Printing(Job { to_settle: Some((_, at)), .. }) = self.phase {
+            return at + ms(ANSWER_MS_MAX);
+        }
         let attentive = self.unheard_since.is_some() && self.profile.answers_status() || self.stops();
         let open_ms = if self.asker.is_late() { POLL_LATE_MS } else { POLL_MS };
         self.last_poll_at
@@ -591,10 +628,18 @@ impl Machine {
         }
     }
 
+    /// The ticket in flight ends, and the unit is made as it was switched on.
     fn end(&mut self, ending: Ending) {
+        self.over(ending);
+        self.initialize();
+    }
+
+    fn over(&mut self, ending: Ending) {
         self.events.push_back(Event::Ended(ending));
         self.phase = Phase::Idle;
-        self.initialize();
+        if self.profile.is_deaf_when_busy() {
+            self.asker.begin_anew(self.heard_at, &mut self.reader);
+        }
     }
 
     /// The ticket in flight ends in doubt, and the connection with it.

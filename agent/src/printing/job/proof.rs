@@ -1,13 +1,15 @@
 //! What ends a ticket: fences and what they prove, and without them status and time.
 
+use super::{ANSWER_MS_MAX, SENT_WAIT_MS, SETTLE_MS_MAX, SILENT_MS_MAX, ms};
 use super::{
     AT_ONCE_TICKETS, CUT_MS_MIN, CUT_WAIT_MS_MAX, Event, Job, Machine, NO_FENCE_WAIT_MS, Phase, Probe,
 };
-use super::{SENT_WAIT_MS, SETTLE_MS_MAX, SILENT_MS_MAX, ms};
 use crate::printing::fence::{Passed, Place};
 use crate::printing::profile::{FenceKind, Source, Transmit};
+use crate::printing::status::Query;
 use crate::spool::Ending;
 use docket_protocol::outcome::Evidence;
+use std::time::Instant;
 
 impl Machine {
     pub(super) fn passed(&mut self, passed: Passed) {
@@ -39,19 +41,25 @@ impl Machine {
     /// The ticket in flight is on paper; with its second fence it is over.
     pub(super) fn proven(&mut self, place: Place) {
         let Phase::Printing(job) = &mut self.phase else { return };
+        let has_init = job.has_init;
         if job.on_paper_at.is_none() {
             job.on_paper_at = Some(self.now);
             self.events.push_back(Event::OnPaper(Evidence::Fence));
+            // A round is open for long, or more than one is.
+            let is_old = self.now >= self.last_poll_at + ms(ANSWER_MS_MAX);
+            let open_max = if is_old { 0 } else { Query::ALL.len() };
+            if self.reader.open() > open_max && !self.profile.late.value {
+                let is_news = self.profile.status_busy.observe(false);
+                self.learn_if(is_news);
+            }
         }
         if place == Place::Cut {
-            let has_init = job.has_init;
-            self.events.push_back(Event::Ended(Ending::Printed(Evidence::Fence)));
-            self.phase = Phase::Idle;
             if has_init {
                 // This fence stood behind it.
                 self.awaits_word = false;
+                self.over(Ending::Printed(Evidence::Fence));
             } else {
-                self.initialize();
+                self.end(Ending::Printed(Evidence::Fence));
             }
         }
     }
@@ -70,13 +78,42 @@ impl Machine {
                 return;
             }
         }
-        if self.told().stop_printing() && job.on_paper_at.is_none() {
+        self.weigh(job, passed.place);
+    }
+
+    /// The unit answers what stands behind the ticket: is that to be believed?
+    fn weigh(&mut self, mut job: Job, place: Place) {
+        if job.is_watched && job.on_paper_at.is_none() && self.reader.open() > 0 {
+            // It may have been off in between: what stands before the fence is answered by now, or never.
+            job.to_settle = Some((place, self.now));
+            self.phase = Phase::Printing(job);
+        } else if self.told().stop_printing() && job.on_paper_at.is_none() {
             // A person may have mended it since it was asked last; or it answers what it has not printed.
-            job.to_confirm = Some((passed.place, self.asker.rounds()));
+            job.to_confirm = Some((place, self.asker.rounds()));
             self.phase = Phase::Printing(job);
             self.ask();
         } else {
-            self.proven(passed.place);
+            self.phase = Phase::Printing(job);
+            self.proven(place);
+        }
+    }
+
+    /// The fence came, and not all of the answers that it should have come behind.
+    fn settle(&mut self, job: Job, place: Place, at: Instant) {
+        let is_answered = self.reader.open() == 0;
+        if !is_answered && self.now < at + ms(ANSWER_MS_MAX) {
+            return;
+        }
+        let was_off = !is_answered && self.profile.status_busy.is_settled();
+        if !is_answered {
+            // Should it be deaf while it prints, this was the last time that it is asked then.
+            let is_news = self.profile.status_busy.observe(false);
+            self.learn_if(is_news);
+        }
+        if was_off {
+            self.end_silent();
+        } else {
+            self.weigh(Job { is_watched: false, to_settle: None, ..job }, place);
         }
     }
 
@@ -107,6 +144,10 @@ impl Machine {
                 }
                 self.end(Ending::Printed(Evidence::Fence));
             }
+            return;
+        }
+        if let Some((place, at)) = job.to_settle {
+            self.settle(job, place, at);
             return;
         }
         if job.fence == Some(FenceKind::Transmit) && !job.unproven && self.fence().is_none() {
@@ -143,6 +184,8 @@ impl Machine {
                 }
                 // What it was asked before it does not answer any more: it was off in between.
                 if heard_after(wait.max(SILENT_MS_MAX)) {
+                    let is_news = self.profile.status_busy.observe(false);
+                    self.learn_if(is_news);
                     self.end_silent();
                     return;
                 }
@@ -158,7 +201,8 @@ impl Machine {
         if stopped && self.silence() >= ms(SILENT_MS_MAX) {
             // It may have been switched off and on: then it has forgotten what it was asked.
             self.asker.give_up(&mut self.reader);
-            self.phase = Phase::Printing(Job { lost_words: true, ..job });
+            let lost_words = !self.profile.is_deaf_when_busy();
+            self.phase = Phase::Printing(Job { lost_words, ..job });
             self.unheard_since = None;
             self.ask();
             return;

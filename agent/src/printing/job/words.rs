@@ -1,12 +1,13 @@
 //! What is said to a unit besides tickets, what it says, and what that comes to.
 
 use super::{
-    ANSWER_MS_MAX, AUTOMATIC_STATUS_ON, Machine, PREFLIGHT_FRESH_MS, PREFLIGHT_MS_MAX, Phase, Probe,
+    ANSWER_MS_MAX, ASK_EACH_BYTES, AUTOMATIC_STATUS_ON, Machine, PREFLIGHT_FRESH_MS, PREFLIGHT_MS_MAX, Phase,
+    Probe,
 };
-use super::{SILENT_MS_MAX, SILENT_SHOWN_MS, ms};
+use super::{Job, SILENT_MS_MAX, SILENT_SHOWN_MS, ms};
 use crate::printing::fence::Place;
 use crate::printing::health::Conditions;
-use crate::printing::profile::{Queries, Source};
+use crate::printing::profile::{FenceKind, Queries, Source};
 use crate::printing::status::{Answer, Query};
 use docket_paper::escpos;
 use docket_protocol::printer::Condition;
@@ -52,6 +53,28 @@ impl Machine {
         if asked || self.reader.open() > 1 {
             self.unheard_since.get_or_insert(self.now);
         }
+    }
+
+    /// A ticket's content, with questions in it where the unit may lose power unseen and answers while it prints; whether
+    /// there are any.
+    pub(super) fn push_content(&mut self, content: &[u8], seams: &[usize]) -> bool {
+        let profile = &self.profile;
+        let is_watched = self.restarts_unseen
+            && profile.answers_status()
+            && !profile.late.value
+            && !profile.is_deaf_when_busy();
+        let mut from = 0;
+        if is_watched {
+            for &seam in seams {
+                if seam - from >= ASK_EACH_BYTES {
+                    self.out.extend_from_slice(&content[from..seam]);
+                    self.asker.ask_in_ticket(&mut self.reader, &mut self.out);
+                    from = seam;
+                }
+            }
+        }
+        self.out.extend_from_slice(&content[from..]);
+        from > 0
     }
 
     /// A unit that answers fences and no queries is asked by a fence whether it gets on.
@@ -105,6 +128,18 @@ impl Machine {
         }
         let passed = match answer {
             Answer::RealTime(..) => {
+                if let Phase::Printing(Job {
+                    fence: Some(FenceKind::Process),
+                    on_paper_at: None,
+                    to_settle: None,
+                    ..
+                }) = self.phase
+                    && self.reader.open() == 0
+                {
+                    // All that was asked since it began, and it has not printed it yet.
+                    let is_news = self.profile.status_busy.observe(true);
+                    self.learn_if(is_news);
+                }
                 self.asker.heard(&mut self.reader, &mut self.out, self.now);
                 self.learn_from_rounds();
                 None

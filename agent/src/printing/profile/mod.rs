@@ -174,6 +174,8 @@ pub struct Profile {
     pub status: Fact<Queries>,
     /// Each of its answers comes only with the next one.
     pub late: Fact<bool>,
+    /// It answers real-time queries while it prints, too.
+    pub status_busy: Fact<bool>,
     /// It tells changes by itself (ASB).
     pub automatic: Fact<bool>,
     /// It answers GS ( H.
@@ -205,6 +207,7 @@ impl Default for Profile {
             model: None,
             status: Fact::assumed(Queries::NONE),
             late: Fact::assumed(false),
+            status_busy: Fact::assumed(false),
             automatic: Fact::assumed(false),
             process: Fact::assumed(false),
             transmit: Fact::assumed(Transmit::No),
@@ -243,6 +246,11 @@ impl Profile {
     /// person has decided.
     pub fn wants_fence_probe(&self) -> bool {
         self.process.source < Source::Pinned || self.transmit.source < Source::Pinned
+    }
+
+    /// Whether it is known to leave real-time queries without an answer while it prints.
+    pub fn is_deaf_when_busy(&self) -> bool {
+        self.status_busy.is_settled() && !self.status_busy.value
     }
 
     /// Whether it is to be seen if it keeps what follows ESC @. Only a numbered fence can tell.
@@ -290,6 +298,7 @@ impl Profile {
                     queries.map(|queries| self.status.observe(queries));
                 }
                 "late" => drop(flag().map(|is_so| self.late.observe(is_so))),
+                "status-busy" => drop(flag().map(|is_so| self.status_busy.observe(is_so))),
                 "asb" => drop(flag().map(|is_so| self.automatic.observe(is_so))),
                 "gs-h" => drop(flag().map(|is_so| self.process.observe(is_so))),
                 "init-keeps" => drop(flag().map(|is_so| self.init_keeps.observe(is_so))),
@@ -313,6 +322,7 @@ impl Profile {
         let mut facts = vec![
             NamedFact { name: "status", value: self.status.value.to_string(), source: self.status.source },
             flag("late", self.late),
+            flag("status-busy", self.status_busy),
             flag("asb", self.automatic),
             flag("gs-h", self.process),
             NamedFact {

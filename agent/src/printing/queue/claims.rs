@@ -25,6 +25,8 @@ const PACE_WEIGHT: u32 = 8;
 struct Prepared {
     claim: Claim,
     content: Vec<u8>,
+    /// Where in it something else may stand.
+    seams: Vec<usize>,
 }
 
 /// The ticket in flight, or one of an earlier life that the printer is asked about.
@@ -133,7 +135,7 @@ impl Claims {
                 characters = encoded.missing.len(), "printed as boxes: neither printer nor fonts have them"
             );
         }
-        self.queue.push_back(Prepared { claim, content: encoded.bytes });
+        self.queue.push_back(Prepared { claim, content: encoded.bytes, seams: encoded.seams });
     }
 
     /// A claim comes that cannot be printed now.
@@ -178,7 +180,7 @@ impl Claims {
         match self.journal.began(next.claim.ticket.id, next.claim.attempt, clock::now()) {
             Ok(record) => {
                 self.retry_at = None;
-                machine.begin(&next.content, record.serial, now);
+                machine.begin(&next.content, &next.seams, record.serial, now);
                 let Claim { ticket, attempt, repeat, .. } = next.claim;
                 self.current =
                     Some(Current { ticket: ticket.id, attempt, repeat, record, began: now, on_paper: false });

@@ -108,6 +108,9 @@ impl Task {
                     } else {
                         Machine::write_only(now)
                     };
+                    if port.outlives_unit() {
+                        machine.expect_unseen_restarts();
+                    }
                     if let Some(serial) = self.claims.in_question() {
                         machine.ask_about(serial, Doubt::AgentEnded);
                     }

@@ -73,6 +73,7 @@ pub enum Happened<'a> {
 pub struct Port {
     line: Line,
     reads_back: bool,
+    outlives_unit: bool,
 }
 
 #[derive(Debug)]
@@ -113,7 +114,11 @@ impl Port {
                 return Err(io::ErrorKind::Unsupported.into());
             }
         };
-        Ok(Self { line, reads_back: !matches!(address, Address::Spooler { .. }) })
+        Ok(Self {
+            line,
+            reads_back: !matches!(address, Address::Spooler { .. }),
+            outlives_unit: matches!(address, Address::Serial { .. }),
+        })
     }
 
     /// Waits for what happens next. `to_send` begins where what was taken ended: bytes are only ever added to it at
@@ -156,6 +161,11 @@ impl Port {
     /// Whether the printer's answers come back this way.
     pub fn reads_back(&self) -> bool {
         self.reads_back
+    }
+
+    /// Whether it stays open when the printer is switched off, and nothing tells of that.
+    pub fn outlives_unit(&self) -> bool {
+        self.outlives_unit
     }
 }
 
