@@ -11,7 +11,7 @@
 //! torn one counts as none); that nothing is written means nothing.
 //!
 //! Nor are the serials then: a power cut takes the newest records, and a printer with power of its own may still answer
-//! the fences of a ticket that nobody remembers. So in another boot serials go on [`BOOT_SERIALS`] further on, which is
+//! the fences of a ticket that nobody remembers. So in another boot serials go on [`BOOT_SERIALS`] further, which is
 //! fsynced before anything is printed: else a second power cut would bring the same ones again.
 //!
 //! The file is filled when it is made, so that a full disk cannot fail a write later.
@@ -33,7 +33,7 @@ const RECORDS: usize = 128;
 const MAGIC: &[u8; 4] = b"DKJ1";
 /// How much further serials go on in another boot: whole rings, far more tickets than the system keeps unwritten, and
 /// a quarter of what the numbers of fences tell apart.
-const BOOT_SERIALS: u64 = 8_192;
+pub const BOOT_SERIALS: u64 = 8_192;
 /// The ticket of the record that begins a boot: none has this id.
 const NO_TICKET: TicketId = TicketId::from_bytes([0; 16]);
 /// Longer names of printers become a hash in the file's name.
