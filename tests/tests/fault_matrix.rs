@@ -23,6 +23,7 @@
 
 mod cells;
 mod every_byte;
+mod heard;
 mod seeded;
 
 use anyhow::{Context, ensure};
@@ -54,6 +55,7 @@ pub struct Kitchen {
 }
 
 /// What came of one ticket.
+#[derive(Debug)]
 pub struct Judged {
     pub repeats: u32,
     pub slips: usize,
