@@ -24,12 +24,15 @@
 mod cells;
 mod every_byte;
 mod heard;
+mod journal;
 mod seeded;
+mod standing;
 
 use anyhow::{Context, ensure};
 use docket_tests::chain::shop::{PRINTED, now_s, push_order};
 use docket_tests::chain::slips::{Slip, are_marked_rightly, on_paper};
 use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PrinterAt, Shop, wait_for};
+use docket_tests::lab::way::Way;
 use docket_tests::platform::orders::{PlacedDish, PlacedOrder};
 use docket_tests::virtual_printer::{PrinterOptions, VirtualPrinter};
 use std::fmt::Write;
@@ -65,18 +68,23 @@ pub struct Judged {
 }
 
 impl Kitchen {
-    /// With printers of one kind, and a live link.
+    /// With printers of one kind on the network, and a live link.
     pub async fn open(printer: &PrinterOptions) -> anyhow::Result<Self> {
+        Kitchen::with_ways(printer, &[Way::Tcp; STATIONS]).await
+    }
+
+    /// With a printer of one kind at the end of each of these ways, and a live link.
+    pub async fn with_ways(printer: &PrinterOptions, ways: &[Way]) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("docket-faults-").tempdir()?;
         let front = VirtualPrinter::start(PrinterOptions::default())?;
         let mut printers = vec![PrinterAt::only(front.address())];
         let mut stations = Vec::new();
         let mut routing = String::new();
-        for place in 0..STATIONS {
-            let printer = VirtualPrinter::start(printer.clone())?;
+        for (place, way) in ways.iter().enumerate() {
+            let (printer, address) = way.printer(&station(place), printer.clone(), folder.path())?;
             printers.push(PrinterAt {
                 name: station(place),
-                address: printer.address().to_string(),
+                address,
                 stations: vec![station(place)],
                 default: false,
             });
@@ -99,7 +107,7 @@ impl Kitchen {
 
     /// Places an order with a dish for each station.
     pub async fn push(&self, number: u64) -> anyhow::Result<PlacedOrder> {
-        let dishes = (0..STATIONS).map(|place| PlacedDish {
+        let dishes = (0..self.stations.len()).map(|place| PlacedDish {
             code: dish(place),
             name: format!("第{place}号菜"),
             spec: "大份".into(),
@@ -128,7 +136,7 @@ impl Kitchen {
             order.order_id
         );
         wait_for("every ticket to be printed", patience, || match ledger.number(&printed) {
-            Ok(count) if count == STATIONS as i64 + 1 => Ok(()),
+            Ok(count) if count == self.stations.len() as i64 + 1 => Ok(()),
             Ok(_) => Err(self.open_tickets(order)),
             Err(error) => Err(error.to_string()),
         })

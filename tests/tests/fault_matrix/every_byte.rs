@@ -10,7 +10,7 @@
 //! | a part | 补打 1: nobody can know |
 //! | the fence, too | none: it has said that the ticket is on paper |
 
-use super::heard::{Heard, heard_after};
+use super::heard::{Heard, PREFLIGHT_QUERIES, heard_after};
 use super::{Kitchen, STATIONS};
 use anyhow::ensure;
 use docket_tests::virtual_printer::{Fault, PrinterOptions};
@@ -18,8 +18,7 @@ use std::time::Duration;
 
 /// A lost connection is made anew half a second later; this is far beyond.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The four status queries that may come before a ticket.
-const PREFLIGHT_QUERIES: usize = 4;
+/// The status queries that may come before a ticket.
 const PREFLIGHT_BYTES: u64 = 12;
 /// A ticket that comes sooner after the last answers has no preflight.
 const NOT_FRESH: Duration = Duration::from_millis(150);

@@ -1,16 +1,21 @@
 //! What a printer has heard of a ticket, told from its bytes.
 //!
-//! Between tickets an agent asks and sets: DLE EOT, and ESC @ with GS a FF behind it. A ticket begins with a GS a FF of
-//! its own. So whatever is no whole word of the former, and no beginning of one, is of a ticket.
+//! Between tickets an agent asks and sets: DLE EOT, ESC @ with GS a FF behind it; and on a new connection zeros, which end
+//! what another left open, and the question which fences there are. A ticket begins with a GS a FF of its own. So
+//! whatever is no whole word of the former, and no beginning of one, is of a ticket.
 
 use docket_tests::virtual_printer::VirtualPrinter;
 
+/// The status queries that come before a ticket.
+pub const PREFLIGHT_QUERIES: usize = 4;
 const STATUS_QUERY: [u8; 2] = [0x10, 0x04];
 /// ESC @, GS a FF.
 const INITIALIZATION: [u8; 5] = [0x1B, 0x40, 0x1D, 0x61, 0xFF];
 /// GS ( H, function 48: behind the content, and behind the cut.
 const FENCE: [u8; 7] = [0x1D, 0x28, 0x48, 0x06, 0x00, 0x30, 0x30];
 const FENCE_ID_BYTES: usize = 4;
+/// GS r 1, a fence with the probe's id, GS r 1.
+const PROBE: [u8; 17] = *b"\x1dr\x01\x1d(H\x06\x0000[__]\x1dr\x01";
 
 /// How much of a ticket has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +37,11 @@ impl Heard {
             if let [0x10, 0x04, 1..=4, after @ ..] = rest {
                 asked += 1;
                 rest = after;
-            } else if let Some(after) = rest.strip_prefix(&INITIALIZATION) {
+            } else if let Some(after) = rest
+                .strip_prefix(&[0])
+                .or_else(|| rest.strip_prefix(&INITIALIZATION))
+                .or_else(|| rest.strip_prefix(&PROBE))
+            {
                 rest = after;
             } else {
                 break;
@@ -46,11 +55,6 @@ impl Heard {
             Some(at) if rest.len() >= at + FENCE.len() + FENCE_ID_BYTES => Heard::Fence,
             Some(_) | None => Heard::Part,
         }
-    }
-
-    /// The same for all that a printer heard since it had received so many bytes.
-    pub fn since(printer: &VirtualPrinter, before: u64) -> anyhow::Result<Self> {
-        Ok(Self::in_bytes(&heard_after(printer, before)?))
     }
 }
 
