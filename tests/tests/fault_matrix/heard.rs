@@ -1,8 +1,8 @@
 //! What a printer has heard of a ticket, told from its bytes.
 //!
 //! Between tickets an agent asks and sets: DLE EOT, ESC @ with GS a FF behind it; and on a new connection zeros, which end
-//! what another left open, and the question which fences there are. A ticket begins with a GS a FF of its own. So
-//! whatever is no whole word of the former, and no beginning of one, is of a ticket.
+//! what another left open, and fences of their own that ask what it answers. A ticket begins with FS & or with a GS a FF of its
+//! own. So whatever is no whole word of the former, and no beginning of one, is of a ticket.
 
 use docket_tests::virtual_printer::VirtualPrinter;
 
@@ -16,6 +16,8 @@ const FENCE: [u8; 7] = [0x1D, 0x28, 0x48, 0x06, 0x00, 0x30, 0x30];
 const FENCE_ID_BYTES: usize = 4;
 /// GS r 1, a fence with the probe's id, GS r 1.
 const PROBE: [u8; 17] = *b"\x1dr\x01\x1d(H\x06\x0000[__]\x1dr\x01";
+/// A fence that is asked behind ESC @, in no ticket.
+const INITIALIZED: [u8; 11] = *b"\x1d(H\x06\x0000]__[";
 
 /// How much of a ticket has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,7 @@ impl Heard {
                 .strip_prefix(&[0])
                 .or_else(|| rest.strip_prefix(&INITIALIZATION))
                 .or_else(|| rest.strip_prefix(&PROBE))
+                .or_else(|| rest.strip_prefix(&INITIALIZED))
             {
                 rest = after;
             } else {

@@ -131,7 +131,7 @@ async fn strike(
     tokio::time::sleep(NOT_FRESH).await;
     let ledger = kitchen.hub.ledger()?;
     kitchen.agent.process()?.freeze()?;
-    let before = Before::order(kitchen)?;
+    let before = Before::order(kitchen.agent.data(), &kitchen.stations)?;
     if let Stand::Torn | Stand::Doubted = wanted {
         for printer in &kitchen.stations[..SERIAL_FROM] {
             printer.set(Fault::DropAfterBytes(chance.below(TORN_BYTES_MAX) as u64));
@@ -146,7 +146,7 @@ async fn strike(
         has_read_all.await.map_err(anyhow::Error::msg)?;
         printer.set(Fault::DropAfterBytes(u64::MAX));
     }
-    before.settle(kitchen, &mut found)?;
+    before.settle(&kitchen.stations, &mut found)?;
     for printer in &kitchen.stations[SERIAL_FROM..] {
         printer.set(Fault::Unplugged(false));
     }
@@ -173,7 +173,7 @@ fn hold(
     let deadline = Instant::now() + STAND_MAX;
     let mut is_unplugged = false;
     loop {
-        let found = before.find(kitchen, ledger, order)?;
+        let found = before.find(kitchen.agent.data(), &kitchen.stations, ledger, order)?;
         let stands = |stand| found.iter().any(|found| found.stand() == stand);
         let is_over = found.iter().all(|found| found.stand() == Stand::Told) || Instant::now() >= deadline;
         if stands(wanted) || is_over {
@@ -215,7 +215,7 @@ fn strike_again(
     let has_settled = loop {
         go_on(chance);
         kitchen.agent.process()?.freeze()?;
-        let now = before.find(kitchen, ledger, order)?;
+        let now = before.find(kitchen.agent.data(), &kitchen.stations, ledger, order)?;
         let has_settled =
             left.iter().zip(&now).any(|(left, now)| left.is_unsettled() && !now.is_same_row(left));
         if has_settled || !waits && chance.one_in(LOOKS_OF_A_START) || Instant::now() >= deadline {

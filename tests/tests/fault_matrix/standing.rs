@@ -5,7 +5,7 @@
 //! finds it as it was left.
 
 use super::heard::{Heard, PREFLIGHT_QUERIES};
-use super::{Kitchen, station};
+use super::station;
 use anyhow::Context;
 use docket_tests::chain::Ledger;
 use docket_tests::chain::shop::PRINTED;
@@ -14,6 +14,7 @@ use docket_tests::virtual_printer::{Status, VirtualPrinter};
 use rusqlite::{Connection, OpenFlags};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A record of the print journal: see `docket_agent::printing::journal`.
@@ -92,35 +93,34 @@ struct Row {
 }
 
 impl Before {
-    /// The agent may be at work, but not on tickets.
-    pub fn order(kitchen: &Kitchen) -> anyhow::Result<Self> {
-        let place = SpoolCopy::of(kitchen.agent.data())?.database.query_row(
+    /// The agent stands still, or has no ticket in work.
+    pub fn order(data: &Path, printers: &[Arc<VirtualPrinter>]) -> anyhow::Result<Self> {
+        let place = SpoolCopy::of(data)?.database.query_row(
             "SELECT coalesce(max(place), 0) FROM tickets",
             [],
             |row| row.get(0),
         )?;
-        let printers =
-            kitchen.stations.iter().map(|printer| (printer.bytes_received(), printer.status())).collect();
+        let printers = printers.iter().map(|printer| (printer.bytes_received(), printer.status())).collect();
         Ok(Self { place, printers })
     }
 
     /// Where each station's ticket stands. The agent is frozen, or was killed.
     pub fn find(
         &self,
-        kitchen: &Kitchen,
+        data: &Path,
+        printers: &[Arc<VirtualPrinter>],
         ledger: &Ledger,
         order: &PlacedOrder,
     ) -> anyhow::Result<Vec<Found>> {
-        let data = kitchen.agent.data();
         // What may go on without the agent comes first: it is taken for no further than it is.
         let tickets = ledger.tickets_of(&order.order_id)?.into_iter();
         let told = tickets.filter(|ticket| ticket.state == PRINTED).map(|ticket| ticket.station);
         let told: HashSet<String> = told.collect();
-        let statuses: Vec<Status> = kitchen.stations.iter().map(|printer| printer.status()).collect();
+        let statuses: Vec<Status> = printers.iter().map(|printer| printer.status()).collect();
         let mut rows = rows_after(data, self.place)?;
         let mut found = Vec::new();
         for (place, ((before, status), printer)) in
-            self.printers.iter().zip(&statuses).zip(&kitchen.stations).enumerate()
+            self.printers.iter().zip(&statuses).zip(printers).enumerate()
         {
             let row = rows.remove(&station(place));
             let phase = match &row {
@@ -144,9 +144,9 @@ impl Before {
     }
 
     /// The same once the agent is dead and every byte that it sent has come.
-    pub fn settle(&self, kitchen: &Kitchen, found: &mut [Found]) -> anyhow::Result<()> {
+    pub fn settle(&self, printers: &[Arc<VirtualPrinter>], found: &mut [Found]) -> anyhow::Result<()> {
         for one in found {
-            one.heard = heard(&kitchen.stations[one.station], self.printers[one.station].0)?;
+            one.heard = heard(&printers[one.station], self.printers[one.station].0)?;
             one.stand = one.now_stands();
         }
         Ok(())
