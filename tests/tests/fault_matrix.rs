@@ -18,14 +18,16 @@
 //! The last one is in `kills` and `printer_faults`; no ticket of this module comes to it.
 //!
 //! * [`every_byte`]: the line is lost after each single byte of a ticket.
-//! * [`seeded`]: 310 runs of any fault at any moment, and the agent killed at the steps of its journal.
-//! * [`cells`]: the faults and the moments.
+//! * [`journal`]: the agent is killed just before and just after each write of spool and journal.
+//! * [`seeded`]: 310 runs of any fault at any moment, some with the agent killed. [`serial`]: the same over serial lines.
+//! * [`cells`]: the faults and the moments. [`standing`]: where a ticket stands; [`heard`]: what its printer knows of it.
 
 mod cells;
 mod every_byte;
 mod heard;
 mod journal;
 mod seeded;
+mod serial;
 mod standing;
 
 use anyhow::{Context, ensure};

@@ -15,24 +15,21 @@
 //!
 //! In half of the rounds the next agent is killed as well, before or after it has settled what it found.
 //!
-//! A ticket is withdrawn only where the line is lost between the printer's last answer and the ticket's first byte.
-//! A lost TCP connection takes bytes for a while; a serial line that is unplugged does not. So some of the printers are on
-//! serial lines, and are unplugged while the agent stands still.
+//! A ticket is withdrawn only where the line is lost between the printer's last answer and the ticket's first byte. So
+//! printers are unplugged while the agent stands still and has their answers before it, unread.
 
+use super::Kitchen;
 use super::standing::{Before, Found, Stand};
-use super::{Kitchen, STATIONS};
 use anyhow::{Context, ensure};
 use docket_tests::chain::{Ledger, PATIENCE};
-use docket_tests::lab::way::Way;
 use docket_tests::platform::orders::{Chance, PlacedOrder};
-use docket_tests::virtual_printer::{Fault, PrinterOptions};
+use docket_tests::virtual_printer::{Fault, PrinterOptions, VirtualPrinter};
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SEED: u64 = 20_261_125;
-/// The first of the printers on serial lines.
-const SERIAL_FROM: usize = 19;
 /// Each write, where a ticket stands before it and where after it.
 const WRITES: [(&str, Stand, Stand); 8] = [
     ("spool: stored and claimed", Stand::Made, Stand::Claimed),
@@ -70,9 +67,7 @@ struct Kill {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_before_and_after_each_write() -> anyhow::Result<()> {
     let seed = std::env::var("DOCKET_SEED").map_or(Ok(SEED), |text| text.parse()).context("DOCKET_SEED")?;
-    let mut ways = [Way::Tcp; STATIONS];
-    ways[SERIAL_FROM..].fill(Way::Serial);
-    let mut kitchen = Kitchen::with_ways(&PrinterOptions::default(), &ways).await?;
+    let mut kitchen = Kitchen::open(&PrinterOptions::default()).await?;
     let result = kill_and_judge(&mut kitchen, seed).await;
     if result.is_err() {
         println!("the agent's log:\n{}", kitchen.agent.log_text());
@@ -96,9 +91,9 @@ async fn kill_and_judge(kitchen: &mut Kitchen, seed: u64) -> anyhow::Result<()> 
     kitchen.finish(kills.len() as u64 + 2, PATIENCE).await?;
     println!("{} kills\n{}", kills.len(), tally.table());
     for Kill { order, found, twice } in &kills {
-        for (place, (found, judged)) in found.iter().zip(kitchen.judge(order)?).enumerate() {
-            let expected = repeats(found.stand(), place < SERIAL_FROM, *twice);
-            let told = || format!("#{} k{place:02}, twice: {twice}: {found:?}: {judged:?}", order.day_seq);
+        for (found, judged) in found.iter().zip(kitchen.judge(order)?) {
+            let expected = repeats(found.stand(), *twice);
+            let told = || format!("#{}, twice: {twice}: {found:?}: {judged:?}", order.day_seq);
             ensure!(expected.contains(&judged.repeats), "not 补打 {expected:?}: {}", told());
         }
     }
@@ -106,13 +101,13 @@ async fn kill_and_judge(kitchen: &mut Kitchen, seed: u64) -> anyhow::Result<()> 
 }
 
 /// How often a ticket is repeated, by where it stood at the first kill.
-fn repeats(stand: Stand, line_ends_with_agent: bool, twice: bool) -> RangeInclusive<u32> {
+fn repeats(stand: Stand, twice: bool) -> RangeInclusive<u32> {
     let (least, most) = match stand {
         Stand::Fenced | Stand::Printed | Stand::Told => return 0..=0,
         Stand::Made | Stand::Claimed | Stand::Queued | Stand::Withdrawn | Stand::HandedBack => (0, 0),
-        // The answer finds the next agent where the line outlives this one.
-        Stand::Begun | Stand::InPrint | Stand::Answered => (u32::from(line_ends_with_agent), 1),
-        Stand::Severed | Stand::Torn | Stand::Doubted => (1, 1),
+        Stand::Begun | Stand::InPrint | Stand::Answered | Stand::Severed | Stand::Torn | Stand::Doubted => {
+            (1, 1)
+        }
         Stand::Again => (1, 2),
     };
     // Its next attempt may have begun by then.
@@ -133,23 +128,21 @@ async fn strike(
     kitchen.agent.process()?.freeze()?;
     let before = Before::order(kitchen.agent.data(), &kitchen.stations)?;
     if let Stand::Torn | Stand::Doubted = wanted {
-        for printer in &kitchen.stations[..SERIAL_FROM] {
+        for printer in &kitchen.stations {
             printer.set(Fault::DropAfterBytes(chance.below(TORN_BYTES_MAX) as u64));
         }
     }
     let order = kitchen.push(number).await?;
-    let mut found = hold(kitchen, &before, &ledger, &order, wanted, chance)?;
+    let mut found = hold(kitchen, &before, &ledger, &order, wanted, chance).await?;
     kitchen.agent.process()?.kill();
 
-    for printer in &kitchen.stations[..SERIAL_FROM] {
+    for printer in &kitchen.stations {
         let has_read_all = printer.wait_until(PATIENCE, |status| !status.connected);
         has_read_all.await.map_err(anyhow::Error::msg)?;
         printer.set(Fault::DropAfterBytes(u64::MAX));
-    }
-    before.settle(&kitchen.stations, &mut found)?;
-    for printer in &kitchen.stations[SERIAL_FROM..] {
         printer.set(Fault::Unplugged(false));
     }
+    before.settle(&kitchen.stations, &mut found)?;
     tally.count(&found);
     let twice = chance.one_in(2);
     if twice {
@@ -162,7 +155,7 @@ async fn strike(
 
 /// Lets the agent go on, a little at a time, until one of the order's tickets stands at `wanted`, or it is too late for
 /// that. It stands still then.
-fn hold(
+async fn hold(
     kitchen: &mut Kitchen,
     before: &Before,
     ledger: &Ledger,
@@ -180,15 +173,11 @@ fn hold(
             return Ok(found);
         }
         if let Stand::Severed | Stand::Withdrawn | Stand::HandedBack = wanted {
-            let serial = &found[SERIAL_FROM..];
-            if is_unplugged && serial.iter().all(Found::is_past_loss) {
+            if is_unplugged && found.iter().all(Found::is_past_loss) {
                 return Ok(found);
             }
-            // A little later the agent has read the answers, or has begun.
-            if !is_unplugged && serial.iter().any(Found::is_about_to_begin) && chance.one_in(3) {
-                for printer in &kitchen.stations[SERIAL_FROM..] {
-                    printer.set(Fault::Unplugged(true));
-                }
+            if !is_unplugged && found.iter().any(Found::is_about_to_begin) {
+                unplug(&kitchen.stations).await?;
                 is_unplugged = true;
             }
         }
@@ -197,6 +186,18 @@ fn hold(
         go_on(chance);
         process.freeze()?;
     }
+}
+
+/// Unplugs the printers, and waits until their lines are lost.
+async fn unplug(printers: &[Arc<VirtualPrinter>]) -> anyhow::Result<()> {
+    for printer in printers {
+        printer.set(Fault::Unplugged(true));
+    }
+    for printer in printers {
+        let is_lost = printer.wait_until(PATIENCE, |status| !status.connected);
+        is_lost.await.map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
 }
 
 /// Starts the next agent, and kills it before or after it has settled what the last one left.

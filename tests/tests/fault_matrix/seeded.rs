@@ -99,7 +99,7 @@ async fn rounds(kitchen: &mut Kitchen, seed: u64) -> anyhow::Result<()> {
 }
 
 /// Every fault at every moment about equally often, in any order.
-fn deck(troubles: &[Trouble], runs: usize, chance: &mut Chance) -> Vec<Run> {
+pub fn deck(troubles: &[Trouble], runs: usize, chance: &mut Chance) -> Vec<Run> {
     let cells = troubles.iter().flat_map(|&trouble| Moment::ALL.map(|moment| (trouble, moment)));
     let mut deck: Vec<Run> = Vec::new();
     for (trouble, moment) in cells.cycle().take(runs) {
@@ -113,7 +113,7 @@ fn deck(troubles: &[Trouble], runs: usize, chance: &mut Chance) -> Vec<Run> {
 
 /// One order, with a fault at each of its printers; which of the moments came; and whether the agent was killed where it was
 /// meant to be.
-async fn play(
+pub async fn play(
     kitchen: &mut Kitchen,
     number: u64,
     mut hand: Vec<Run>,
