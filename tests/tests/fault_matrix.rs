@@ -20,6 +20,7 @@
 //! * [`every_byte`]: the line is lost after each single byte of a ticket.
 //! * [`journal`]: the agent is killed just before and just after each write of spool and journal.
 //! * [`seeded`]: 310 runs of any fault at any moment, some with the agent killed. [`serial`]: the same over serial lines.
+//! * [`swapped`]: two printers change places while the agent is down.
 //! * [`cells`]: the faults and the moments. [`standing`]: where a ticket stands; [`heard`]: what its printer knows of it.
 
 mod cells;
@@ -29,6 +30,7 @@ mod journal;
 mod seeded;
 mod serial;
 mod standing;
+mod swapped;
 
 use anyhow::{Context, ensure};
 use docket_tests::chain::shop::{PRINTED, now_s, push_order};
@@ -55,6 +57,8 @@ pub struct Kitchen {
     pub hub: Hub,
     pub agent: Agent,
     pub stations: Vec<Arc<VirtualPrinter>>,
+    /// As the agent has them: the one for front slips, and then those of the stations.
+    pub printers: Vec<PrinterAt>,
     _front: VirtualPrinter,
     _folder: TempDir,
 }
@@ -101,10 +105,10 @@ impl Kitchen {
         let hub =
             Hub::start(&folder.path().join("hub"), HubOptions { routing, ..HubOptions::default() }).await?;
         hub.add_store(Shop::STORE, "测试面馆")?;
-        let options = AgentOptions { printers, ..AgentOptions::default() };
+        let options = AgentOptions { printers: printers.clone(), ..AgentOptions::default() };
         let mut agent = Agent::enrol(&folder.path().join("agent"), &hub, Shop::STORE, options)?;
         agent.start_linked(&hub).await?;
-        Ok(Kitchen { hub, agent, stations, _front: front, _folder: folder })
+        Ok(Kitchen { hub, agent, stations, printers, _front: front, _folder: folder })
     }
 
     /// Places an order with a dish for each station.
