@@ -47,7 +47,7 @@ const KILLS_MIN: u32 = 3;
 const KILLS_MAX: u64 = 90;
 /// How long a stand is waited for; then the kill happens all the same, and counts for where it was.
 const STAND_MAX: Duration = Duration::from_secs(4);
-/// How long the agent goes on between two looks, at most. What stands between two system calls lasts some ten of them.
+/// How long the agent goes on between two looks, at most. What lies between two system calls lasts some tens of µs.
 const LOOK_US_MAX: usize = 400;
 /// Where the next agent is to be killed before it has settled what it found, that is at one of so many looks.
 const LOOKS_OF_A_START: usize = 12;
