@@ -263,6 +263,49 @@ async fn a_pc_is_started_again_without_room() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Records of a print journal that say so: see `docket_agent::printing::journal`.
+fn on_paper_in(journal: &[u8]) -> usize {
+    const RECORD_BYTES: usize = 64;
+    const PHASE_AT: usize = 4;
+    const FENCED: u8 = 2;
+    journal.as_chunks::<RECORD_BYTES>().0.iter().filter(|record| record[PHASE_AT] == FENCED).count()
+}
+
+/// What the spool could not store is in the journal, which needs no room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pc_is_killed_when_it_could_not_store_what_it_printed() -> anyhow::Result<()> {
+    let disk = SmallDisk::mount()?;
+    let options = AgentOptions { data: Some(disk.data()), ..AgentOptions::default() };
+    let mut shop = Shop::enrolled(HubOptions::default(), options).await?;
+    shop.agent.start_linked(&shop.hub).await?;
+    let mut orders = vec![shop.push(1).await?];
+    shop.until_printed(&orders).await?;
+    shop.printer.set(Fault::PaperOutAfterLines(3));
+    orders.push(shop.push(2).await?);
+    let is_out = shop.printer.wait_until(PATIENCE, |status| status.conditions.paper == Paper::Out);
+    is_out.await.map_err(anyhow::Error::msg)?;
+    disk.fill()?;
+    shop.printer.set(Fault::PaperIn);
+    until_status_full(&shop, true).await?;
+    wait_for("the journal to say that both are on paper", PATIENCE, || {
+        match std::fs::read(shop.agent.data().join("journal").join("p-front.bin")) {
+            Ok(bytes) if on_paper_in(&bytes) == orders.len() => Ok(()),
+            other => Err(other.map(|bytes| on_paper_in(&bytes))),
+        }
+    })
+    .await?;
+    shop.agent.process()?.kill();
+    shop.agent.start_linked(&shop.hub).await?;
+    until_status_full(&shop, true).await?;
+
+    disk.free()?;
+    shop.until_printed(&orders).await?;
+    for order in &orders {
+        assert_eq!(slips(&shop.printer, order), [None], "{}", order.order_id);
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_without_room_is_told_and_can_stop_the_agent() -> anyhow::Result<()> {
     let disk = SmallDisk::mount()?;
