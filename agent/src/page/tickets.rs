@@ -6,6 +6,8 @@ use super::words::{self, Words};
 use crate::printing::{Paper, slip};
 use crate::spool::{Claim, RecentTicket, Reprint, Spool, SpoolError, TicketState};
 use docket_paper::svg;
+use docket_paper::wanted::Wanted;
+use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
 use docket_protocol::outcome::Evidence;
 use docket_protocol::ticket::Ticket;
@@ -39,6 +41,24 @@ pub struct TicketView {
     says: Words,
     evidence: Option<Words>,
     doubt: Option<Words>,
+    /// What of it came out as boxes.
+    boxes: Option<BoxesView>,
+}
+
+/// Characters that came out as boxes, and what to do about it.
+#[derive(Debug, Serialize)]
+struct BoxesView {
+    characters: String,
+    remedies: Vec<Words>,
+}
+
+impl BoxesView {
+    fn new(boxes: &Boxes) -> Option<Self> {
+        (!boxes.is_empty()).then(|| BoxesView {
+            characters: boxes.as_str().to_owned(),
+            remedies: Wanted::by(boxes.as_str()).into_iter().map(|wanted| wanted.remedy().into()).collect(),
+        })
+    }
 }
 
 impl TicketView {
@@ -64,6 +84,7 @@ impl TicketView {
             says: ticket.state.title().into(),
             evidence: ticket.evidence.filter(|_| printed).map(|evidence| words::evidence(evidence).into()),
             doubt: ticket.doubt.filter(|_| !printed).map(|doubt| words::doubt(doubt).into()),
+            boxes: BoxesView::new(&ticket.boxes),
         }
     }
 }

@@ -51,7 +51,8 @@ mod view;
 mod work;
 mod writer;
 
-pub use docket_protocol::session::Cursors;
+pub use docket_protocol::boxes::Boxes;
+use docket_protocol::session::Cursors;
 pub use error::SpoolError;
 pub use handle::{ClaimPort, Spool};
 pub use people::Reprint;
@@ -164,7 +165,7 @@ pub struct Claim {
 }
 
 /// What came of a begun attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finish {
     /// Which ticket.
     pub ticket: TicketId,
@@ -174,6 +175,8 @@ pub struct Finish {
     pub repeat: u16,
     /// What came of it.
     pub ending: Ending,
+    /// What of it came out as boxes; `None` for an attempt of an earlier life.
+    pub boxes: Option<Boxes>,
     /// When the first byte left.
     pub began_at: UnixMs,
     /// When the outcome was known.

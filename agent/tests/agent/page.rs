@@ -393,7 +393,7 @@ async fn a_held_ticket_is_settled_by_a_person_and_the_hub_is_told() {
         let ending = Ending::Unknown(Doubt::ConnectionLost);
         let (began_at, ended_at) = (UnixMs(1), UnixMs(2));
         let Claim { ticket, attempt, repeat, .. } = claim;
-        port.finish(Finish { ticket: ticket.id, attempt, repeat, ending, began_at, ended_at }).await.unwrap();
+        port.finish(Finish { ticket: ticket.id, attempt, repeat, ending, boxes: None, began_at, ended_at }).await.unwrap();
         spool.flush().await.unwrap();
     }
     assert_eq!(spool.counts().borrow().held, 2);

@@ -6,6 +6,7 @@ use docket_protocol::ids::{
     AgentId, OrderKey, Platform, PrinterName, Seq, Station, StoreId, TicketId, UnixMs,
 };
 use docket_protocol::message::{AgentStatus, Hello, Welcome};
+use docket_protocol::boxes::Boxes;
 use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::ticket::{Ticket, TicketKind};
@@ -78,6 +79,7 @@ pub(super) fn ticket_report() -> TicketReport {
         printer: PrinterName::new("kitchen"),
         meant_for: Some(PrinterName::new("bar")),
         outcome: Outcome::Printed(Evidence::Status),
+        boxes: Some(Boxes::of(&['😀'].into())),
         began_at: NOW,
         ended_at: UnixMs(NOW.0 + 850),
     }
