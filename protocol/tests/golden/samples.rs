@@ -1,12 +1,12 @@
 //! Fixed contents: every field has a value of its own that is not its default, so that two swapped fields show.
 
+use docket_protocol::boxes::Boxes;
 use docket_protocol::document::{Align, Block, Cell, Document, Style};
 use docket_protocol::enrol::{Grant, Request};
 use docket_protocol::ids::{
     AgentId, OrderKey, Platform, PrinterName, Seq, Station, StoreId, TicketId, UnixMs,
 };
 use docket_protocol::message::{AgentStatus, Hello, Welcome};
-use docket_protocol::boxes::Boxes;
 use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::ticket::{Ticket, TicketKind};

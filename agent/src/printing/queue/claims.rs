@@ -90,7 +90,8 @@ impl Claims {
         let Record { ticket, attempt, .. } = record;
         if let Some(repeat) = self.port.in_question(ticket, attempt).await? {
             let began = Instant::now();
-            self.current = Some(Current { ticket, attempt, repeat, record, boxes: None, began, on_paper: false });
+            self.current =
+                Some(Current { ticket, attempt, repeat, record, boxes: None, began, on_paper: false });
         }
         Ok(())
     }
