@@ -27,8 +27,9 @@ const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 0x06, 0x00, 0x30, 0x30];
 const TRANSMIT_PAPER: [u8; 3] = [0x1D, 0x72, 0x01];
 /// Characters of ids. None of them looks like the beginning of another answer, or like a real-time one.
 const ID_ALPHABET: &[u8; 16] = b"13579=QSUWYqsuwy";
-/// The probe's id: of the same kind, and no ticket's.
+/// Ids of the same kind, and no ticket's: of the probe, and behind ESC @.
 const PROBE_ID: [u8; 4] = *b"[__]";
+const INIT_ID: [u8; 4] = *b"]__[";
 /// Fences that are remembered: many tickets' worth, for a unit that answers late or never.
 const FENCES_MAX: usize = 64;
 
@@ -37,6 +38,8 @@ const FENCES_MAX: usize = 64;
 pub enum Place {
     /// In no ticket: it is to be seen whether the unit answers.
     Probe,
+    /// In no ticket, behind ESC @: it is to be seen whether the unit keeps what follows that.
+    Init,
     /// Behind the content: on paper.
     Content,
     /// Behind the cut.
@@ -149,6 +152,7 @@ impl Fences {
 fn id(serial: u64, place: Place) -> [u8; 4] {
     let number = serial.wrapping_mul(2).wrapping_add(match place {
         Place::Probe => return PROBE_ID,
+        Place::Init => return INIT_ID,
         Place::Content => 0,
         Place::Cut => 1,
     });
@@ -219,10 +223,11 @@ mod tests {
 
     #[test]
     fn ids_look_like_no_other_answer() {
-        for byte in ID_ALPHABET.iter().copied().chain(PROBE_ID) {
+        for byte in ID_ALPHABET.iter().copied().chain(PROBE_ID).chain(INIT_ID) {
             assert!(byte & 0x93 != 0x12 && byte & 0x93 != 0x10 && byte & 0x90 != 0, "{byte:02x}");
             assert!((0x20..=0x7E).contains(&byte));
         }
-        assert!(PROBE_ID.iter().any(|byte| !ID_ALPHABET.contains(byte)));
+        assert!([PROBE_ID, INIT_ID].as_flattened().iter().all(|byte| !ID_ALPHABET.contains(byte)));
+        assert_ne!(PROBE_ID, INIT_ID);
     }
 }

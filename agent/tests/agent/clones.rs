@@ -93,7 +93,7 @@ async fn check(profile: &str, outcomes: [Outcome; 3], facts: &str) {
 
 #[tokio::test]
 async fn everything() {
-    check("everything", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers").await;
+    check("everything", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers init-keeps=yes").await;
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn no_fence() {
 
 #[tokio::test]
 async fn no_asb() {
-    check("no-asb", [FENCE; 3], "status=1234 gs-h=yes gs-r=answers").await;
+    check("no-asb", [FENCE; 3], "status=1234 gs-h=yes gs-r=answers init-keeps=yes").await;
 }
 
 #[tokio::test]
@@ -129,17 +129,17 @@ async fn late_answers() {
 
 #[tokio::test]
 async fn status_when_idle() {
-    check("status-when-idle", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers").await;
+    check("status-when-idle", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers init-keeps=yes").await;
 }
 
 #[tokio::test]
 async fn tiny_buffer() {
-    check("tiny-buffer", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers").await;
+    check("tiny-buffer", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers init-keeps=yes").await;
 }
 
 #[tokio::test]
 async fn init_clears_buffer() {
-    check("init-clears-buffer", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers").await;
+    check("init-clears-buffer", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers init-keeps=no").await;
 }
 
 #[tokio::test]

@@ -15,11 +15,15 @@ use std::time::{Duration, Instant};
 const CLEAN: [u8; 4] = [0x12; 4];
 const COVER_OPEN: [u8; 4] = [0x1A, 0x16, 0x12, 0x12];
 const CUTTER: [u8; 4] = [0x1A, 0x52, 0x1A, 0x12];
+const ESC_AT: [u8; 2] = [0x1B, 0x40];
+const QUERIES: [u8; 12] = [0x10, 4, 1, 0x10, 4, 2, 0x10, 4, 3, 0x10, 4, 4];
 const INIT: [u8; 5] = [0x1B, 0x40, 0x1D, 0x61, 0xFF];
 const PROCESS: [u8; 7] = [0x1D, 0x28, 0x48, 6, 0, 0x30, 0x30];
 const TRANSMIT: [u8; 3] = [0x1D, 0x72, 0x01];
 /// What a unit with everything has shown.
-const KNOWN: &str = "status=1234 gs-h=yes gs-r=in-order";
+const KNOWN: &str = "status=1234 gs-h=yes gs-r=in-order init-keeps=yes";
+/// The same, but for one that empties its buffer at ESC @.
+const INIT_CLEARS: &str = "status=1234 gs-h=yes gs-r=in-order init-keeps=no";
 const WITH_GS_R: &str = "status=1234 gs-h=no gs-r=answers";
 const NEW: &str = "";
 const FENCED: Event = Event::Ended(Ending::Printed(Evidence::Fence));
@@ -42,18 +46,25 @@ struct Play {
     status: Option<[u8; 4]>,
     /// Whether it answers GS ( H, GS r in a probe.
     fences: (bool, bool),
+    /// Whether it answers what follows ESC @.
+    keeps: bool,
 }
 
 impl Play {
     fn new(words: &str, status: Option<[u8; 4]>) -> Self {
-        Self::with(known(words), status, (words == KNOWN, words == WITH_GS_R), false)
+        let has_process = words == KNOWN || words == INIT_CLEARS;
+        let mut play = Self::with(known(words), status, (has_process, words == WITH_GS_R), false);
+        // Where it is known to keep nothing, it is asked anew.
+        play.pass(ANSWER_MS_MAX + 1);
+        play
     }
 
     fn with(profile: Profile, status: Option<[u8; 4]>, fences: (bool, bool), owed: bool) -> Self {
         let now = Instant::now();
         let machine = Machine::new(profile, owed, now);
+        let keeps = profile.init_keeps.value || !profile.init_keeps.is_settled();
         let mut play =
-            Self { machine, start: now, now, events: Vec::new(), profile, serial: 0, status, fences };
+            Self { machine, start: now, now, events: Vec::new(), profile, serial: 0, status, fences, keeps };
         play.flush();
         play
     }
@@ -72,6 +83,12 @@ impl Play {
                 if self.fences.0 {
                     self.say(b"\x37\x22[__]\0");
                 }
+                if self.fences.1 {
+                    self.say(&[0]);
+                }
+            }
+            if self.keeps && has(b"]__[") {
+                self.say(b"\x37\x22]__[\0");
             }
             for query in bytes.windows(3).filter(|window| window[..2] == [0x10, 0x04]) {
                 if let Some(status) = self.status {
@@ -141,21 +158,54 @@ impl Play {
 
 #[test]
 fn one_write_holds_all_of_a_ticket_and_nothing_that_could_lose_it() {
-    let mut play = Play::new(KNOWN, Some(CLEAN));
+    let [content, first, cut, second]: [&[u8]; 4] =
+        [b"content\n\n\n", b"\x1D(H\x06\x00001111", b"\x1DVB\x00", b"\x1D(H\x06\x00001113"];
+    for (words, expected) in [
+        (KNOWN, [content, first, cut, &INIT, second, &QUERIES].concat()),
+        (INIT_CLEARS, [&INIT[2..], content, first, cut, second].concat()),
+    ] {
+        let mut play = Play::new(words, Some(CLEAN));
+        play.machine.get_ready(play.now);
+        play.flush();
+        assert!(play.machine.is_ready(play.now));
+        play.machine.begin(b"content\n", 0, play.now);
+        assert_eq!(play.machine.to_send(), expected, "{words}");
+    }
+}
+
+#[test]
+fn what_follows_esc_at_is_seen_before_it_stands_in_a_ticket() {
+    let mut play = Play::with(known("status=1234 gs-h=yes"), Some(CLEAN), (true, false), false);
+    assert_eq!(play.profile.to_words(), "status=1234 gs-h=yes init-keeps=yes");
     play.machine.get_ready(play.now);
-    assert!(play.machine.is_ready(play.now), "the answers to the first questions are fresh");
-    play.machine.begin(b"content\n", 0, play.now);
-    let expected: [&[u8]; 5] =
-        [b"\x1D\x61\xFF", b"content\n\n\n", b"\x1D(H\x06\x00001111", b"\x1DVB\x00", b"\x1D(H\x06\x00001113"];
-    assert_eq!(play.machine.to_send(), expected.concat());
+    assert!(play.machine.is_ready(play.now), "and the answers are fresh");
+    // One that is known to lose it may be another one by now.
+    let mut play = Play::new(INIT_CLEARS, Some(CLEAN));
+    assert!(!play.begin().windows(2).any(|window| window == ESC_AT));
+    play.keeps = true;
+    let again = Play::with(play.profile, Some(CLEAN), (true, false), false);
+    assert!(!again.machine.profile().init_keeps.value, "it has not answered yet");
+}
+
+#[test]
+fn a_unit_that_loses_what_follows_esc_at_loses_no_ticket_and_is_found_out() {
+    let mut play = Play::new(KNOWN, Some(CLEAN));
+    let [first, _] = play.begin_fenced();
+    play.say(&first);
+    play.pass(CUT_WAIT_MS_MAX - 1);
+    assert_eq!(play.events, [Event::OnPaper(Evidence::Fence)]);
+    play.pass(1 + POLL_MS);
+    assert_eq!((play.ended(), play.profile.to_words().as_str()), (vec![FENCED], INIT_CLEARS));
+    let [first, second] = play.begin_fenced();
+    play.say(&[first, second].concat());
+    assert_eq!(play.ended(), [FENCED; 2]);
 }
 
 #[test]
 fn a_new_unit_is_asked_what_it_knows_before_its_first_ticket() {
     let now = Instant::now();
     let mut machine = Machine::new(known(NEW), false, now);
-    let queries = [0x10, 4, 1, 0x10, 4, 2, 0x10, 4, 3, 0x10, 4, 4];
-    assert_eq!(machine.to_send(), [&[0; 16][..], &INIT, &queries].concat());
+    assert_eq!(machine.to_send(), [&[0; 16][..], &INIT, &QUERIES].concat());
     machine.sent(machine.to_send().len(), now);
     machine.received(&CLEAN, now);
     assert_eq!(
@@ -167,18 +217,19 @@ fn a_new_unit_is_asked_what_it_knows_before_its_first_ticket() {
     machine.get_ready(now);
     assert!(!machine.is_ready(now));
     machine.received(b"\x00\x37\x22[__]\x00", now);
-    assert_eq!(machine.to_send(), [&INIT[..], &queries].concat(), "what it may have printed is cleared");
-    assert!(!machine.is_ready(now), "not before it has answered since");
+    let behind_init: [&[u8]; 2] = [&INIT, b"\x1D(H\x06\x0000]__["];
+    assert_eq!(machine.to_send(), behind_init.concat(), "what it may have printed is cleared");
     machine.sent(machine.to_send().len(), now);
-    machine.received(&CLEAN, now);
-    assert!(machine.is_ready(now));
-    assert_eq!(machine.profile().to_words(), "status=1234 gs-h=yes gs-r=answers");
+    machine.received(b"\x37\x22]__[\x00", now);
+    assert_eq!(machine.to_send(), QUERIES);
+    assert!(machine.is_ready(now), "it has just said how it is, and has spoken since ESC @");
+    assert_eq!(machine.profile().to_words(), "status=1234 gs-h=yes gs-r=answers init-keeps=yes");
 }
 
 #[test]
 fn what_a_unit_does_not_answer_is_not_sent_with_its_tickets() {
     for (fences, kind, facts) in [
-        ((true, false), Some(FenceKind::Process), "status=1234 gs-h=yes"),
+        ((true, false), Some(FenceKind::Process), "status=1234 gs-h=yes init-keeps=yes"),
         ((false, true), Some(FenceKind::Transmit), "status=1234 gs-h=no gs-r=answers"),
         ((false, false), None, "status=1234 gs-h=no gs-r=no"),
     ] {
@@ -206,7 +257,14 @@ fn a_fence_proves_it_and_the_second_ends_it() {
     play.say(&second);
     assert_eq!(play.ended(), [FENCED]);
     play.machine.get_ready(play.now);
-    assert!(!play.machine.is_ready(play.now), "the next follows when it has answered once more");
+    assert!(play.machine.is_ready(play.now), "it has said in the same breath how it is");
+    // Where ESC @ stands in no ticket, the next follows when it has answered once more.
+    let mut play = Play::new(INIT_CLEARS, Some(CLEAN));
+    let fences = play.begin_fenced();
+    play.say(&fences.concat());
+    assert_eq!(play.ended(), [FENCED]);
+    play.machine.get_ready(play.now);
+    assert!(!play.machine.is_ready(play.now));
     let bytes = play.flush();
     assert!(bytes.starts_with(&INIT) && play.machine.is_ready(play.now));
 }
@@ -353,7 +411,7 @@ fn a_unit_that_knows_fences_is_not_believed_without_one_and_is_probed_again() {
     assert!(play.events.is_empty());
     play.pass(3 * POLL_MS);
     assert_eq!(play.events, SILENT);
-    assert_eq!(play.profile.to_words(), "status=1234 gs-r=in-order", "GS ( H is in doubt");
+    assert_eq!(play.profile.to_words(), "status=1234 gs-r=in-order init-keeps=yes", "GS ( H is in doubt");
     let mut again = Play::with(play.profile, Some(CLEAN), (false, true), true);
     again.pass(SETTLE_MS_MAX + POLL_MS);
     assert_eq!(again.profile.fence(), Some(FenceKind::Transmit), "another firmware, another fence");
@@ -441,6 +499,7 @@ fn a_unit_that_used_to_answer_gets_nothing_in_silence() {
 fn before_the_first_byte_nothing_has_begun() {
     let mut play = Play::new(KNOWN, Some(CLEAN));
     play.machine.get_ready(play.now);
+    play.flush();
     play.machine.begin(b"content\n", 1, play.now);
     assert_eq!(play.machine.lost(), Lost::NotBegun);
     play.machine.sent(1, play.now);

@@ -216,6 +216,8 @@ struct Job {
     serial: u64,
     /// What it was sent with.
     fence: Option<FenceKind>,
+    /// ESC @ stands before its second fence.
+    has_init: bool,
     /// What came was no proof, or none can come: time and status decide.
     unproven: bool,
     /// How long a slow unit takes for it.
@@ -246,8 +248,8 @@ impl Machine {
             Source::Pinned => profile.status.value,
             _ => Queries::ALL,
         };
-        let probe =
-            if profile.wants_fence_probe() || owed { Probe::Due } else { Probe::Over { mute: false } };
+        let wants_probe = profile.wants_fence_probe() || profile.wants_init_probe() || owed;
+        let probe = if wants_probe { Probe::Due } else { Probe::Over { mute: false } };
         let mut machine = Self {
             write_only: false,
             reader: Reader::default(),
@@ -392,8 +394,15 @@ impl Machine {
         let before = self.out.len();
         let fence = self.fence();
         self.out.reserve(content.len() + 64);
-        // A spooler keeps jobs whole, and nobody answers.
-        let head: &[u8] = if self.write_only { escpos::init() } else { &AUTOMATIC_STATUS_ON };
+        let has_init = self.profile.may_init_in_ticket();
+        let head: &[u8] = match (self.write_only, has_init) {
+            // A spooler keeps jobs whole, and nobody answers.
+            (true, _) => escpos::init(),
+            // The ticket before, or the probe, has told it to.
+            (_, true) => &[],
+            // It may have been lost behind ESC @.
+            (_, false) => &AUTOMATIC_STATUS_ON,
+        };
         self.out.extend_from_slice(head);
         self.out.extend_from_slice(content);
         self.out.extend_from_slice(&FEED);
@@ -401,6 +410,9 @@ impl Machine {
             self.fences.ask(kind, serial, Place::Content, &mut self.out);
         }
         self.out.extend_from_slice(if self.profile.cutter.value { &FEED_AND_CUT } else { &FEED_TO_EDGE });
+        if has_init {
+            self.push_init();
+        }
         if let Some(kind) = fence {
             self.fences.ask(kind, serial, Place::Cut, &mut self.out);
         }
@@ -413,6 +425,7 @@ impl Machine {
         self.phase = Phase::Printing(Job {
             serial,
             fence,
+            has_init,
             unproven,
             print_ms: (lines * LINE_MS_MAX).min(SETTLE_MS_MAX),
             before,
@@ -425,12 +438,15 @@ impl Machine {
             to_confirm: None,
             on_paper_at: None,
         });
+        if has_init {
+            self.ask();
+        }
     }
 
     /// When [`Machine::handle_timeout`] is due.
     pub fn timeout(&self) -> Instant {
         let probing = match self.probe {
-            Probe::Asked { .. } => Some(self.probe_ends_at()),
+            Probe::Asked { .. } | Probe::Init { .. } => Some(self.probe_ends_at()),
             Probe::Due | Probe::Over { .. } => None,
         };
         let asking = match self.phase {

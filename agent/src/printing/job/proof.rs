@@ -15,12 +15,16 @@ impl Machine {
             let is_news = self.profile.process.observe(true);
             self.learn_if(is_news);
         }
-        if passed.place == Place::Probe {
-            self.awaits_word &= !self.is_taken_for_mute(self.now);
-            if passed.kind == FenceKind::Process && matches!(self.probe, Probe::Asked { .. }) {
-                self.end_probe(true);
+        match (passed.place, self.probe) {
+            (Place::Init, Probe::Init { .. }) => return self.end_init_probe(true),
+            (Place::Probe, probe) => {
+                self.awaits_word &= !self.is_taken_for_mute(self.now);
+                if passed.kind == FenceKind::Process && matches!(probe, Probe::Asked { .. }) {
+                    self.end_probe(true);
+                }
+                return;
             }
-            return;
+            _ => {}
         }
         match self.phase {
             Phase::Asking { serial, .. } if serial == passed.serial => {
@@ -40,7 +44,15 @@ impl Machine {
             self.events.push_back(Event::OnPaper(Evidence::Fence));
         }
         if place == Place::Cut {
-            self.end(Ending::Printed(Evidence::Fence));
+            let has_init = job.has_init;
+            self.events.push_back(Event::Ended(Ending::Printed(Evidence::Fence)));
+            self.phase = Phase::Idle;
+            if has_init {
+                // This fence stood behind it.
+                self.awaits_word = false;
+            } else {
+                self.initialize();
+            }
         }
     }
 
@@ -89,6 +101,10 @@ impl Machine {
         let now = self.now;
         if let Some(at) = job.on_paper_at {
             if now >= at + ms(CUT_WAIT_MS_MAX) {
+                if job.has_init && !self.told().stop_printing() {
+                    let is_news = self.profile.init_keeps.observe(false);
+                    self.learn_if(is_news);
+                }
                 self.end(Ending::Printed(Evidence::Fence));
             }
             return;

@@ -21,17 +21,22 @@ impl Machine {
         if self.write_only {
             return;
         }
+        self.push_init();
+        self.ask();
+    }
+
+    /// As switched on, and it has not spoken since.
+    pub(super) fn push_init(&mut self) {
         self.out.extend_from_slice(escpos::init());
         self.out.extend_from_slice(&AUTOMATIC_STATUS_ON);
         self.initialized_at = self.now;
         self.awaits_word = true;
         self.is_to_be_asked = true;
-        self.ask();
     }
 
     pub(super) fn ask(&mut self) {
         self.last_poll_at = self.now;
-        if let Probe::Asked { at, .. } = self.probe
+        if let Probe::Asked { at, .. } | Probe::Init { at } = self.probe
             && self.now < at + ms(ANSWER_MS_MAX)
         {
             return;
@@ -124,8 +129,8 @@ impl Machine {
             // In garbage, any byte can look like this one.
             Answer::Transmitted(_) if self.reader.garbage() > 0 => None,
             Answer::Transmitted(_) => {
-                if let Probe::Asked { transmit, .. } = &mut self.probe {
-                    *transmit = true;
+                if let Probe::Asked { transmits, .. } = &mut self.probe {
+                    *transmits = transmits.saturating_add(1);
                 }
                 self.fences.transmitted()
             }

@@ -180,6 +180,8 @@ pub struct Profile {
     pub process: Fact<bool>,
     /// How it answers GS r 1.
     pub transmit: Fact<Transmit>,
+    /// It keeps what follows ESC @ in the same write: some clones empty their buffer at it.
+    pub init_keeps: Fact<bool>,
     /// It has a cutter.
     pub cutter: Fact<bool>,
     /// It makes QR codes by itself (GS ( k).
@@ -206,6 +208,7 @@ impl Default for Profile {
             automatic: Fact::assumed(false),
             process: Fact::assumed(false),
             transmit: Fact::assumed(Transmit::No),
+            init_keeps: Fact::assumed(false),
             cutter: Fact::assumed(true),
             qr: Fact::assumed(true),
             barcode: Fact::assumed(true),
@@ -236,12 +239,22 @@ impl Profile {
         }
     }
 
-    /// Whether its fences are to be probed on a new connection: until the best one was seen, or a person has
-    /// decided.
+    /// Whether its fences are to be probed on a new connection, since another unit may stand there by now: unless a
+    /// person has decided.
     pub fn wants_fence_probe(&self) -> bool {
-        let has_best = self.process.is_settled() && self.process.value;
-        let is_pinned = self.process.source == Source::Pinned && self.transmit.source == Source::Pinned;
-        !has_best && !is_pinned
+        self.process.source < Source::Pinned || self.transmit.source < Source::Pinned
+    }
+
+    /// Whether it is to be seen if it keeps what follows ESC @. Only a numbered fence can tell.
+    pub fn wants_init_probe(&self) -> bool {
+        let is_decided = self.init_keeps.source == Source::Pinned || self.may_init_in_ticket();
+        self.fence() == Some(FenceKind::Process) && !self.late.value && !is_decided
+    }
+
+    /// Whether ESC @ may stand in a ticket, between its cut and the fence that ends it.
+    pub fn may_init_in_ticket(&self) -> bool {
+        let is_fenced = self.fence() == Some(FenceKind::Process) && !self.late.value;
+        is_fenced && self.init_keeps.is_settled() && self.init_keeps.value
     }
 
     /// What a ticket's bytes may count on.
@@ -279,6 +292,7 @@ impl Profile {
                 "late" => drop(flag().map(|is_so| self.late.observe(is_so))),
                 "asb" => drop(flag().map(|is_so| self.automatic.observe(is_so))),
                 "gs-h" => drop(flag().map(|is_so| self.process.observe(is_so))),
+                "init-keeps" => drop(flag().map(|is_so| self.init_keeps.observe(is_so))),
                 "gs-r" => {
                     let all = [Transmit::No, Transmit::Answers, Transmit::InOrder, Transmit::AtOnce];
                     let found = all.into_iter().find(|transmit| transmit.word() == value);
@@ -306,6 +320,7 @@ impl Profile {
                 value: self.transmit.value.word().into(),
                 source: self.transmit.source,
             },
+            flag("init-keeps", self.init_keeps),
             flag("cutter", self.cutter),
             flag("qr", self.qr),
             flag("barcode", self.barcode),
@@ -372,13 +387,28 @@ mod tests {
     #[test]
     fn the_best_fence_that_was_seen_is_used() {
         let mut profile = Profile::default();
-        assert_eq!((profile.fence(), profile.wants_fence_probe()), (None, true));
+        assert_eq!(profile.fence(), None);
         profile.transmit.observe(Transmit::Answers);
-        assert_eq!((profile.fence(), profile.wants_fence_probe()), (Some(FenceKind::Transmit), true));
+        assert_eq!((profile.fence(), profile.wants_init_probe()), (Some(FenceKind::Transmit), false));
         profile.process.observe(true);
-        assert_eq!((profile.fence(), profile.wants_fence_probe()), (Some(FenceKind::Process), false));
+        assert_eq!((profile.fence(), profile.wants_init_probe()), (Some(FenceKind::Process), true));
         profile.process.doubt();
         profile.transmit.observe(Transmit::AtOnce);
-        assert_eq!((profile.fence(), profile.wants_fence_probe()), (None, true));
+        assert_eq!((profile.fence(), profile.wants_init_probe()), (None, false));
+    }
+
+    #[test]
+    fn only_what_a_fence_has_shown_lets_esc_at_into_a_ticket() {
+        let mut profile = Profile::default();
+        profile.process.observe(true);
+        profile.init_keeps.observe(false);
+        assert_eq!((profile.wants_init_probe(), profile.may_init_in_ticket()), (true, false));
+        profile.init_keeps.observe(true);
+        assert_eq!((profile.wants_init_probe(), profile.may_init_in_ticket()), (false, true));
+        profile.process.observe(false);
+        assert_eq!((profile.wants_init_probe(), profile.may_init_in_ticket()), (false, false));
+        profile.process.observe(true);
+        profile.init_keeps.take(false, Source::Pinned);
+        assert_eq!((profile.wants_init_probe(), profile.may_init_in_ticket()), (false, false));
     }
 }

@@ -17,6 +17,9 @@ pub struct Pins {
     /// Whether it answers real-time queries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusPin>,
+    /// Whether it keeps what follows ESC @ in the same write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_keeps: Option<bool>,
     /// Whether it has a cutter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutter: Option<bool>,
@@ -99,6 +102,7 @@ impl Pins {
             profile.status.take(queries, Source::Pinned);
         }
         let flags = [
+            (&mut profile.init_keeps, self.init_keeps),
             (&mut profile.cutter, self.cutter),
             (&mut profile.qr, self.qr),
             (&mut profile.barcode, self.barcode),
