@@ -13,6 +13,7 @@ use crate::printing::{Paper, slip};
 use crate::spool::{Claim, Spool, SpoolError};
 use docket_paper::escpos::Dialect;
 use docket_paper::font::Fonts;
+use docket_paper::glyphs::Remembered;
 use docket_paper::svg;
 use docket_protocol::ticket::Ticket;
 
@@ -44,7 +45,10 @@ pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
         None => Dialect::default(),
     };
     let lines = slip::lines(&claim, paper);
-    Ok(whole("image/svg+xml", svg::draw(&lines, paper, &dialect, &mut Fonts::installed())))
+    // One character may stand in a note thousands of times, and the printers' tasks wait meanwhile.
+    let (mut remembered, mut fonts) = (Remembered::default(), Fonts::installed());
+    let drawn = svg::draw(&lines, paper, &dialect, &mut remembered.before(&mut fonts));
+    Ok(whole("image/svg+xml", drawn))
 }
 
 /// What the unit that stands there understands, as far as it is known.

@@ -4,9 +4,6 @@
 //! mapped when a character is looked for in it, not read: of 20 MB a ticket touches some pages, which the system
 //! shares and takes back, and a slow disk is asked for no more than these. With the [`Fonts`] everything goes again.
 //!
-//! Shapes that were looked for are kept as long as the [`Fonts`] are: where one character stands five thousand times in a
-//! note, the printers beside must not wait for it.
-//!
 //! Only outlines are drawn. Fonts with coloured emoji as pictures have none, and are passed over for those that have.
 
 use crate::glyphs::Glyphs;
@@ -16,7 +13,6 @@ use crate::{CHARACTER_DOTS, COLUMN_DOTS};
 use ab_glyph::{Font, FontRef, Glyph, OutlinedGlyph, PxScale, point};
 use docket_protocol::document::Image;
 use memmap2::Mmap;
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -83,17 +79,11 @@ const INSTALLED: &[(&str, u32)] = &[
     ("malgun.ttf", 0),
 ];
 
-/// Shapes that are kept, and characters of which it is known that there is none. Whoever writes more different ones is
-/// served more slowly.
-const KEPT_MAX: usize = 512;
-
 /// Fonts, looked through in their order, for wide characters the Chinese ones first. Nothing is opened before it is
 /// needed.
 #[derive(Debug, Default)]
 pub struct Fonts {
     faces: Vec<Face>,
-    /// By character, width and height.
-    kept: HashMap<(char, u16, u16), Option<Image>>,
 }
 
 #[derive(Debug)]
@@ -130,21 +120,23 @@ impl Fonts {
             number,
             file: Opened::NotYet,
         };
-        Fonts { faces: INSTALLED.iter().map(face).collect(), kept: HashMap::new() }
+        Fonts { faces: INSTALLED.iter().map(face).collect() }
     }
 
     /// The given files, the first font of each.
     pub fn from_files(paths: impl IntoIterator<Item = PathBuf>) -> Self {
         let face = |path| Face { place: Place::File(path), number: 0, file: Opened::NotYet };
-        Fonts { faces: paths.into_iter().map(face).collect(), kept: HashMap::new() }
+        Fonts { faces: paths.into_iter().map(face).collect() }
     }
 
     /// Whether there is a shape for a character.
     pub fn has(&mut self, character: char) -> bool {
         self.glyph(character, CHARACTER_DOTS, CHARACTER_DOTS).is_some()
     }
+}
 
-    fn draw(&mut self, character: char, width_dots: u16, height_dots: u16) -> Option<Image> {
+impl Glyphs for Fonts {
+    fn glyph(&mut self, character: char, width_dots: u16, height_dots: u16) -> Option<Image> {
         let cell = Cell { character, width: f32::from(width_dots), height: f32::from(height_dots) };
         let outline = if columns_of(character) == 1 {
             self.faces.iter_mut().find_map(|face| cell.outline(&face.open()?))
@@ -169,20 +161,6 @@ impl Fonts {
             }
         });
         Some(canvas.into_image())
-    }
-}
-
-impl Glyphs for Fonts {
-    fn glyph(&mut self, character: char, width_dots: u16, height_dots: u16) -> Option<Image> {
-        let key = (character, width_dots, height_dots);
-        if let Some(kept) = self.kept.get(&key) {
-            return kept.clone();
-        }
-        let drawn = self.draw(character, width_dots, height_dots);
-        if self.kept.len() < KEPT_MAX {
-            self.kept.insert(key, drawn.clone());
-        }
-        drawn
     }
 }
 
