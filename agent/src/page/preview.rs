@@ -2,8 +2,8 @@
 //!
 //! So it is asked what the printer's task asks: how wide the paper is, what the unit has shown to understand, and what
 //! the fonts of this PC have. A ticket that is out is shown as it came out, on a backup's paper if that printed it; one
-//! that is asked for again, as it would come out now of the printer that was chosen. What has changed since (a font, a pinned profile) shows here
-//! first.
+//! that is asked for again, as it would come out now of the printer that was chosen. What has changed since (a font, a
+//! pinned profile) shows here first.
 
 use super::App;
 use super::reply::{Refused, Reply, whole};
