@@ -47,7 +47,8 @@ pub(crate) fn cell_widths(cells: &[Cell], scale: usize, width: usize) -> Option<
             rest / flexible + one_more
         })
     };
-    Some(fixed.into_iter().map(share).collect())
+    let widths: Vec<usize> = fixed.into_iter().map(share).collect();
+    cells.iter().zip(&widths).all(|(cell, &width)| number_columns(&cell.text) <= width).then_some(widths)
 }
 
 /// Columns of each cell that its text may take: one less than its width where the next one's text begins at once.
