@@ -59,6 +59,7 @@ pub use handle::{ClaimPort, Pending, Spool};
 pub use people::Reprint;
 pub use view::{HeldTicket, RecentTicket, TicketState, recent_in};
 
+use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
 use docket_protocol::outcome::{Doubt, Evidence};
 use docket_protocol::ticket::Ticket;
@@ -166,7 +167,7 @@ pub struct Claim {
 }
 
 /// What came of a begun attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finish {
     /// Which ticket.
     pub ticket: TicketId,
@@ -176,6 +177,8 @@ pub struct Finish {
     pub repeat: u16,
     /// What came of it.
     pub ending: Ending,
+    /// What of it came out as boxes; `None` for an attempt of an earlier life.
+    pub boxes: Option<Boxes>,
     /// When the first byte left.
     pub began_at: UnixMs,
     /// When the outcome was known.

@@ -4,10 +4,13 @@ use crate::samples::{PATIENCE, claim, finish, item, reports, ticket, within};
 use docket_agent::config::Config;
 use docket_agent::page::{self, Page, Shown};
 use docket_agent::printers::Added;
-use docket_agent::spool::{Ending, OnUnknown, Spool, SpoolOptions, TicketState};
+use docket_agent::spool::{ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolOptions, TicketState};
+use docket_protocol::boxes::Boxes;
+use docket_protocol::document::{Align, Block, Document, Style};
 use docket_protocol::ids::{PrinterName, Seq};
 use docket_protocol::message::Report;
-use docket_protocol::outcome::{Doubt, Outcome};
+use docket_protocol::outcome::{Doubt, Evidence, Outcome};
+use docket_protocol::ticket::Ticket;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -375,6 +378,112 @@ async fn tickets_are_shown_drawn_and_printed_again() {
     assert_eq!(desk.post("/api/tickets/settle", &again).await.code(), "not-held");
     let elsewhere = json!({ "ticket": ticket.id.to_string(), "printer": "none" });
     assert_eq!(desk.post("/api/tickets/reprint", &elsewhere).await.code(), "unknown-printer");
+}
+
+/// Ticket `number` with this text, stored.
+async fn stored(spool: &Spool, number: u32, text: &str) -> Ticket {
+    let block = Block::Text { text: text.to_owned(), style: Style::NORMAL, align: Align::Left };
+    let ticket = Ticket { document: Document { blocks: vec![block] }, ..ticket(number, "front") };
+    spool.receive(vec![(Seq(u64::from(number)), item(&ticket))]).await.unwrap();
+    ticket
+}
+
+#[tokio::test]
+async fn a_preview_shows_what_this_pc_prints_and_not_what_the_browser_has() {
+    let narrow = "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\npaper_mm = 58\n\
+                  [printer.profile]\nchinese = false\nqr = false\n";
+    let chinese = "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n";
+    for (printer, width, nobodys) in [(narrow, 384, ">NaCl??<"), (chinese, 576, ">NaCl<")] {
+        let desk = Desk::open(LOOPBACK, printer).await;
+        let drawn = async |number, text| {
+            let ticket = stored(&desk.spool(), number, text).await;
+            desk.get(&format!("/api/tickets/preview?ticket={}", ticket.id)).await.body
+        };
+        // Every PC's fonts have a smile and Chinese, so a line with what the unit lacks is drawn: a path, and no text.
+        let smile = drawn(1, "少放辣\u{1F600}").await;
+        assert!(smile.contains(&format!("width=\"{width}\"")), "{smile}");
+        assert!(
+            smile.contains(" d=\"M") && !smile.contains("<text") && !smile.contains('\u{1F600}'),
+            "{smile}"
+        );
+        let salt = drawn(2, "少放盐").await;
+        assert_eq!(salt.contains("<text"), printer == chinese, "{salt}");
+        // What no font has is what the unit prints in its place.
+        let boxed = drawn(3, "NaCl\u{E123}").await;
+        assert!(boxed.contains(nobodys) && !boxed.contains('\u{E123}'), "{boxed}");
+        assert_eq!(boxed.contains('□'), printer == chinese, "{boxed}");
+    }
+}
+
+#[tokio::test]
+async fn a_preview_is_of_the_paper_that_it_comes_out_of() {
+    let printers = "[[printer]]\nname = \"宽\"\naddress = \"192.0.2.9\"\ndefault = true\nbackup = \"窄\"\n\
+                    [[printer]]\nname = \"窄\"\naddress = \"192.0.2.10\"\npaper_mm = 58\n";
+    let desk = Desk::open(LOOPBACK, printers).await;
+    let ticket = stored(&desk.spool(), 7, "少放盐").await;
+    let width = async |more: &str| {
+        let drawn = desk.get(&format!("/api/tickets/preview?ticket={}{more}", ticket.id)).await;
+        let (_, rest) = drawn.body.split_once(" width=\"").unwrap_or_else(|| panic!("{drawn:?}"));
+        rest.split('"').next().unwrap().to_owned()
+    };
+    assert_eq!(width("").await, "576");
+    assert_eq!(width("&again=1").await, "576");
+    assert_eq!(width("&again=1&printer=%E7%AA%84").await, "384", "elsewhere");
+    assert_eq!(width("&printer=%E7%AA%84").await, "576", "it is not printed there");
+    for odd in ["%", "%zz", "%E7%A", "%E7", "nobody"] {
+        assert_eq!(width(&format!("&again=1&printer={odd}")).await, "576", "{odd}");
+    }
+
+    // Its backup has it: narrow paper, and 【备用】 on it.
+    desk.shown.spool.send_replace(None).unwrap().close().await;
+    let options = SpoolOptions {
+        backup_after_ms: 0,
+        ..SpoolOptions::new(desk.config.printer_routes(), Some("boot".into()))
+    };
+    let spool = Spool::open(&desk.config.data, options).unwrap();
+    desk.shown.spool.send_replace(Some(spool.clone()));
+    let mut port = spool.port(&PrinterName::new("窄")).unwrap();
+    port.want(1).unwrap();
+    let claim = within("the backup's claim", port.next()).await.unwrap();
+    assert_eq!(claim.backup_for, Some(PrinterName::new("宽")));
+    assert_eq!(width("").await, "384");
+    assert_eq!(width("&again=1").await, "576");
+}
+
+#[tokio::test]
+async fn boxes_are_listed_with_the_font_that_is_wanted() {
+    let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
+    let spool = desk.spool();
+    let mut port = spool.port(&PrinterName::new("front")).unwrap();
+    port.want(1).unwrap();
+    let print = async |port: &mut ClaimPort, ending, boxes: Option<&str>| {
+        let claim = claim(port).await;
+        let boxes = boxes.map(|characters| Boxes::of(&characters.chars().collect()));
+        port.finish(Finish { boxes, ..finish(&claim, ending) }).await.unwrap();
+        spool.flush().await.unwrap();
+        let listed: Value = serde_json::from_str(&desk.get("/api/tickets").await.body).unwrap();
+        listed[0]["boxes"].clone()
+    };
+    let printed = Ending::Printed(Evidence::Fence);
+    let ticket = stored(&spool, 7, "\u{1F95F}\u{20BB7}").await;
+    let boxes = print(&mut port, printed, Some("\u{1F95F}\u{20BB7}")).await;
+    assert_eq!(boxes["characters"], "\u{1F95F}\u{20BB7}");
+    let remedies = boxes["remedies"].as_array().unwrap();
+    assert!(remedies[0]["zh"].as_str().unwrap().contains("fonts-hanazono"), "{remedies:?}");
+    assert!(remedies[1]["en"].as_str().unwrap().contains("seguiemj.ttf"), "{remedies:?}");
+    let told = reports(&spool).await;
+    assert!(
+        matches!(&told[..], [Report::Ticket(told)] if told.boxes == Some(Boxes::of(&['\u{1F95F}', '\u{20BB7}'].into()))),
+        "{told:?}"
+    );
+
+    // After a crash nobody knows: what was known stays. With the font there is nothing to be said any more.
+    let again = PrinterName::new("front");
+    spool.reprint(ticket.id, Some(again.clone())).await.unwrap();
+    let boxes = print(&mut port, printed, None).await;
+    assert_eq!(boxes["characters"], "\u{1F95F}\u{20BB7}");
+    spool.reprint(ticket.id, Some(again)).await.unwrap();
+    assert_eq!(print(&mut port, printed, Some("")).await, Value::Null);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use docket_agent::printing::journal::{Journal, Record};
 use docket_agent::spool::{Claim, ClaimPort, Ending, Finish, PrinterRoute, Spool, SpoolOptions};
+use docket_protocol::boxes::Boxes;
 use docket_protocol::document::{Align, Block, Document, Style};
 use docket_protocol::frame::{payload, read_payload};
 use docket_protocol::ids::{OrderKey, Platform, PrinterName, Seq, Station, TicketId, UnixMs};
@@ -78,7 +79,7 @@ pub async fn ask_in_vain(journal: &Journal, port: &ClaimPort) {
     let Some(repeat) = port.in_question(record.ticket, record.attempt).await.unwrap() else { return };
     let ending = Ending::Unknown(Doubt::AgentEnded);
     let Record { ticket, attempt, began_at, .. } = record;
-    let finish = Finish { ticket, attempt, repeat, ending, began_at, ended_at: UnixMs(9) };
+    let finish = Finish { ticket, attempt, repeat, ending, boxes: None, began_at, ended_at: UnixMs(9) };
     port.finish(finish).await.unwrap();
 }
 
@@ -89,6 +90,7 @@ pub fn finish(claim: &Claim, ending: Ending) -> Finish {
         attempt: claim.attempt,
         repeat: claim.repeat,
         ending,
+        boxes: Some(Boxes::of(&['😀'].into())),
         began_at: UnixMs(10),
         ended_at: docket_agent::clock::now(),
     }

@@ -4,6 +4,7 @@ use crate::samples::{PATIENCE, claim, finish, front, item, items, open, options,
 use docket_agent::spool::{
     ATTEMPTS_MAX, COMMANDS_MAX, Ending, Finish, OnUnknown, Pending, Spool, SpoolError,
 };
+use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, Seq, UnixMs};
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome, TicketReport};
@@ -76,13 +77,13 @@ async fn a_printer_holds_what_it_wants_and_reports_in_order() {
     let mut outbox = spool.outbox_changed();
     let by_fence = finish(&second, Ending::Printed(Evidence::Fence));
     let by_status = finish(&first, Ending::Printed(Evidence::Status));
-    port.finish(by_fence).await.unwrap();
+    port.finish(by_fence.clone()).await.unwrap();
     let third = claim(&mut port).await;
     assert_eq!(third.ticket.id, ticket(3, "front").id);
     within("a report", outbox.wait_for(|seq| *seq == Seq(1))).await.unwrap();
-    port.finish(by_status).await.unwrap();
+    port.finish(by_status.clone()).await.unwrap();
     // What is not claimed cannot be finished, and not twice.
-    port.finish(by_status).await.unwrap();
+    port.finish(by_status.clone()).await.unwrap();
     assert_eq!(waiting(&spool).await, (2, 0));
     let report = |finish: &Finish, evidence| {
         Report::Ticket(TicketReport {
@@ -92,6 +93,7 @@ async fn a_printer_holds_what_it_wants_and_reports_in_order() {
             printer: front(),
             meant_for: None,
             outcome: Outcome::Printed(evidence),
+            boxes: Some(Boxes::of(&['😀'].into())),
             began_at: finish.began_at,
             ended_at: finish.ended_at,
         })

@@ -9,6 +9,7 @@ use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, SpoolError};
 use docket_paper::escpos::{self, Dialect};
 use docket_paper::font::Fonts;
 use docket_paper::glyphs::Remembered;
+use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId};
 use docket_protocol::outcome::Evidence;
 use std::collections::VecDeque;
@@ -27,6 +28,7 @@ struct Prepared {
     content: Vec<u8>,
     /// Where in it something else may stand.
     seams: Vec<usize>,
+    boxes: Boxes,
 }
 
 /// The ticket in flight, or one of an earlier life that the printer is asked about.
@@ -35,6 +37,8 @@ struct Current {
     attempt: u16,
     repeat: u16,
     record: Record,
+    /// `None` for one of an earlier life: the fonts may have been others.
+    boxes: Option<Boxes>,
     began: Instant,
     on_paper: bool,
 }
@@ -92,7 +96,8 @@ impl Claims {
         let Record { ticket, attempt, .. } = record;
         if let Some(repeat) = self.port.in_question(ticket, attempt).await? {
             let began = Instant::now();
-            self.current = Some(Current { ticket, attempt, repeat, record, began, on_paper: false });
+            self.current =
+                Some(Current { ticket, attempt, repeat, record, boxes: None, began, on_paper: false });
         }
         Ok(())
     }
@@ -129,13 +134,14 @@ impl Claims {
         let mut fonts = Fonts::installed();
         let encoded = escpos::encode(&lines, self.paper, &self.dialect, &mut self.shapes.before(&mut fonts));
         if !encoded.missing.is_empty() {
-            // How many, not which: they may be part of a name.
+            // How many, not which: a log goes further than a report.
             tracing::warn!(
                 code = "glyphs-missing", printer = %self.printer, ticket = %claim.ticket.id,
                 characters = encoded.missing.len(), "printed as boxes: neither printer nor fonts have them"
             );
         }
-        self.queue.push_back(Prepared { claim, content: encoded.bytes, seams: encoded.seams });
+        let boxes = Boxes::of(&encoded.missing);
+        self.queue.push_back(Prepared { claim, content: encoded.bytes, seams: encoded.seams, boxes });
     }
 
     /// A claim comes that cannot be printed now.
@@ -181,9 +187,11 @@ impl Claims {
             Ok(record) => {
                 self.retry_at = None;
                 machine.begin(&next.content, &next.seams, record.serial, now);
-                let Claim { ticket, attempt, repeat, .. } = next.claim;
+                let Prepared { claim: Claim { ticket, attempt, repeat, .. }, boxes, .. } = next;
+                let boxes = Some(boxes);
+                let (ticket, began) = (ticket.id, now);
                 self.current =
-                    Some(Current { ticket: ticket.id, attempt, repeat, record, began: now, on_paper: false });
+                    Some(Current { ticket, attempt, repeat, record, boxes, began, on_paper: false });
             }
             Err(error) => {
                 if self.retry_at.is_none() {
@@ -212,7 +220,7 @@ impl Claims {
         if let Ending::Printed(evidence) = ending {
             self.note_on_paper(evidence);
         }
-        let Some(Current { ticket, attempt, repeat, record, began, .. }) = self.current.take() else {
+        let Some(Current { ticket, attempt, repeat, record, boxes, began, .. }) = self.current.take() else {
             return Ok(());
         };
         self.port
@@ -221,6 +229,7 @@ impl Claims {
                 attempt,
                 repeat,
                 ending,
+                boxes,
                 began_at: record.began_at,
                 ended_at: clock::now(),
             })
