@@ -73,7 +73,8 @@ pub const BACKUP_AFTER_MS: u64 = 30_000;
 pub const CLAIMS_MAX: u32 = 32;
 /// Commands that wait for the storage thread at most; then their senders wait.
 pub const COMMANDS_MAX: usize = 1_024;
-/// The largest database: years of tickets of a busy store, and far below what an old PC has.
+/// The largest database: years of tickets of a busy store, and far below what an old PC has. What comes of the tickets
+/// in it has an eighth more.
 pub const SPOOL_BYTES_MAX: u64 = 1 << 30;
 
 /// What a spool needs to know of the store.

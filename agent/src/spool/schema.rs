@@ -19,6 +19,8 @@ const CACHE_KIB: u32 = 1_024;
 const BUSY_MS_MAX: u64 = 5_000;
 /// Pages of 4 KiB, SQLite's default.
 const PAGE_BYTES: u64 = 4_096;
+/// What is beyond the bound for what comes of the tickets that are stored: one in so many bytes.
+const RESERVE_SHARE: u64 = 8;
 /// All statements of the store fit.
 const STATEMENTS_CACHED: usize = 64;
 
@@ -110,8 +112,21 @@ fn configure(connection: &Connection, bytes_max: u64) -> rusqlite::Result<()> {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = -1;
          PRAGMA wal_autocheckpoint = {WAL_PAGES}; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA temp_store = MEMORY;
          PRAGMA max_page_count = {};",
-        (bytes_max / PAGE_BYTES).clamp(1, u64::from(u32::MAX - 1))
+        pages(bytes_max + bytes_max / RESERVE_SHARE)
     ))
+}
+
+/// Whole pages of so many bytes.
+fn pages(bytes: u64) -> u32 {
+    u32::try_from(bytes / PAGE_BYTES).unwrap_or(u32::MAX - 1).max(1)
+}
+
+/// Whether more is stored than `bytes_max`: nothing new is taken then. What is stored has room to be claimed, reported
+/// and deleted all the same.
+pub(super) fn is_at_bound(connection: &Connection, bytes_max: u64) -> rusqlite::Result<bool> {
+    let number = |sql| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, u32>(0));
+    let used = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
+    Ok(used >= pages(bytes_max))
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), SpoolError> {
@@ -158,6 +173,6 @@ mod tests {
         };
         assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
         assert_eq!(pragma("synchronous"), "Integer(2)");
-        assert_eq!(pragma("max_page_count"), "Integer(256)");
+        assert_eq!(pragma("max_page_count"), "Integer(288)");
     }
 }

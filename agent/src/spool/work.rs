@@ -1,6 +1,6 @@
 //! One transaction at work: what each command does to the tables.
 
-use super::SpoolOptions;
+use super::{SpoolOptions, schema};
 use super::backup::Desk;
 use super::claims::{Claims, Queue};
 use super::command::{Reply, Write};
@@ -9,7 +9,7 @@ use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::message::{Item, Report};
 use docket_protocol::ticket::Ticket;
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, ffi, params};
 use std::path::Path;
 use std::time::Instant;
 
@@ -57,6 +57,7 @@ impl<'s> Work<'s> {
         match write {
             Write::Recover => self.recover().map(|()| Reply::Done),
             Write::Receive { items, .. } => {
+                self.need_room()?;
                 for (seq, item) in items {
                     if *seq > self.known.received_up_to {
                         self.receive(*seq, item)?;
@@ -85,6 +86,7 @@ impl<'s> Work<'s> {
             Write::Settle { ticket, .. } => self.settle_held(*ticket).map(Reply::Changed),
             Write::Reprint { ticket, printer, .. } => self.reprint(*ticket, *printer).map(Reply::Reprint),
             Write::PrintHere { printer, ticket, .. } => {
+                self.need_room()?;
                 self.print_here(ticket, *printer).map(|()| Reply::Done)
             }
             Write::SetPaused { printer, paused, .. } => {
@@ -99,6 +101,14 @@ impl<'s> Work<'s> {
             Write::Retain => self.retain().map(|()| Reply::Done),
             Write::Flush { .. } => Ok(Reply::Done),
         }
+    }
+
+    /// Fails as a full disk does where the bound is reached.
+    fn need_room(&self) -> rusqlite::Result<()> {
+        if schema::is_at_bound(self.connection, self.options.bytes_max)? {
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None));
+        }
+        Ok(())
     }
 
     pub(super) fn receive(&mut self, seq: Seq, item: &[u8]) -> rusqlite::Result<()> {

@@ -220,7 +220,8 @@ impl Writer {
     }
 
     /// Each on its own, what frees room first; what fails stays, in its order. The last try has no writes and
-    /// hands out claims: where it fails, nothing is printed that could not be remembered.
+    /// hands out claims, whatever waits: a delivery that finds no room keeps nothing from being printed that is
+    /// stored. Outcomes that find none do: their tickets stay claimed, and a printer gets no more than it wants.
     fn write_apart(&mut self) -> Option<rusqlite::Error> {
         let mut renumbers = false;
         let (mut waiting, eager): (Vec<Waiting>, Vec<Waiting>) =
@@ -252,7 +253,7 @@ impl Writer {
                 }
             }
         }
-        if failed.is_none() {
+        if !recovery_blocked {
             match self.store.run(std::iter::empty()) {
                 Ok(committed) => self.settle(Vec::new(), committed),
                 Err(error) => failed = Some(error),

@@ -14,6 +14,7 @@ mod requests;
 mod samples;
 mod serial_printer;
 mod spool;
+mod spool_bounds;
 mod spool_model;
 mod spool_queues;
 mod spool_recovery;
