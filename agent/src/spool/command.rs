@@ -39,6 +39,8 @@ pub(super) enum Write {
     HandBack { printer: usize, tickets: Vec<TicketId> },
     /// A held ticket goes on.
     Release { ticket: TicketId, answer: oneshot::Sender<bool> },
+    /// All held tickets go on.
+    ReleaseAll { answer: oneshot::Sender<u32> },
     /// A held ticket is not printed any more.
     Settle { ticket: TicketId, answer: oneshot::Sender<bool> },
     /// A ticket is printed again, on a printer that a person chose.
@@ -67,6 +69,7 @@ impl Write {
             | Write::Finish { .. }
             | Write::HandBack { .. }
             | Write::Release { .. }
+            | Write::ReleaseAll { .. }
             | Write::Settle { .. }
             | Write::Reprint { .. }
             | Write::PrintHere { .. }
@@ -95,6 +98,8 @@ pub(super) enum Reply {
     Seq(Seq),
     /// Whether there was something to do.
     Changed(bool),
+    /// How many tickets it was about.
+    Tickets(u32),
     /// What became of the wish.
     Reprint(Reprint),
 }
@@ -117,6 +122,9 @@ impl Write {
             }
             (Write::Release { answer, .. } | Write::Settle { answer, .. }, Reply::Changed(changed)) => {
                 let _ = answer.send(changed);
+            }
+            (Write::ReleaseAll { answer }, Reply::Tickets(tickets)) => {
+                let _ = answer.send(tickets);
             }
             (Write::Reprint { answer, .. }, Reply::Reprint(reprint)) => {
                 let _ = answer.send(reprint);

@@ -102,6 +102,15 @@ impl Spool {
         self.ask(|answer| Write::Release { ticket, answer }).await
     }
 
+    /// Puts all held tickets back into their queues, in one step: all of them or, where that cannot be stored yet, none.
+    /// How many they were.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn release_all(&self) -> Result<u32, SpoolError> {
+        self.ask(|answer| Write::ReleaseAll { answer }).await
+    }
+
     /// A person has looked at a held ticket: nothing more is printed of it, and the hub is told. `false` where it is not
     /// held.
     ///

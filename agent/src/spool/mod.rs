@@ -22,7 +22,8 @@
 //! * After a power cut (another boot) the journal may lack its last records, so a claimed ticket is
 //!   *unknown* unless a record says that it came out. Unknown is never silent: it is reported, and the
 //!   ticket is printed again marked 补打, or waits for a person.
-//! * A printed ticket's row stays for [`RETENTION_DAYS`] days, so a ticket that is delivered again is known by its key.
+//! * A printed ticket's row stays for [`RETENTION_DAYS`] days, and the newest
+//!   [`KEPT_TICKETS_MIN`] stay in any case, so a ticket that is delivered again is known by its key.
 //!
 //! # The disk is full
 //! Nothing is acknowledged, the commands stay and are tried again every second, [`Counts::full`] says so.
@@ -65,6 +66,9 @@ use docket_protocol::ticket::Ticket;
 
 /// Days for which printed tickets are kept: a platform's disputes are settled by then.
 pub const RETENTION_DAYS: u32 = 30;
+/// The newest tickets, which stay however old they seem: a PC's clock may have been years behind when they were printed.
+/// A busy store's day.
+pub const KEPT_TICKETS_MIN: u32 = 2_000;
 /// Begun attempts without evidence after which a ticket waits for a person.
 pub const ATTEMPTS_MAX: u16 = 3;
 /// How long a printer cannot print until its backup takes its tickets: a roll of paper is changed by then.

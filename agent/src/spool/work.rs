@@ -1,6 +1,6 @@
 //! One transaction at work: what each command does to the tables.
 
-use super::{SpoolOptions, schema};
+use super::{KEPT_TICKETS_MIN, SpoolOptions, schema};
 use super::backup::Desk;
 use super::claims::{Claims, Queue};
 use super::command::{Reply, Write};
@@ -83,6 +83,7 @@ impl<'s> Work<'s> {
                 Ok(Reply::Done)
             }
             Write::Release { ticket, .. } => self.release(*ticket).map(Reply::Changed),
+            Write::ReleaseAll { .. } => self.release_all().map(Reply::Tickets),
             Write::Settle { ticket, .. } => self.settle_held(*ticket).map(Reply::Changed),
             Write::Reprint { ticket, printer, .. } => self.reprint(*ticket, *printer).map(Reply::Reprint),
             Write::PrintHere { printer, ticket, .. } => {
@@ -190,15 +191,20 @@ impl<'s> Work<'s> {
         let oldest = self.now.0 - i64::from(self.options.retention_days) * DAY_MS;
         let old: Vec<i64> = self
             .prepare(
-                "SELECT place FROM tickets WHERE state IN (2, 4) AND ended_at < ?1 ORDER BY ended_at LIMIT ?2",
+                "SELECT place FROM tickets
+                 WHERE state IN (2, 4) AND ended_at < ?1 AND place <= (SELECT max(place) FROM tickets) - ?3
+                 ORDER BY ended_at LIMIT ?2",
             )?
-            .query_map(params![oldest, RETAIN_SLICE], |row| row.get(0))?
+            .query_map(params![oldest, RETAIN_SLICE, KEPT_TICKETS_MIN], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for place in &old {
             self.prepare("DELETE FROM tickets WHERE place = ?1")?.execute([place])?;
             self.prepare("DELETE FROM payloads WHERE place = ?1")?.execute([place])?;
         }
-        self.prepare("DELETE FROM unreadable WHERE received_at < ?1")?.execute([oldest])?;
+        self.prepare(
+            "DELETE FROM unreadable WHERE received_at < ?1 AND seq <= (SELECT max(seq) FROM unreadable) - ?2",
+        )?
+        .execute(params![oldest, KEPT_TICKETS_MIN])?;
         self.old_rows_left |= !old.is_empty();
         Ok(())
     }

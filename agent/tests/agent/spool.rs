@@ -1,8 +1,10 @@
 //! The spool: what it promises while it lives.
 
 use crate::samples::{PATIENCE, front, item, items, open, options, reports, ticket, within};
-use docket_agent::spool::{ATTEMPTS_MAX, ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolError};
-use docket_protocol::ids::{PrinterName, Seq, UnixMs};
+use docket_agent::spool::{
+    ATTEMPTS_MAX, ClaimPort, Ending, Finish, KEPT_TICKETS_MIN, OnUnknown, Spool, SpoolError,
+};
+use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome, TicketReport};
 use tempfile::tempdir;
@@ -329,12 +331,29 @@ async fn old_printed_tickets_go_and_others_stay() {
     port.want(0).unwrap();
     port.finish(printed_at(&old, UnixMs(now.0 - 31 * 86_400_000))).await.unwrap();
     port.finish(printed_at(&recent, now)).await.unwrap();
+    let ids = [1, 2, 3].map(|number| ticket(number, "front").id);
+    // The clock was behind when it was printed, and is right now: it is the newest day's all the same.
     spool.close().await;
     let spool = open(folder.path());
+    assert_eq!(kept(&spool, ids).await, [true, true, true]);
+    // A day later.
+    let later = (4..=3 + KEPT_TICKETS_MIN).map(|number| (Seq(u64::from(number)), item(&ticket(number, "front"))));
+    spool.receive(later.collect()).await.unwrap();
+    spool.close().await;
+    let spool = open(folder.path());
+    assert_eq!(kept(&spool, ids).await, [false, true, true]);
     spool.close().await;
     let database = rusqlite::Connection::open(folder.path().join("spool.db")).unwrap();
     let left = |table: &str| -> u32 {
         database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
     };
-    assert_eq!((left("tickets"), left("payloads")), (2, 2));
+    assert_eq!((left("tickets"), left("payloads")), (2 + KEPT_TICKETS_MIN, 2 + KEPT_TICKETS_MIN));
+}
+
+async fn kept(spool: &Spool, ids: [TicketId; 3]) -> [bool; 3] {
+    let mut kept = [false; 3];
+    for (kept, id) in kept.iter_mut().zip(ids) {
+        *kept = spool.ticket(id).await.unwrap().is_some();
+    }
+    kept
 }
