@@ -50,7 +50,7 @@ impl Asked {
     /// The next answer; it may be dropped half-way, and never comes where nothing was asked.
     ///
     /// # Errors
-    /// [`SpoolError::Closed`], once for each question.
+    /// Those of the spool, once for each question.
     pub(super) async fn next(&mut self) -> Result<Answer, SpoolError> {
         let Asked { storing, reading, renumbering } = self;
         tokio::select! {

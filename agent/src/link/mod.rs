@@ -213,6 +213,10 @@ impl Link {
             Ok(Answer::Stored(up_to)) => self.session.stored(up_to),
             Ok(Answer::Read(items)) => self.session.outbox_read(items),
             Ok(Answer::Renumbered(assigned)) => self.session.outbox_has(assigned),
+            Err(error @ SpoolError::Database { .. }) => {
+                warn!(code = error.code(), %error, "the outbox cannot be read");
+                self.close(CloseReason::OutboxUnread);
+            }
             // The agent is stopping.
             Err(error) => debug!(%error, "the spool does not answer"),
         }

@@ -6,7 +6,7 @@
 //! wait for room in the call, so it waits before it takes up what makes it ask ([`Spool::room`]). All others wait
 //! for room first.
 
-use super::command::{Command, Read, Write};
+use super::command::{Asker, Command, Read, Write};
 use super::opening::{self, Shared};
 use super::{
     CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, RecentTicket, Reprint, SpoolError,
@@ -123,7 +123,7 @@ impl Spool {
     /// Tickets that wait for a person, oldest first.
     ///
     /// # Errors
-    /// [`SpoolError::Closed`].
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn held(&self, limit: usize) -> Result<Vec<HeldTicket>, SpoolError> {
         self.look_up(|answer| Read::Held { limit, answer }).await
     }
@@ -131,7 +131,7 @@ impl Spool {
     /// The newest tickets first, whatever their state, for a person to look at.
     ///
     /// # Errors
-    /// [`SpoolError::Closed`].
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn recent(&self, limit: usize) -> Result<Vec<RecentTicket>, SpoolError> {
         self.look_up(|answer| Read::Recent { limit, answer }).await
     }
@@ -139,7 +139,7 @@ impl Spool {
     /// One ticket with its document; `None` where it is not known (any more).
     ///
     /// # Errors
-    /// [`SpoolError::Closed`].
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, SpoolError> {
         self.look_up(|answer| Read::Ticket { id, answer }).await
     }
@@ -199,7 +199,7 @@ impl Spool {
     /// What the printers' units have shown, as (printer, words), the newest first.
     ///
     /// # Errors
-    /// [`SpoolError::Closed`].
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn profiles(&self) -> Result<Vec<(String, String)>, SpoolError> {
         self.look_up(|answer| Read::Profiles { answer }).await
     }
@@ -226,15 +226,15 @@ impl Spool {
     }
 
     /// In its place now.
-    fn submit<T>(&self, write: impl FnOnce(oneshot::Sender<T>) -> Write) -> Pending<T> {
+    fn submit<T>(&self, write: impl FnOnce(Asker<T>) -> Write) -> Pending<T> {
         self.pending(|answer| Command::Write(write(answer), self.place()))
     }
 
-    fn look_up<T>(&self, read: impl FnOnce(oneshot::Sender<T>) -> Read) -> Pending<T> {
+    fn look_up<T>(&self, read: impl FnOnce(Asker<T>) -> Read) -> Pending<T> {
         self.pending(|answer| Command::Read(read(answer)))
     }
 
-    fn pending<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Pending<T> {
+    fn pending<T>(&self, command: impl FnOnce(Asker<T>) -> Command) -> Pending<T> {
         let (answer, answered) = oneshot::channel();
         // Where the thread has gone, the answer's end goes with the command, and that says so.
         let _ = self.send(command(answer));
@@ -246,7 +246,7 @@ impl Spool {
     }
 
     /// In its place once there is room.
-    async fn ask<T>(&self, write: impl FnOnce(oneshot::Sender<T>) -> Write) -> Result<T, SpoolError> {
+    async fn ask<T>(&self, write: impl FnOnce(Asker<T>) -> Write) -> Result<T, SpoolError> {
         let (answer, answered) = oneshot::channel();
         self.write(write(answer)).await?;
         Pending(answered).await
@@ -265,14 +265,15 @@ impl Spool {
 /// A command that has its place in the order and is not answered yet. Nothing waits for it to be awaited, and
 /// dropping it takes nothing back.
 #[derive(Debug)]
-pub struct Pending<T>(oneshot::Receiver<T>);
+pub struct Pending<T>(oneshot::Receiver<Result<T, SpoolError>>);
 
 impl<T> Future for Pending<T> {
     type Output = Result<T, SpoolError>;
 
-    /// [`SpoolError::Closed`] where there will be no answer.
+    /// [`SpoolError::Closed`] where there will be no answer; [`SpoolError::Database`] where what was to be read
+    /// cannot be.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map_err(|_| SpoolError::Closed)
+        Pin::new(&mut self.0).poll(context).map(|answer| answer.map_err(|_| SpoolError::Closed).flatten())
     }
 }
 
@@ -325,7 +326,7 @@ impl ClaimPort {
     /// What the unit, a printer at an address, has shown: the words of [`crate::printing::profile`].
     ///
     /// # Errors
-    /// [`SpoolError::Closed`].
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn profile(&self, unit: &str) -> Result<String, SpoolError> {
         self.spool.look_up(|answer| Read::Profile { unit: unit.to_owned(), answer }).await
     }
@@ -342,7 +343,7 @@ impl ClaimPort {
     /// the printer is to be asked. Its end is told with [`ClaimPort::finish`]. `None` where it has an end.
     ///
     /// # Errors
-    /// [`SpoolError::Closed`].
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn in_question(&self, ticket: TicketId, attempt: u16) -> Result<Option<u16>, SpoolError> {
         let printer = self.printer;
         self.spool.look_up(|answer| Read::InQuestion { printer, ticket, attempt, answer }).await

@@ -151,6 +151,11 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// How many tickets wait for a printer.
+    pub fn waiting_for(&self, printer: &PrinterName) -> u32 {
+        self.printers.iter().find(|(name, _)| name == printer).map_or(0, |&(_, waiting)| waiting)
+    }
+
     /// Since when a printer waits as a person has told it.
     pub fn paused_since(&self, printer: &PrinterName) -> Option<UnixMs> {
         self.paused.iter().find(|(paused, _)| paused == printer).map(|&(_, since)| since)

@@ -4,6 +4,7 @@
 //! write its two kilobytes again.
 
 use super::SpoolError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
@@ -107,6 +108,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, SpoolError> {
 
 fn configure(connection: &Connection, bytes_max: u64) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    // The WAL stays when the database is closed: on a full disk it could not be made anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // journal_mode and friends answer with a row, which execute_batch reads and drops.
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = -1;

@@ -5,7 +5,7 @@
 
 use super::backup::Desk;
 use super::claims::Claims;
-use super::command::{Read, Reply, Write};
+use super::command::{Asker, Read, Reply, Write};
 use super::work::Work;
 use super::{Counts, SpoolError, SpoolOptions, schema, view};
 use crate::clock;
@@ -253,29 +253,18 @@ impl Store {
         }
     }
 
-    /// Looks something up. Where that fails, whoever asked gets no answer and takes the spool as closed.
+    /// Looks something up.
     pub(super) fn read(&self, read: Read) {
-        let result = match read {
-            Read::OutboxAfter { after, limit, answer } => {
-                self.outbox_after(after, limit).map(|rows| answer.send(rows).is_ok())
-            }
-            Read::Held { limit, answer } => {
-                view::held(&self.connection, limit).map(|held| answer.send(held).is_ok())
-            }
-            Read::Recent { limit, answer } => {
-                view::recent(&self.connection, limit).map(|recent| answer.send(recent).is_ok())
-            }
-            Read::Ticket { id, answer } => {
-                view::ticket(&self.connection, id).map(|ticket| answer.send(ticket).is_ok())
-            }
-            Read::Profile { unit, answer } => self.profile(&unit).map(|facts| answer.send(facts).is_ok()),
-            Read::Profiles { answer } => self.profiles().map(|all| answer.send(all).is_ok()),
+        match read {
+            Read::OutboxAfter { after, limit, answer } => tell(answer, self.outbox_after(after, limit)),
+            Read::Held { limit, answer } => tell(answer, view::held(&self.connection, limit)),
+            Read::Recent { limit, answer } => tell(answer, view::recent(&self.connection, limit)),
+            Read::Ticket { id, answer } => tell(answer, view::ticket(&self.connection, id)),
+            Read::Profile { unit, answer } => tell(answer, self.profile(&unit)),
+            Read::Profiles { answer } => tell(answer, self.profiles()),
             Read::InQuestion { printer, ticket, attempt, answer } => {
-                self.in_question(printer, ticket, attempt).map(|repeat| answer.send(repeat).is_ok())
+                tell(answer, self.in_question(printer, ticket, attempt))
             }
-        };
-        if let Err(error) = result {
-            tracing::error!(code = "spool-failed", %error, "the spool cannot be read");
         }
     }
 
@@ -308,6 +297,15 @@ impl Store {
         let name = self.options.printers[printer].name.as_str();
         statement.query_row(params![ticket.as_bytes(), name, attempt], |row| row.get(0)).optional()
     }
+}
+
+/// A receiver that is gone does not mind.
+fn tell<T>(answer: Asker<T>, found: rusqlite::Result<T>) {
+    let found = found.map_err(|source| {
+        tracing::error!(code = "spool-failed", error = %source, "the spool cannot be read");
+        SpoolError::Database { operation: "read the spool", source }
+    });
+    let _ = answer.send(found);
 }
 
 /// SQLite's integers are signed; 2^63 places last for ever.

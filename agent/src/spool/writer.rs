@@ -5,7 +5,7 @@
 //! needs no room (deletions, a change of state) goes through while a delivery has to wait.
 
 use super::Claim;
-use super::command::{Command, Read, Write};
+use super::command::{Asker, Command, Read, Write};
 use super::opening::Shared;
 use super::store::{Committed, Store};
 use rusqlite::ErrorCode;
@@ -13,7 +13,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// Commands in one transaction at most, so that the first does not wait long for the last.
 const BATCH_MAX: usize = 512;
@@ -39,7 +39,7 @@ enum State {
 
 enum Next {
     Go,
-    Stop(Option<oneshot::Sender<()>>),
+    Stop(Option<Asker<()>>),
 }
 
 /// What the thread works on.
@@ -91,7 +91,7 @@ impl Writer {
                 drop(store);
                 drop(_lock);
                 if let Some(answer) = answer {
-                    let _ = answer.send(());
+                    let _ = answer.send(Ok(()));
                 }
                 return;
             }

@@ -94,6 +94,8 @@ pub enum CloseReason {
     Silence,
     /// No greeting came for [`GREETING_MAX`].
     NoGreeting,
+    /// What is to be sent cannot be read: the next session tries again.
+    OutboxUnread,
 }
 
 impl CloseReason {
@@ -106,6 +108,7 @@ impl CloseReason {
             CloseReason::Unexpected => ("unexpected-message", 4),
             CloseReason::Silence => ("silence", 5),
             CloseReason::NoGreeting => ("no-greeting", 6),
+            CloseReason::OutboxUnread => ("outbox-unread", 7),
         }
     }
 }
