@@ -57,11 +57,14 @@ fn files(data: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-async fn until(what: &str, is_so: impl Fn() -> bool) {
+async fn until_there(path: &Path) {
     let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    while !path.exists() {
+        let beside = path.parent().and_then(|folder| folder.read_dir().ok());
+        let seen: Option<Vec<_>> =
+            beside.map(|entries| entries.flatten().map(|entry| entry.path()).collect());
+        assert!(Instant::now() < deadline, "{} does not come; there is {seen:?}", path.display());
+        tokio::task::yield_now().await;
     }
 }
 
@@ -132,13 +135,13 @@ async fn what_an_earlier_life_had_taken_is_not_done_again() {
 async fn what_cannot_be_read_is_answered_and_does_no_harm() {
     let running = Running::with_a_printed_ticket(tempdir().unwrap()).await;
     let requests = running.folder.path().join("requests");
-    until("the folder", || requests.is_dir()).await;
+    until_there(&requests).await;
     let long = format!(r#"{{"pause":{{"printer":"{}"}}}}"#, "x".repeat(100_000));
     for (name, text) in [("a", "reprint all"), ("b", ""), ("c", long.as_str()), ("d", r#"{"format":{}}"#)] {
         let file = |kind: &str| requests.join(format!("{name}.{kind}"));
         std::fs::write(file("part"), text).unwrap();
         std::fs::rename(file("part"), file("ask")).unwrap();
-        until("an answer", || file("answer").exists()).await;
+        until_there(&file("answer")).await;
         let answer: Answer = serde_json::from_slice(&std::fs::read(file("answer")).unwrap()).unwrap();
         assert_eq!(answer, Answer::Unreadable, "{name}");
     }

@@ -246,16 +246,17 @@ async fn what_a_printer_has_in_hand_expires_when_it_comes_back_unbegun() {
     let spool = open(folder.path());
     let mut port = spool.port(&front()).unwrap();
     port.want(1).unwrap();
-    let soon = expiring(1, "front", 1_000);
-    receive(&spool, std::slice::from_ref(&soon)).await;
+    // One that nobody has in hand expires with it, and shows that the time has come.
+    let tickets = [expiring(1, "front", 1_000), expiring(2, "kitchen", 1_001)];
+    receive(&spool, &tickets).await;
     let taken = claim(&mut port).await;
-    let left_ms = soon.expires_at.unwrap().since(docket_agent::clock::now());
-    tokio::time::sleep(Duration::from_millis(left_ms + 1)).await;
-    spool.flush().await.unwrap();
-    assert_eq!(spool.counts().borrow().held, 0, "it may be on paper");
-    port.hand_back(vec![taken.ticket.id]).await.unwrap();
     let mut counts = spool.counts();
-    within("the expiry", counts.wait_for(|counts| counts.held == 1)).await.unwrap();
+    within("the other's expiry", counts.wait_for(|counts| counts.held > 0)).await.unwrap();
+    spool.flush().await.unwrap();
+    assert_eq!(spool.counts().borrow().held, 1, "what is in hand may be on paper");
+    assert_eq!(spool.held(9).await.unwrap()[0].ticket, tickets[1].id);
+    port.hand_back(vec![taken.ticket.id]).await.unwrap();
+    within("the expiry", counts.wait_for(|counts| counts.held == 2)).await.unwrap();
     assert_eq!(port.try_next(), None);
 }
 
