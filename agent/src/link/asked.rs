@@ -41,10 +41,11 @@ impl Asked {
         self.renumbering = Some(renumbered);
     }
 
-    /// The session has ended: what it wanted to read would tell the next one of places that may be others by then. What
-    /// is stored stays true.
+    /// The session has ended: what it wanted to read would tell the next one of places that may be others by then, and
+    /// what it delivered the next one delivers again, where it is not stored by then.
     pub(super) fn session_ended(&mut self) {
         self.reading = None;
+        self.storing.clear();
     }
 
     /// The next answer; it may be dropped half-way, and never comes where nothing was asked.

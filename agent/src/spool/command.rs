@@ -86,6 +86,17 @@ impl Write {
         matches!(self, Write::Receive { .. } | Write::SkipTo { .. })
     }
 
+    /// The last place that it delivers.
+    pub(super) fn delivers_up_to(&self) -> Option<Seq> {
+        let Write::Receive { items, .. } = self else { return None };
+        items.last().map(|&(seq, _)| seq)
+    }
+
+    /// Whether it delivers nothing, and nobody waits to hear so.
+    pub(super) fn is_moot(&self) -> bool {
+        matches!(self, Write::Receive { items, answer } if items.is_empty() && answer.is_closed())
+    }
+
     /// Whether it means reports by their places, and so comes after what gives them new ones.
     pub(super) fn means_places(&self) -> bool {
         matches!(self, Write::Acknowledged { .. } | Write::Renumber { .. })

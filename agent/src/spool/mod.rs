@@ -27,7 +27,7 @@
 //!
 //! # The disk is full
 //! Nothing is acknowledged, the commands stay and are tried again every second, [`Counts::full`] says so.
-//! Reading goes on. At most [`COMMANDS_MAX`] commands wait; then their senders do, and the link reads nothing more
+//! Reading goes on, and so does printing. What the hub delivers again meanwhile is kept once. At most [`COMMANDS_MAX`] commands wait; then their senders do, and the link reads nothing more
 //! from the hub.
 //!
 //! # However long a queue is

@@ -8,6 +8,7 @@ use super::Claim;
 use super::command::{Asker, Command, Read, Write};
 use super::opening::Shared;
 use super::store::{Committed, Store};
+use docket_protocol::ids::Seq;
 use rusqlite::ErrorCode;
 use std::fs::File;
 use std::sync::Arc;
@@ -131,7 +132,10 @@ impl Writer {
 
     fn take(&mut self, command: Command) -> Next {
         match command {
-            Command::Write(write, permit) => {
+            Command::Write(mut write, permit) => {
+                if let (State::Failing { .. }, Write::Receive { items, .. }) = (&self.state, &mut write) {
+                    self.keep_once(items);
+                }
                 if write.is_lazy() {
                     self.lazy_since.get_or_insert_with(Instant::now);
                 }
@@ -143,6 +147,14 @@ impl Writer {
             Command::Stop { answer } => return Next::Stop(Some(answer)),
         }
         Next::Go
+    }
+
+    /// While nothing can be stored, each session delivers again what waits here: it is not kept twice.
+    fn keep_once(&mut self, items: &mut Vec<(Seq, Vec<u8>)>) {
+        self.pending.retain(|(write, _)| !write.is_moot());
+        let waits = self.pending.iter().filter_map(|(write, _)| write.delivers_up_to()).max();
+        items.retain(|&(seq, _)| Some(seq) > waits);
+        items.shrink_to_fit();
     }
 
     fn look_after_time(&mut self) {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too, which clippy cannot know")]
 
+mod broken_storage;
 mod clones;
 mod discovery;
 mod far_end;

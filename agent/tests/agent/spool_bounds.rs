@@ -1,6 +1,6 @@
 //! The spool where it cannot store: what it still does, what it lets go, and what it says.
 
-use crate::samples::{front, item, items, open, options, ticket, within};
+use crate::samples::{PATIENCE, front, item, items, options, ticket, within};
 use docket_agent::spool::{Claim, ClaimPort, Ending, Finish, Pending, Spool};
 use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::outcome::Evidence;
@@ -66,4 +66,40 @@ async fn what_is_stored_is_printed_while_a_delivery_waits_for_room() {
         stored = &mut refused => panic!("{stored:?}"),
         () = std::future::ready(()) => {}
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_delivered_again_and_again_without_room_is_kept_once() {
+    const SESSIONS: u32 = 1_000;
+    const ITEMS: u64 = 32;
+    const ITEM_BYTES: usize = 2_000;
+    const GROWTH_BYTES_MAX: u64 = 16 << 20;
+    let folder = tempdir().unwrap();
+    let (spool, first) = full(folder.path(), 1).await;
+    drop(first);
+    let after = spool.cursors().received_up_to.0;
+    let before = resident_bytes();
+    for _ in 0..SESSIONS {
+        let items = (after + 1..=after + ITEMS).map(|seq| (Seq(seq), vec![0xFF; ITEM_BYTES])).collect();
+        // The session ends without an answer.
+        drop(spool.receive(items));
+        within("room for commands", spool.room()).await;
+        spool.held(1).await.unwrap();
+    }
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < GROWTH_BYTES_MAX, "{SESSIONS} sessions took {grown} bytes");
+    // The last one is answered with what all of them have delivered.
+    let last = spool.receive((after + 1..=after + 2).map(|seq| (Seq(seq), vec![0xFF])).collect());
+    let database = rusqlite::Connection::open(folder.path().join("spool.db")).unwrap();
+    database.busy_timeout(PATIENCE).unwrap();
+    database.execute("DELETE FROM payloads", []).unwrap();
+    assert_eq!(within("the items", last).await.unwrap(), Seq(after + ITEMS));
+}
+
+#[cfg(target_os = "linux")]
+fn resident_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = pages.split_whitespace().nth(1).unwrap().parse().unwrap();
+    pages * 4_096
 }

@@ -143,7 +143,7 @@ impl Task {
         while !self.is_stopping() {
             match self.claims.find_left_open().await {
                 Err(SpoolError::Database { .. }) => {
-                    self.pause(Duration::from_millis(RECONNECT_MS_MAX)).await?;
+                    self.pause(Duration::from_millis(RECONNECT_MS_MIN)).await?;
                 }
                 found => return found,
             }
