@@ -46,7 +46,9 @@ pub enum AgentError {
     #[error("{code}: {0}; {en} ({zh})", code = .0.code(), en = .0.remedy().1, zh = .0.remedy().0)]
     Spool(#[from] SpoolError),
     /// What keeps a printer running is gone. Whoever started the agent starts it again.
-    #[error("printer-ended: 打印任务意外结束,请重新启动程序 / a printer's task has ended: start the agent again")]
+    #[error(
+        "printer-ended: 打印任务意外结束,请重新启动程序 / a printer's task has ended: start the agent again"
+    )]
     PrinterEnded,
 }
 

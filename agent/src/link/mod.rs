@@ -169,7 +169,8 @@ impl Link {
                     self.asked.reads(self.spool.outbox_after(after, limit))
                 }
                 Effect::RenumberAfter(seq) => self.asked.renumbers(self.spool.renumber_after(seq)),
-                // Nobody waits for these two.
+                // Nobody waits for these three.
+                Effect::HubTime(time) => drop(self.spool.hub_time(time)),
                 Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
                 Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
                 Effect::Close(reason) => self.close(reason),

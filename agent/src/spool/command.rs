@@ -1,8 +1,9 @@
 //! What the handle asks of the storage thread.
 
 use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint, SpoolError};
-use docket_protocol::ids::{Seq, TicketId};
+use docket_protocol::ids::{Seq, TicketId, UnixMs};
 use docket_protocol::ticket::Ticket;
+use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Whoever waits for an answer.
@@ -19,6 +20,8 @@ pub(super) enum Command {
     Subscribe { printer: usize, claims: mpsc::Sender<Claim> },
     /// A printer holds up to this many tickets from now on.
     Want { printer: usize, level: u32 },
+    /// The hub's clock said this at that moment.
+    HubTime { time: UnixMs, at: Instant },
     /// End after what came before.
     Stop { answer: Asker<()> },
 }

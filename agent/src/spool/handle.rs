@@ -13,12 +13,13 @@ use super::{
     SpoolOptions,
 };
 use crate::printing::journal::{Journal, JournalError};
-use docket_protocol::ids::{PrinterName, Seq, TicketId};
+use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::ticket::Ticket;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, mpsc::Sender};
 use std::task::{Context, Poll};
+use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 /// A cheap handle on the spool. The storage thread ends when the last one is gone, or with [`Spool::close`].
@@ -51,6 +52,14 @@ impl Spool {
     pub async fn room(&self) {
         // It is never closed.
         let _ = self.permits.acquire().await;
+    }
+
+    /// The hub's clock says this now: tickets that come after it expire by it.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub fn hub_time(&self, time: UnixMs) -> Result<(), SpoolError> {
+        self.send(Command::HubTime { time, at: Instant::now() })
     }
 
     /// Stores what the hub delivers, `(place, postcard Item)` in rising order. The answer is the cursor that may be

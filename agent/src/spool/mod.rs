@@ -12,7 +12,7 @@
 //! # One queue a printer
 //! Urgent tickets come first, then the order of arrival. A queue is a printer's own; while that printer cannot
 //! print, its backup takes from it (`backup`). What is of no more use by the time that a ticket names waits
-//! for a person (`expiry`). A person can tell a printer to wait, and have any ticket printed again (`people`).
+//! for a person (`expiry`), by the hub's clock (`hub_clock`). A person can tell a printer to wait, and have any ticket printed again (`people`).
 //! All of it is in the tables: a crash between any two steps changes nothing of it.
 //!
 //! # What survives what
@@ -44,6 +44,7 @@ mod command;
 mod error;
 mod expiry;
 mod handle;
+mod hub_clock;
 mod opening;
 mod outbox;
 mod people;

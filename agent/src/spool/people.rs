@@ -120,19 +120,21 @@ impl Work<'_> {
     }
 
     fn asked(&self, ticket: TicketId) -> rusqlite::Result<Option<Asked>> {
-        self.prepare("SELECT place, state, station, printer, pinned, repeat, doubt FROM tickets WHERE id = ?1")?
-            .query_row([ticket.as_bytes()], |row| {
-                Ok(Asked {
-                    place: row.get(0)?,
-                    state: row.get(1)?,
-                    station: row.get(2)?,
-                    printer: row.get(3)?,
-                    pinned: row.get(4)?,
-                    repeat: row.get(5)?,
-                    doubt: row.get(6)?,
-                })
+        self.prepare(
+            "SELECT place, state, station, printer, pinned, repeat, doubt FROM tickets WHERE id = ?1",
+        )?
+        .query_row([ticket.as_bytes()], |row| {
+            Ok(Asked {
+                place: row.get(0)?,
+                state: row.get(1)?,
+                station: row.get(2)?,
+                printer: row.get(3)?,
+                pinned: row.get(4)?,
+                repeat: row.get(5)?,
+                doubt: row.get(6)?,
             })
-            .optional()
+        })
+        .optional()
     }
 
     /// The queue that it comes into: the chosen printer's, or its own as the stations are mapped now.
@@ -154,7 +156,13 @@ impl Work<'_> {
                     expires_at = NULL, attempt = min(attempt + ?4, 65535), repeat = min(repeat + ?5, 65535)
              WHERE place = ?1",
         )?
-        .execute(params![asked.place, queue.printer, queue.pinned, was_printed, !asked.has_expired()])?;
+        .execute(params![
+            asked.place,
+            queue.printer,
+            queue.pinned,
+            was_printed,
+            !asked.has_expired()
+        ])?;
         if asked.state == 3 {
             self.known.held = self.known.held.saturating_sub(1);
         }

@@ -77,6 +77,8 @@ const MIGRATIONS: &[&str] = &["
         learned_at INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE paused (printer TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;
+", "
+    ALTER TABLE meta ADD COLUMN hub_ahead_ms INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// Opens and migrates the database.
@@ -165,7 +167,7 @@ mod tests {
         let path = folder.path().join("spool.db");
         drop(open(&path, 1 << 20).unwrap());
         Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 1 })));
+        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 2 })));
     }
 
     #[test]

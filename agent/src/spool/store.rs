@@ -6,6 +6,7 @@
 use super::backup::Desk;
 use super::claims::Claims;
 use super::command::{Asker, Read, Reply, Write};
+use super::hub_clock::HubClock;
 use super::work::Work;
 use super::{Counts, SpoolError, SpoolOptions, schema, view};
 use crate::clock;
@@ -24,6 +25,7 @@ pub(super) struct Store {
     known: Known,
     /// What each printer wants to hold; not part of the database.
     desk: Desk,
+    hub_clock: HubClock,
 }
 
 /// What is known without asking the database. A copy is cheap.
@@ -33,7 +35,9 @@ pub(super) struct Known {
     pub(super) received_up_to: Seq,
     pub(super) assigned_up_to: Seq,
     pub(super) held: u32,
-    /// When the next waiting ticket is of no more use.
+    /// How far the hub's clock is ahead of this PC's, as it is stored.
+    pub(super) hub_ahead_ms: i64,
+    /// When the next waiting ticket is of no more use, by the hub's clock.
     pub(super) expires_at: Option<UnixMs>,
     pub(super) printers: Vec<Load>,
 }
@@ -114,12 +118,12 @@ impl Store {
         if is_new {
             // The boot is of this life: there is nothing of an earlier one to be settled.
             connection
-                .execute("INSERT INTO meta VALUES (1, ?1, 0, 0, ?2)", params![fresh, options.boot_id])
+                .execute("INSERT INTO meta VALUES (1, ?1, 0, 0, ?2, 0)", params![fresh, options.boot_id])
                 .map_err(failed)?;
         }
-        let (spool, received, assigned) = connection
-            .query_row("SELECT spool, received_up_to, assigned_up_to FROM meta", [], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        let (spool, received, assigned, hub_ahead_ms) = connection
+            .query_row("SELECT spool, received_up_to, assigned_up_to, hub_ahead_ms FROM meta", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })
             .map_err(failed)?;
         let known = Known {
@@ -127,11 +131,20 @@ impl Store {
             received_up_to: seq(received),
             assigned_up_to: seq(assigned),
             held: 0,
+            hub_ahead_ms,
             expires_at: None,
             printers: vec![Load::default(); options.printers.len()],
         };
         let desk = Desk::new(&options, Instant::now());
-        Ok(Self { connection, options, folder: folder.to_owned(), spool, known, desk })
+        Ok(Self {
+            connection,
+            options,
+            folder: folder.to_owned(),
+            spool,
+            known,
+            desk,
+            hub_clock: HubClock::default(),
+        })
     }
 
     pub(super) fn spool(&self) -> [u8; 16] {
@@ -180,12 +193,20 @@ impl Store {
         self.desk.set_want(printer, level, Instant::now());
     }
 
+    pub(super) fn hear_hub(&mut self, time: UnixMs, at: Instant) {
+        self.hub_clock.hear(time, at);
+    }
+
+    fn hub_time(&self, at: Instant) -> UnixMs {
+        self.hub_clock.time(clock::now(), at, self.known.hub_ahead_ms)
+    }
+
     /// Whether there is something to do that nobody has to ask for: a printer wants a ticket and there is one, or a
     /// ticket has expired.
     pub(super) fn has_work(&self) -> bool {
         let at = Instant::now();
         self.known.recovered
-            && (self.known.has_expired(clock::now())
+            && (self.known.has_expired(self.hub_time(at))
                 || self.known.printers.iter().enumerate().any(|(printer, load)| {
                     self.desk.want(printer) > load.claimed
                         && self.known.queues_of(printer, &self.desk, at).next().is_some()
@@ -199,7 +220,7 @@ impl Store {
             // Once it is due, only what a printer says changes anything.
             self.desk.due(home).filter(|&due| load.movable() > 0 && due > at)
         });
-        backups.chain(self.known.expiry_due(clock::now(), at)).min()
+        backups.chain(self.known.expiry_due(self.hub_time(at), at)).min()
     }
 
     /// Runs writes in one transaction and hands out claims at its end.
@@ -219,6 +240,7 @@ impl Store {
     ) -> rusqlite::Result<Committed> {
         // Deferred: without a statement that writes, the commit costs nothing.
         self.connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
+        let at = Instant::now();
         let mut work = Work {
             connection: &self.connection,
             options: &self.options,
@@ -226,7 +248,8 @@ impl Store {
             desk: &self.desk,
             known: self.known.clone(),
             now: clock::now(),
-            at: Instant::now(),
+            hub_now: self.hub_time(at),
+            at,
             old_rows_left: false,
             printed: Vec::new(),
         };

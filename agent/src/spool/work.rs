@@ -1,10 +1,10 @@
 //! One transaction at work: what each command does to the tables.
 
-use super::{KEPT_TICKETS_MIN, SpoolOptions, schema};
 use super::backup::Desk;
 use super::claims::{Claims, Queue};
 use super::command::{Reply, Write};
 use super::store::{Known, number};
+use super::{KEPT_TICKETS_MIN, SpoolOptions, hub_clock, schema};
 use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::message::{Item, Report};
@@ -26,6 +26,8 @@ pub(super) struct Work<'s> {
     pub(super) desk: &'s Desk,
     pub(super) known: Known,
     pub(super) now: UnixMs,
+    /// By the hub's clock.
+    pub(super) hub_now: UnixMs,
     pub(super) at: Instant,
     pub(super) old_rows_left: bool,
     /// Printers that tickets came out of.
@@ -209,7 +211,11 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
-    pub(super) fn store_cursors(&self, before: &Known) -> rusqlite::Result<()> {
+    pub(super) fn store_cursors(&mut self, before: &Known) -> rusqlite::Result<()> {
+        if let Some(ahead_ms) = hub_clock::changed(self.hub_now, self.now, before.hub_ahead_ms) {
+            self.prepare("UPDATE meta SET hub_ahead_ms = ?1")?.execute([ahead_ms])?;
+            self.known.hub_ahead_ms = ahead_ms;
+        }
         let now = &self.known;
         if now.received_up_to != before.received_up_to || now.assigned_up_to != before.assigned_up_to {
             self.prepare("UPDATE meta SET received_up_to = ?1, assigned_up_to = ?2")?

@@ -144,6 +144,7 @@ impl Writer {
             Command::Read(read) => self.reads.push(read),
             Command::Subscribe { printer, claims } => self.ports[printer] = Some(claims),
             Command::Want { printer, level } => self.store.set_want(printer, level),
+            Command::HubTime { time, at } => self.store.hear_hub(time, at),
             Command::Stop { answer } => return Next::Stop(Some(answer)),
         }
         Next::Go

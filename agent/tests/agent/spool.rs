@@ -337,7 +337,8 @@ async fn old_printed_tickets_go_and_others_stay() {
     let spool = open(folder.path());
     assert_eq!(kept(&spool, ids).await, [true, true, true]);
     // A day later.
-    let later = (4..=3 + KEPT_TICKETS_MIN).map(|number| (Seq(u64::from(number)), item(&ticket(number, "front"))));
+    let later =
+        (4..=3 + KEPT_TICKETS_MIN).map(|number| (Seq(u64::from(number)), item(&ticket(number, "front"))));
     spool.receive(later.collect()).await.unwrap();
     spool.close().await;
     let spool = open(folder.path());

@@ -203,7 +203,8 @@ impl Task {
             let heard_at = machine.take_heard().then(clock::now);
             // A unit that usually answers and has not yet on this connection is not known to be any better than before.
             let is_known = machine.has_been_heard() || !machine.profile().answers_status();
-            let conditions = machine.conditions().with_if(self.claims.retry_at().is_some(), Condition::Journal);
+            let conditions =
+                machine.conditions().with_if(self.claims.retry_at().is_some(), Condition::Journal);
             let conditions = Some(conditions);
             let only_unknown = Conditions::NONE.with(Condition::Unknown);
             self.shown.publish(conditions.filter(|&shown| is_known || shown != only_unknown), heard_at);
