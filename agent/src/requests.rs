@@ -327,7 +327,8 @@ impl Answer {
                 "request-unreadable: 运行中的程序版本不同,请重启它 / another version runs: restart the agent".into()
             }
             Answer::Delayed => {
-                "spool-full: 现在存不下(磁盘满?),腾出空间后自动生效 / it cannot be stored now (disk full?): done once there is room"
+                "not-stored: 现在存不下,能存时自动生效,原因见 docket-agent status / \
+                 it cannot be stored now and is done once it can: docket-agent status says why"
                     .into()
             }
             Answer::Stopping => "stopping: 程序正在退出 / the agent is stopping".into(),

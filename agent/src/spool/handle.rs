@@ -33,7 +33,7 @@ pub struct Spool {
 impl Spool {
     /// Opens the spool in `folder`, making it where there is none, and settles what an earlier life left.
     ///
-    /// With a full disk it opens too, with [`Counts::full`]; what has to be settled is then settled as soon
+    /// With a full disk it opens too, as [`Counts::storing`] says; what has to be settled is then settled as soon
     /// as there is room, before any printer gets a ticket.
     ///
     /// # Errors

@@ -23,10 +23,15 @@
 //!   *unknown* unless a record says that it came out. Unknown is never silent: it is reported, and the
 //!   ticket is printed again marked 补打, or waits for a person.
 //! * A printed ticket's row stays for [`RETENTION_DAYS`] days, and the newest
-//!   [`KEPT_TICKETS_MIN`] stay in any case, so a ticket that is delivered again is known by its key.
+//!   [`KEPT_TICKETS_MIN`] in any case, so a ticket that is delivered again is known by its key.
+//!
+//! # The bound
+//! Near [`SPOOL_BYTES_MAX`] the oldest tickets go before their time, if they are printed and the hub knows it. What is
+//! not, stays: then people are told ([`Storing::Filling`]), and at the bound nothing new is taken. What is stored is
+//! printed and reported all the same.
 //!
 //! # The disk is full
-//! Nothing is acknowledged, the commands stay and are tried again every second, [`Counts::full`] says so.
+//! Nothing is acknowledged, the commands stay and are tried again every second, [`Counts::storing`] says so.
 //! Reading goes on, and so does printing. What the hub delivers again meanwhile is kept once. At most [`COMMANDS_MAX`] commands wait; then their senders do, and the link reads nothing more
 //! from the hub.
 //!
@@ -51,6 +56,7 @@ mod people;
 mod recovery;
 mod schema;
 mod store;
+mod storing;
 mod view;
 mod work;
 mod writer;
@@ -59,6 +65,7 @@ pub use docket_protocol::session::Cursors;
 pub use error::SpoolError;
 pub use handle::{ClaimPort, Pending, Spool};
 pub use people::Reprint;
+pub use storing::Storing;
 pub use view::{HeldTicket, RecentTicket, TicketState, recent_in};
 
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
@@ -81,6 +88,11 @@ pub const COMMANDS_MAX: usize = 1_024;
 /// The largest database: years of tickets of a busy store, and far below what an old PC has. What comes of the tickets
 /// in it has an eighth more.
 pub const SPOOL_BYTES_MAX: u64 = 1 << 30;
+
+/// How much of that is in use, in percent, when what is printed and reported goes before its time.
+pub const RETAIN_PERCENT: u64 = 75;
+/// When people are told that it fills up: what is in it could not go.
+pub const FILLING_PERCENT: u64 = 80;
 
 /// What a spool needs to know of the store.
 #[derive(Debug, Clone)]
@@ -143,8 +155,8 @@ pub struct Counts {
     pub waiting: u32,
     /// Tickets that wait for a person.
     pub held: u32,
-    /// Nothing can be stored at the moment.
-    pub full: bool,
+    /// Whether what comes can be stored.
+    pub storing: Storing,
     /// [`Counts::waiting`] by printer, in the order of the options.
     pub printers: Vec<(PrinterName, u32)>,
     /// Printers that a person has told to wait, and since when.

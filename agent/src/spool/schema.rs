@@ -130,12 +130,12 @@ fn pages(bytes: u64) -> u32 {
     u32::try_from(bytes / PAGE_BYTES).unwrap_or(u32::MAX - 1).max(1)
 }
 
-/// Whether more is stored than `bytes_max`: nothing new is taken then. What is stored has room to be claimed, reported
-/// and deleted all the same.
-pub(super) fn is_at_bound(connection: &Connection, bytes_max: u64) -> rusqlite::Result<bool> {
+/// How much of `bytes_max` is in use, in percent. From 100 on nothing new is taken; what is stored has room to be
+/// claimed, reported and deleted all the same.
+pub(super) fn used_percent(connection: &Connection, bytes_max: u64) -> rusqlite::Result<u64> {
     let number = |sql| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, u32>(0));
     let used = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
-    Ok(used >= pages(bytes_max))
+    Ok(u64::from(used) * 100 / u64::from(pages(bytes_max)))
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), SpoolError> {

@@ -8,7 +8,7 @@ use super::claims::Claims;
 use super::command::{Asker, Read, Reply, Write};
 use super::hub_clock::HubClock;
 use super::work::Work;
-use super::{Counts, SpoolError, SpoolOptions, schema, view};
+use super::{Counts, FILLING_PERCENT, SpoolError, SpoolOptions, Storing, schema, view};
 use crate::clock;
 use docket_protocol::ids::{Seq, TicketId, UnixMs};
 use ring::rand::SecureRandom as _;
@@ -35,6 +35,8 @@ pub(super) struct Known {
     pub(super) received_up_to: Seq,
     pub(super) assigned_up_to: Seq,
     pub(super) held: u32,
+    /// How much of the bound is in use.
+    pub(super) used_percent: u64,
     /// How far the hub's clock is ahead of this PC's, as it is stored.
     pub(super) hub_ahead_ms: i64,
     /// When the next waiting ticket is of no more use, by the hub's clock.
@@ -131,6 +133,7 @@ impl Store {
             received_up_to: seq(received),
             assigned_up_to: seq(assigned),
             held: 0,
+            used_percent: 0,
             hub_ahead_ms,
             expires_at: None,
             printers: vec![Load::default(); options.printers.len()],
@@ -161,17 +164,19 @@ impl Store {
 
     pub(super) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        self.update_counts(&mut counts, false);
+        self.update_counts(&mut counts, Storing::Well);
         counts
     }
 
     /// Brings `counts` up to date; whether that changed anything.
-    pub(super) fn update_counts(&self, counts: &mut Counts, full: bool) -> bool {
+    pub(super) fn update_counts(&self, counts: &mut Counts, storing: Storing) -> bool {
+        let fills_up = storing == Storing::Well && self.known.used_percent >= FILLING_PERCENT;
+        let storing = if fills_up { Storing::Filling } else { storing };
         if counts.printers.is_empty() {
             counts.printers = self.options.printers.iter().map(|printer| (printer.name.clone(), 0)).collect();
         }
-        let mut changed = counts.full != full || counts.held != self.known.held;
-        counts.full = full;
+        let mut changed = counts.storing != storing || counts.held != self.known.held;
+        counts.storing = storing;
         counts.held = self.known.held;
         counts.waiting = 0;
         for (load, (_, waiting)) in self.known.printers.iter().zip(&mut counts.printers) {
@@ -187,6 +192,10 @@ impl Store {
             changed = true;
         }
         changed
+    }
+
+    pub(super) fn is_at_bound(&self) -> bool {
+        self.known.used_percent >= 100
     }
 
     pub(super) fn set_want(&mut self, printer: usize, level: u32) {
@@ -256,6 +265,7 @@ impl Store {
         let result = work.run(writes, with_claims);
         let committed = result.and_then(|(replies, claims)| {
             work.store_cursors(&self.known)?;
+            work.known.used_percent = schema::used_percent(work.connection, work.options.bytes_max)?;
             work.connection.prepare_cached("COMMIT")?.execute([])?;
             Ok(Committed { replies, claims, old_rows_left: work.old_rows_left })
         });

@@ -4,7 +4,7 @@ use super::backup::Desk;
 use super::claims::{Claims, Queue};
 use super::command::{Reply, Write};
 use super::store::{Known, number};
-use super::{KEPT_TICKETS_MIN, SpoolOptions, hub_clock, schema};
+use super::{KEPT_TICKETS_MIN, RETAIN_PERCENT, SpoolOptions, hub_clock, schema};
 use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::message::{Item, Report};
@@ -108,7 +108,7 @@ impl<'s> Work<'s> {
 
     /// Fails as a full disk does where the bound is reached.
     fn need_room(&self) -> rusqlite::Result<()> {
-        if schema::is_at_bound(self.connection, self.options.bytes_max)? {
+        if schema::used_percent(self.connection, self.options.bytes_max)? >= 100 {
             return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None));
         }
         Ok(())
@@ -189,25 +189,29 @@ impl<'s> Work<'s> {
         self.options.printers.iter().position(|known| known.name.as_str() == printer)
     }
 
+    /// A slice of what is old goes; and near the bound, of what is printed and reported, the oldest first.
     fn retain(&mut self) -> rusqlite::Result<()> {
         let oldest = self.now.0 - i64::from(self.options.retention_days) * DAY_MS;
-        let old: Vec<i64> = self
+        let is_near_bound = schema::used_percent(self.connection, self.options.bytes_max)? >= RETAIN_PERCENT;
+        let done: Vec<(i64, i64, bool)> = self
             .prepare(
-                "SELECT place FROM tickets
-                 WHERE state IN (2, 4) AND ended_at < ?1 AND place <= (SELECT max(place) FROM tickets) - ?3
+                "SELECT place, ended_at, NOT EXISTS (SELECT 1 FROM outbox WHERE seq <= told_seq) FROM tickets
+                 WHERE state IN (2, 4) AND place <= (SELECT max(place) FROM tickets) - ?1
                  ORDER BY ended_at LIMIT ?2",
             )?
-            .query_map(params![oldest, RETAIN_SLICE, KEPT_TICKETS_MIN], |row| row.get(0))?
+            .query_map([KEPT_TICKETS_MIN, RETAIN_SLICE], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<Result<_, _>>()?;
-        for place in &old {
-            self.prepare("DELETE FROM tickets WHERE place = ?1")?.execute([place])?;
-            self.prepare("DELETE FROM payloads WHERE place = ?1")?.execute([place])?;
+        for (place, ended_at, is_reported) in done {
+            if ended_at < oldest || (is_near_bound && is_reported) {
+                self.prepare("DELETE FROM tickets WHERE place = ?1")?.execute([place])?;
+                self.prepare("DELETE FROM payloads WHERE place = ?1")?.execute([place])?;
+                self.old_rows_left = true;
+            }
         }
         self.prepare(
             "DELETE FROM unreadable WHERE received_at < ?1 AND seq <= (SELECT max(seq) FROM unreadable) - ?2",
         )?
         .execute(params![oldest, KEPT_TICKETS_MIN])?;
-        self.old_rows_left |= !old.is_empty();
         Ok(())
     }
 

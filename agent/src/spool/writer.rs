@@ -4,12 +4,11 @@
 //! commit. Where that fails, the commands stay: they are tried again every second, one by one, so that what
 //! needs no room (deletions, a change of state) goes through while a delivery has to wait.
 
-use super::Claim;
 use super::command::{Asker, Command, Read, Write};
 use super::opening::Shared;
 use super::store::{Committed, Store};
+use super::{Claim, Storing};
 use docket_protocol::ids::Seq;
-use rusqlite::ErrorCode;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -35,7 +34,7 @@ enum State {
     /// It did the last time.
     Writing,
     /// It did not; the pending writes are tried again then.
-    Failing { retry_at: Instant },
+    Failing { retry_at: Instant, storing: Storing },
 }
 
 enum Next {
@@ -103,7 +102,7 @@ impl Writer {
     fn gather(&mut self) -> Next {
         let now = Instant::now();
         let mut until = self.retain_at;
-        if let State::Failing { retry_at } = self.state {
+        if let State::Failing { retry_at, .. } = self.state {
             until = until.min(retry_at);
         } else {
             let lazy = self.lazy_since.map(|since| since + Duration::from_millis(LAZY_MS_MAX));
@@ -162,10 +161,14 @@ impl Writer {
         let now = Instant::now();
         if now >= self.retain_at {
             self.retain_at = now + Duration::from_millis(RETAIN_EVERY_MS);
-            self.lazy_since.get_or_insert(now);
-            if !self.pending.iter().any(|(write, _)| matches!(write, Write::Retain)) {
-                self.pending.push((Write::Retain, None));
-            }
+            self.retain();
+        }
+    }
+
+    fn retain(&mut self) {
+        self.lazy_since.get_or_insert_with(Instant::now);
+        if !self.pending.iter().any(|(write, _)| matches!(write, Write::Retain)) {
+            self.pending.push((Write::Retain, None));
         }
     }
 
@@ -175,7 +178,7 @@ impl Writer {
 
     fn is_due(&self) -> bool {
         match self.state {
-            State::Failing { retry_at } => Instant::now() >= retry_at,
+            State::Failing { retry_at, .. } => Instant::now() >= retry_at,
             State::Writing => {
                 let lazy_is_due = self
                     .lazy_since
@@ -197,10 +200,17 @@ impl Writer {
         let was_failing = matches!(self.state, State::Failing { .. });
         match &failed {
             Some(error) => {
+                let storing = Storing::of(error, self.store.is_at_bound());
                 if !was_failing {
-                    report_failure(error);
+                    let code = storing.code();
+                    tracing::error!(code, %error, "the spool cannot store: nothing is acknowledged until it can");
                 }
-                self.state = State::Failing { retry_at: Instant::now() + Duration::from_millis(RETRY_MS) };
+                if storing == Storing::AtBound {
+                    // Perhaps something can go.
+                    self.retain();
+                }
+                let retry_at = Instant::now() + Duration::from_millis(RETRY_MS);
+                self.state = State::Failing { retry_at, storing };
             }
             None => {
                 if was_failing {
@@ -210,7 +220,7 @@ impl Writer {
                 self.lazy_since = None;
             }
         }
-        self.publish(failed.is_some());
+        self.publish();
     }
 
     /// Places that are to be given anew are not read before: a session means the new ones.
@@ -277,7 +287,7 @@ impl Writer {
 
     fn settle(&mut self, done: Vec<Waiting>, committed: Committed) {
         // Before the answers, so that who has one sees what it stands for.
-        self.publish(matches!(self.state, State::Failing { .. }));
+        self.publish();
         for (printer, claim) in committed.claims {
             let ticket = claim.ticket.id;
             let given = self.ports[printer].as_ref().is_some_and(|port| port.try_send(claim).is_ok());
@@ -296,22 +306,11 @@ impl Writer {
         }
     }
 
-    fn publish(&self, full: bool) {
-        self.shared.publish(&self.store, full);
+    fn publish(&self) {
+        let storing = match self.state {
+            State::Writing => Storing::Well,
+            State::Failing { storing, .. } => storing,
+        };
+        self.shared.publish(&self.store, storing);
     }
-}
-
-fn report_failure(error: &rusqlite::Error) {
-    let is_disk = matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::ReadOnly
-                | ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-        )
-    );
-    let code = if is_disk { "spool-full" } else { "spool-failed" };
-    tracing::error!(code, %error, "the spool cannot store: nothing is acknowledged until it can");
 }

@@ -266,7 +266,7 @@ async fn a_full_disk_loses_nothing_and_goes_on_by_itself() {
         tokio::select! {
             biased;
             stored = &mut receiving => assert_eq!(stored.unwrap(), Seq(seq)),
-            full = counts.wait_for(|counts| counts.full) => {
+            full = counts.wait_for(|counts| counts.storing.fails()) => {
                 drop(full.unwrap());
                 break receiving;
             }
@@ -277,7 +277,7 @@ async fn a_full_disk_loses_nothing_and_goes_on_by_itself() {
     assert_eq!(spool.outbox_after(Seq(3_990), 99).await.unwrap().len(), 10);
     spool.acknowledged(Seq(4_000)).unwrap();
     assert_eq!(within("the delivery that waited", refused).await.unwrap(), Seq(seq));
-    tokio::time::timeout(PATIENCE, counts.wait_for(|counts| !counts.full)).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, counts.wait_for(|counts| !counts.storing.fails())).await.unwrap().unwrap();
     assert_eq!(waiting(&spool).await, (seq as u32 - 4_000, 0));
 }
 
@@ -295,7 +295,7 @@ async fn nothing_overtakes_new_places_that_find_no_room() {
         tokio::select! {
             biased;
             stored = receiving => drop(stored.unwrap()),
-            full = counts.wait_for(|counts| counts.full) => {
+            full = counts.wait_for(|counts| counts.storing.fails()) => {
                 drop(full.unwrap());
                 break;
             }
