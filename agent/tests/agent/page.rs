@@ -1,11 +1,11 @@
 //! The local page over real sockets: who is let in, what is refused, and what survives.
 
-use crate::samples::{PATIENCE, item, reports, ticket, within};
+use crate::samples::{PATIENCE, claim, finish, item, reports, ticket, within};
 use docket_agent::config::Config;
 use docket_agent::page::{self, Page, Shown};
 use docket_agent::printers::Added;
-use docket_agent::spool::{Claim, Ending, Finish, OnUnknown, Spool, SpoolOptions, TicketState};
-use docket_protocol::ids::{PrinterName, Seq, UnixMs};
+use docket_agent::spool::{Ending, OnUnknown, Spool, SpoolOptions, TicketState};
+use docket_protocol::ids::{PrinterName, Seq};
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Outcome};
 use serde_json::{Value, json};
@@ -389,11 +389,8 @@ async fn a_held_ticket_is_settled_by_a_person_and_the_hub_is_told() {
     port.want(1).unwrap();
     for number in [7, 8] {
         spool.receive(vec![(Seq(u64::from(number)), item(&ticket(number, "front")))]).await.unwrap();
-        let claim = within("a claim", port.next()).await.unwrap();
-        let ending = Ending::Unknown(Doubt::ConnectionLost);
-        let (began_at, ended_at) = (UnixMs(1), UnixMs(2));
-        let Claim { ticket, attempt, repeat, .. } = claim;
-        port.finish(Finish { ticket: ticket.id, attempt, repeat, ending, began_at, ended_at }).await.unwrap();
+        let claim = claim(&mut port).await;
+        port.finish(finish(&claim, Ending::Unknown(Doubt::ConnectionLost))).await.unwrap();
         spool.flush().await.unwrap();
     }
     assert_eq!(spool.counts().borrow().held, 2);

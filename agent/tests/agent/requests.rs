@@ -1,8 +1,8 @@
 //! What people ask of a running agent: each request is done once at most, and answered.
 
-use crate::samples::{PATIENCE, front, item, open, ticket, within};
+use crate::samples::{PATIENCE, claim, finish, front, item, open, ticket, within};
 use docket_agent::requests::{Answer, AskError, Request, ask, serve};
-use docket_agent::spool::{Ending, Finish, Spool};
+use docket_agent::spool::{Ending, Spool};
 use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::outcome::Evidence;
 use docket_protocol::ticket::Ticket;
@@ -33,12 +33,9 @@ impl Running {
         let mut port = running.spool.port(&front()).unwrap();
         port.want(1).unwrap();
         running.spool.receive(vec![(Seq(1), item(&ticket(1, "front")))]).await.unwrap();
-        let claim = within("a claim", port.next()).await.unwrap();
+        let claim = claim(&mut port).await;
         port.want(0).unwrap();
-        let ending = Ending::Printed(Evidence::Fence);
-        let ended_at = docket_agent::clock::now();
-        let (ticket, attempt, repeat) = (claim.ticket.id, claim.attempt, claim.repeat);
-        port.finish(Finish { ticket, attempt, repeat, ending, began_at: UnixMs(1), ended_at }).await.unwrap();
+        port.finish(finish(&claim, Ending::Printed(Evidence::Fence))).await.unwrap();
         running.spool.flush().await.unwrap();
         running
     }

@@ -1,9 +1,9 @@
 //! The queues of a store: urgent tickets, backups, expiry, pauses, and what people ask for.
 
-use crate::samples::{copy, front, item, items, open, options, reports, ticket, within};
+use crate::samples::{claim, copy, finish, front, item, items, open, options, reports, ticket, within};
 use docket_agent::printing::journal::Journal;
 use docket_agent::spool::{
-    Claim, ClaimPort, Ending, Finish, Reprint, Spool, SpoolError, SpoolOptions, TicketState, recent_in,
+    Claim, ClaimPort, Ending, Reprint, Spool, SpoolError, SpoolOptions, TicketState, recent_in,
 };
 use docket_protocol::ids::{PrinterName, Seq, UnixMs};
 use docket_protocol::message::Report;
@@ -31,25 +31,13 @@ async fn receive(spool: &Spool, tickets: &[Ticket]) {
     spool.receive(items.collect()).await.unwrap();
 }
 
-async fn claim(port: &mut ClaimPort) -> Claim {
-    within("a claim", port.next()).await.expect("the spool is open")
-}
-
 async fn no_claim(spool: &Spool, port: &mut ClaimPort, why: &str) {
     spool.flush().await.unwrap();
     assert_eq!(port.try_next(), None, "{why}");
 }
 
 async fn end(port: &ClaimPort, claim: &Claim, ending: Ending) {
-    let finish = Finish {
-        ticket: claim.ticket.id,
-        attempt: claim.attempt,
-        repeat: claim.repeat,
-        ending,
-        began_at: UnixMs(10),
-        ended_at: docket_agent::clock::now(),
-    };
-    port.finish(finish).await.unwrap();
+    port.finish(finish(claim, ending)).await.unwrap();
 }
 
 async fn print(port: &ClaimPort, claim: &Claim) {
