@@ -32,7 +32,7 @@ pub(super) fn status(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let well = age <= STATUS_AGE_MAX_MS
         && file.link == "live"
         && status.held == 0
-        && !status.spool_full
+        && file.spool.is_none()
         && !status.printers.is_empty()
         && status.printers.iter().all(|printer| printer.conditions.is_empty());
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -75,8 +75,9 @@ fn print_status(file: &StatusFile, age: u64) {
             print_profile(profile);
         }
     }
-    if file.status.spool_full {
-        println!("!! 磁盘已满,新小票存不下 / the disk is full: free some space");
+    if let Some(storing) = file.storing() {
+        let (zh, en) = storing.remedy();
+        println!("!! {zh} / {en}");
     }
     for held in &file.held {
         let hint = match held.doubt.as_deref() {

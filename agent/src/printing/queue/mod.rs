@@ -87,7 +87,7 @@ struct Task {
 impl Task {
     async fn run(mut self) -> Result<(), SpoolError> {
         let mut pause_ms = RECONNECT_MS_MIN;
-        self.claims.find_left_open().await?;
+        self.find_left_open().await?;
         while !self.is_stopping() {
             let Some(opened) = self.open().await else { return Ok(()) };
             let (printer, address) = (&self.config.name, &self.config.address);
@@ -142,6 +142,19 @@ impl Task {
         Ok(())
     }
 
+    /// Until the spool can tell in which ticket an earlier life ended, nothing is begun.
+    async fn find_left_open(&mut self) -> Result<(), SpoolError> {
+        while !self.is_stopping() {
+            match self.claims.find_left_open().await {
+                Err(SpoolError::Database { .. }) => {
+                    self.pause(Duration::from_millis(RECONNECT_MS_MIN)).await?;
+                }
+                found => return found,
+            }
+        }
+        Ok(())
+    }
+
     /// What is known of a unit before it is asked.
     async fn profile(&mut self, unit: &str) -> Result<Profile, SpoolError> {
         let usb = UsbIdentity::ids_of_unit(unit).or_else(|| self.config.address.usb_ids());
@@ -190,11 +203,13 @@ impl Task {
             }
             let is_paused = self.shown.is_paused();
             self.claims.look_after(machine, stop_at.is_none(), is_paused).await?;
-            self.claims.begin_next(machine);
+            self.claims.begin_next(machine).await?;
             let heard_at = machine.take_heard().then(clock::now);
             // A unit that usually answers and has not yet on this connection is not known to be any better than before.
             let is_known = machine.has_been_heard() || !machine.profile().answers_status();
-            let conditions = Some(machine.conditions());
+            let conditions =
+                machine.conditions().with_if(self.claims.retry_at().is_some(), Condition::Journal);
+            let conditions = Some(conditions);
             let only_unknown = Conditions::NONE.with(Condition::Unknown);
             self.shown.publish(conditions.filter(|&shown| is_known || shown != only_unknown), heard_at);
 
