@@ -1,28 +1,32 @@
 //! The shell around an [`AgentSession`]: one task that connects, reads, writes, asks the spool, and decides
 //! nothing.
+//!
+//! The session's effects are done in their order: what concerns the spool is in the spool's own order when the next
+//! effect is looked at. Where the spool has no room (a disk that is full for long), nothing more is read from the
+//! hub, which then holds back by itself; the session ends of silence and a new one is tried, until there is room.
 
+mod asked;
 pub mod connect;
 mod socket;
 pub mod tls;
 
 use crate::config::SocketChoice;
 use crate::spool::{Spool, SpoolError};
+use asked::{Answer, Asked};
 use connect::{ConnectError, Connected, connect};
 use docket_protocol::frame::{self, Decoder, FrameError};
 use docket_protocol::ids::Seq;
 use docket_protocol::message::AgentStatus;
 use docket_protocol::session::{AgentSession, CloseReason, Effect, LinkState};
 use ring::rand::{SecureRandom, SystemRandom};
+use std::pin::Pin;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 4 * 1024;
-/// Answers of the spool that may wait.
-const ANSWERS_MAX: usize = 256;
 /// How long a stopping agent tries to send its last reports.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 
@@ -37,16 +41,6 @@ pub struct LinkOptions {
     pub socket: SocketChoice,
 }
 
-enum Answer {
-    Connected(Connected, quinn::SendStream, quinn::RecvStream),
-    NotConnected(ConnectError),
-    Stored(Seq),
-    Read(Vec<(Seq, Vec<u8>)>),
-    Renumbered(Seq),
-    /// The spool is closed: the agent is stopping.
-    SpoolClosed,
-}
-
 struct Wire {
     connected: Connected,
     send: quinn::SendStream,
@@ -54,14 +48,17 @@ struct Wire {
     decoder: Decoder,
 }
 
+type Connecting = Pin<Box<dyn Future<Output = Result<Wire, ConnectError>> + Send>>;
+
 struct Link {
     options: LinkOptions,
     spool: Spool,
     session: AgentSession,
     wire: Option<Wire>,
-    connecting: Option<JoinHandle<()>>,
+    /// An attempt under way. To drop it is to give it up.
+    connecting: Option<Connecting>,
     unwritten: Vec<u8>,
-    answers: mpsc::Sender<Answer>,
+    asked: Asked,
     shown: watch::Sender<LinkState>,
 }
 
@@ -73,7 +70,6 @@ pub async fn run_link(
     shown: watch::Sender<LinkState>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let (answers, mut answered) = mpsc::channel(ANSWERS_MAX);
     let platform = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let mut outbox = spool.outbox_changed();
@@ -84,7 +80,7 @@ pub async fn run_link(
         wire: None,
         connecting: None,
         unwritten: Vec::new(),
-        answers,
+        asked: Asked::default(),
         shown,
     };
     let mut buffer = vec![0_u8; READ_BYTES];
@@ -93,10 +89,11 @@ pub async fn run_link(
         link.show(&mut status);
         let deadline =
             link.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
-        let Link { wire, unwritten, .. } = &mut link;
+        let Link { wire, unwritten, connecting, asked, spool, .. } = &mut link;
         let event = tokio::select! {
-            moved = transfer(wire.as_mut(), unwritten, &mut buffer) => Event::Moved(moved),
-            Some(answer) = answered.recv() => Event::Answered(answer),
+            moved = transfer(wire.as_mut(), unwritten, spool, &mut buffer) => Event::Moved(moved),
+            connected = attempt(connecting.as_mut()) => Event::Connected(connected),
+            answer = asked.next() => Event::Answered(answer),
             Ok(()) = outbox.changed() => Event::Outbox(*outbox.borrow_and_update()),
             Ok(()) = status.changed() => Event::Status(status.borrow_and_update().clone()),
             () = sleep_until(deadline.into()) => Event::Time,
@@ -104,6 +101,7 @@ pub async fn run_link(
         };
         match event {
             Event::Moved(moved) => link.moved(moved, &buffer),
+            Event::Connected(connected) => link.connected(connected),
             Event::Answered(answer) => link.answered(answer),
             Event::Outbox(assigned) => link.session.outbox_has(assigned),
             Event::Status(status) => link.session.report_status(status),
@@ -115,7 +113,8 @@ pub async fn run_link(
 
 enum Event {
     Moved(Moved),
-    Answered(Answer),
+    Connected(Result<Wire, ConnectError>),
+    Answered(Result<Answer, SpoolError>),
     Outbox(Seq),
     Status(AgentStatus),
     Time,
@@ -129,18 +128,29 @@ enum Moved {
 }
 
 /// Reads or writes, whichever can be done first. Both are safe to be dropped half-way.
-async fn transfer(wire: Option<&mut Wire>, unwritten: &[u8], buffer: &mut [u8]) -> Moved {
-    let Some(wire) = wire else { return std::future::pending().await };
+async fn transfer(wire: Option<&mut Wire>, unwritten: &[u8], spool: &Spool, buffer: &mut [u8]) -> Moved {
+    let Some(Wire { send, receive, .. }) = wire else { return std::future::pending().await };
+    let read = async {
+        spool.room().await;
+        receive.read(buffer).await
+    };
     tokio::select! {
-        read = wire.receive.read(buffer) => match read {
+        read = read => match read {
             Ok(Some(bytes)) => Moved::Read(bytes),
             Ok(None) => Moved::Lost("closed by the hub".to_owned()),
             Err(error) => Moved::Lost(error.to_string()),
         },
-        wrote = wire.send.write(unwritten), if !unwritten.is_empty() => match wrote {
+        wrote = send.write(unwritten), if !unwritten.is_empty() => match wrote {
             Ok(bytes) => Moved::Wrote(bytes),
             Err(error) => Moved::Lost(error.to_string()),
         },
+    }
+}
+
+async fn attempt(connecting: Option<&mut Connecting>) -> Result<Wire, ConnectError> {
+    match connecting {
+        Some(connecting) => connecting.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -154,26 +164,14 @@ impl Link {
                         warn!(code = "frame", %error, "a message was not sent");
                     }
                 }
-                Effect::Store(items) => {
-                    let spool = self.spool.clone();
-                    self.ask(async move { spool.receive(items).await.map(Answer::Stored) });
-                }
+                Effect::Store(items) => self.asked.stores(self.spool.receive(items)),
                 Effect::ReadOutbox { after, limit } => {
-                    let spool = self.spool.clone();
-                    self.ask(async move { spool.outbox_after(after, limit).await.map(Answer::Read) });
+                    self.asked.reads(self.spool.outbox_after(after, limit))
                 }
-                Effect::Acknowledged(up_to) => {
-                    let spool = self.spool.clone();
-                    self.tell(async move { spool.acknowledged(up_to).await });
-                }
-                Effect::SkipTo(seq) => {
-                    let spool = self.spool.clone();
-                    self.tell(async move { spool.skip_to(seq).await });
-                }
-                Effect::RenumberAfter(seq) => {
-                    let spool = self.spool.clone();
-                    self.ask(async move { spool.renumber_after(seq).await.map(Answer::Renumbered) });
-                }
+                Effect::RenumberAfter(seq) => self.asked.renumbers(self.spool.renumber_after(seq)),
+                // Nobody waits for these two.
+                Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
+                Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
                 Effect::Close(reason) => self.close(reason),
                 Effect::Open(_) | Effect::Status(_) => {
                     debug_assert!(false, "a hub's effect in an agent's session")
@@ -182,59 +180,41 @@ impl Link {
         }
     }
 
-    fn ask(&self, question: impl Future<Output = Result<Answer, SpoolError>> + 'static + Send) {
-        let answers = self.answers.clone();
-        tokio::spawn(async move {
-            let _ = answers.send(question.await.unwrap_or(Answer::SpoolClosed)).await;
-        });
-    }
-
-    fn tell(&self, statement: impl Future<Output = Result<(), SpoolError>> + 'static + Send) {
-        tokio::spawn(async move {
-            if let Err(error) = statement.await {
-                debug!(%error, "the spool did not take it");
-            }
-        });
-    }
-
     fn connect(&mut self) {
         let (hub, tls, socket) = (self.options.hub.clone(), self.options.tls.clone(), self.options.socket);
-        let answers = self.answers.clone();
-        self.connecting = Some(tokio::spawn(async move {
-            let answer = match connect(&hub, tls, socket).await {
-                Ok(connected) => match connected.connection.open_bi().await {
-                    Ok((send, receive)) => Answer::Connected(connected, send, receive),
-                    Err(error) => Answer::NotConnected(ConnectError::Handshake {
-                        address: connected.connection.remote_address(),
-                        cause: error.to_string(),
-                    }),
-                },
-                Err(error) => Answer::NotConnected(error),
-            };
-            let _ = answers.send(answer).await;
+        self.connecting = Some(Box::pin(async move {
+            let connected = connect(&hub, tls, socket).await?;
+            match connected.connection.open_bi().await {
+                Ok((send, receive)) => Ok(Wire { connected, send, receive, decoder: Decoder::default() }),
+                Err(error) => Err(ConnectError::Handshake {
+                    address: connected.connection.remote_address(),
+                    cause: error.to_string(),
+                }),
+            }
         }));
     }
 
-    fn answered(&mut self, answer: Answer) {
-        let now = Instant::now();
+    fn connected(&mut self, connected: Result<Wire, ConnectError>) {
+        self.connecting = None;
+        match connected {
+            Ok(wire) => {
+                self.wire = Some(wire);
+                self.session.connected(Instant::now(), self.spool.cursors());
+            }
+            Err(error) => {
+                info!(%error, "no link");
+                self.session.disconnected(Instant::now());
+            }
+        }
+    }
+
+    fn answered(&mut self, answer: Result<Answer, SpoolError>) {
         match answer {
-            Answer::Connected(connected, send, receive) => {
-                // The session may have given up this attempt in the meantime.
-                if self.connecting.take().is_some() {
-                    self.wire = Some(Wire { connected, send, receive, decoder: Decoder::default() });
-                    self.session.connected(now, self.spool.cursors());
-                }
-            }
-            Answer::NotConnected(error) => {
-                if self.connecting.take().is_some() {
-                    info!(%error, "no link");
-                    self.session.disconnected(now);
-                }
-            }
-            Answer::Stored(up_to) => self.session.stored(up_to),
-            Answer::Read(items) => self.session.outbox_read(items),
-            Answer::Renumbered(assigned) => self.session.outbox_has(assigned),
-            Answer::SpoolClosed => debug!("the spool is closed"),
+            Ok(Answer::Stored(up_to)) => self.session.stored(up_to),
+            Ok(Answer::Read(items)) => self.session.outbox_read(items),
+            Ok(Answer::Renumbered(assigned)) => self.session.outbox_has(assigned),
+            // The agent is stopping.
+            Err(error) => debug!(%error, "the spool does not answer"),
         }
     }
 
@@ -275,9 +255,8 @@ impl Link {
     fn disconnect(&mut self) {
         self.wire = None;
         self.unwritten.clear();
-        if let Some(connecting) = self.connecting.take() {
-            connecting.abort();
-        }
+        self.connecting = None;
+        self.asked.session_ended();
         self.session.disconnected(Instant::now());
     }
 

@@ -79,6 +79,11 @@ impl Write {
     pub(super) fn moves_received(&self) -> bool {
         matches!(self, Write::Receive { .. } | Write::SkipTo { .. })
     }
+
+    /// Whether it means reports by their places, and so comes after what gives them new ones.
+    pub(super) fn means_places(&self) -> bool {
+        matches!(self, Write::Acknowledged { .. } | Write::Renumber { .. })
+    }
 }
 
 /// What a write gives back once it is committed.

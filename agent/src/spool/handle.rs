@@ -1,7 +1,13 @@
 //! The handle that the link and the printers hold.
+//!
+//! Everybody's commands go to the storage thread through one channel, and are done in its order. What the link asks
+//! is in the channel when the call returns, and the answer is awaited apart ([`Pending`]): the order of its
+//! questions is that of its calls, whatever it waits for meanwhile and however tasks are run. For that it cannot
+//! wait for room in the call, so it waits before it takes up what makes it ask ([`Spool::room`]). All others wait
+//! for room first.
 
 use super::command::{Command, Read, Write};
-use super::writer::{self, Shared};
+use super::opening::{self, Shared};
 use super::{
     CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, RecentTicket, Reprint, SpoolError,
     SpoolOptions,
@@ -10,8 +16,10 @@ use crate::printing::journal::{Journal, JournalError};
 use docket_protocol::ids::{PrinterName, Seq, TicketId};
 use docket_protocol::ticket::Ticket;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, mpsc::Sender};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use std::task::{Context, Poll};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 /// A cheap handle on the spool. The storage thread ends when the last one is gone, or with [`Spool::close`].
 #[derive(Debug, Clone)]
@@ -30,7 +38,7 @@ impl Spool {
     /// # Errors
     /// See [`SpoolError`]; each is one for a person.
     pub fn open(folder: &Path, options: SpoolOptions) -> Result<Self, SpoolError> {
-        let (commands, shared) = writer::start(folder, options)?;
+        let (commands, shared) = opening::start(folder, options)?;
         Ok(Self { commands, permits: Arc::new(Semaphore::new(COMMANDS_MAX)), shared })
     }
 
@@ -39,54 +47,41 @@ impl Spool {
         self.shared.cursors()
     }
 
-    /// Stores what the hub delivers, `(place, postcard Item)` in rising order, and returns the cursor that
-    /// may be acknowledged. It returns only once that is durable; on a full disk it waits.
-    ///
-    /// # Errors
-    /// [`SpoolError::Closed`]; nothing may be acknowledged then.
-    pub async fn receive(&self, items: Vec<(Seq, Vec<u8>)>) -> Result<Seq, SpoolError> {
-        let (answer, answered) = oneshot::channel();
-        self.write(Write::Receive { items, answer }).await?;
-        answered.await.map_err(|_| SpoolError::Closed)
+    /// Returns when fewer than [`COMMANDS_MAX`] commands wait: before the link takes up what it will ask about.
+    pub async fn room(&self) {
+        // It is never closed.
+        let _ = self.permits.acquire().await;
+    }
+
+    /// Stores what the hub delivers, `(place, postcard Item)` in rising order. The answer is the cursor that may be
+    /// acknowledged: it comes only once that is durable; on a full disk it waits. Where there is none, nothing may
+    /// be acknowledged.
+    pub fn receive(&self, items: Vec<(Seq, Vec<u8>)>) -> Pending<Seq> {
+        self.submit(|answer| Write::Receive { items, answer })
     }
 
     /// Takes over that the hub sends only what is after `seq`.
-    ///
-    /// # Errors
-    /// [`SpoolError::Closed`].
-    pub async fn skip_to(&self, seq: Seq) -> Result<(), SpoolError> {
-        let (answer, answered) = oneshot::channel();
-        self.write(Write::SkipTo { seq, answer }).await?;
-        answered.await.map_err(|_| SpoolError::Closed)
+    pub fn skip_to(&self, seq: Seq) -> Pending<()> {
+        self.submit(|answer| Write::SkipTo { seq, answer })
     }
 
     /// Up to `limit` reports after a place, oldest first, as `(place, postcard Report)`.
-    ///
-    /// # Errors
-    /// [`SpoolError::Closed`].
-    pub async fn outbox_after(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Vec<u8>)>, SpoolError> {
-        let (answer, answered) = oneshot::channel();
-        self.send(Command::Read(Read::OutboxAfter { after, limit, answer }))?;
-        answered.await.map_err(|_| SpoolError::Closed)
+    pub fn outbox_after(&self, after: Seq, limit: usize) -> Pending<Vec<(Seq, Vec<u8>)>> {
+        self.look_up(|answer| Read::OutboxAfter { after, limit, answer })
     }
 
     /// The hub has stored everything up to here: those reports are deleted, with the next transaction.
     ///
     /// # Errors
     /// [`SpoolError::Closed`].
-    pub async fn acknowledged(&self, up_to: Seq) -> Result<(), SpoolError> {
-        self.write(Write::Acknowledged { up_to }).await
+    pub fn acknowledged(&self, up_to: Seq) -> Result<(), SpoolError> {
+        self.send(Command::Write(Write::Acknowledged { up_to }, self.place()))
     }
 
-    /// Gives all pending reports new places after `after`, in the same order, and returns the last one:
+    /// Gives all pending reports new places after `after`, in the same order, and answers with the last one:
     /// the hub has received higher places from an earlier life of this spool.
-    ///
-    /// # Errors
-    /// [`SpoolError::Closed`].
-    pub async fn renumber_after(&self, after: Seq) -> Result<Seq, SpoolError> {
-        let (answer, answered) = oneshot::channel();
-        self.write(Write::Renumber { after, answer }).await?;
-        answered.await.map_err(|_| SpoolError::Closed)
+    pub fn renumber_after(&self, after: Seq) -> Pending<Seq> {
+        self.submit(|answer| Write::Renumber { after, answer })
     }
 
     /// Changes with the highest place that a report was given. It is durable by then.
@@ -104,9 +99,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub async fn release(&self, ticket: TicketId) -> Result<bool, SpoolError> {
-        let (answer, answered) = oneshot::channel();
-        self.write(Write::Release { ticket, answer }).await?;
-        answered.await.map_err(|_| SpoolError::Closed)
+        self.ask(|answer| Write::Release { ticket, answer }).await
     }
 
     /// A person has looked at a held ticket: nothing more is printed of it, and the hub is told. `false` where it is not
@@ -115,9 +108,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub async fn settle(&self, ticket: TicketId) -> Result<bool, SpoolError> {
-        let (answer, answered) = oneshot::channel();
-        self.write(Write::Settle { ticket, answer }).await?;
-        answered.await.map_err(|_| SpoolError::Closed)
+        self.ask(|answer| Write::Settle { ticket, answer }).await
     }
 
     /// Tickets that wait for a person, oldest first.
@@ -125,9 +116,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub async fn held(&self, limit: usize) -> Result<Vec<HeldTicket>, SpoolError> {
-        let (answer, answered) = oneshot::channel();
-        self.send(Command::Read(Read::Held { limit, answer }))?;
-        answered.await.map_err(|_| SpoolError::Closed)
+        self.look_up(|answer| Read::Held { limit, answer }).await
     }
 
     /// The newest tickets first, whatever their state, for a person to look at.
@@ -135,9 +124,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub async fn recent(&self, limit: usize) -> Result<Vec<RecentTicket>, SpoolError> {
-        let (answer, answered) = oneshot::channel();
-        self.send(Command::Read(Read::Recent { limit, answer }))?;
-        answered.await.map_err(|_| SpoolError::Closed)
+        self.look_up(|answer| Read::Recent { limit, answer }).await
     }
 
     /// One ticket with its document; `None` where it is not known (any more).
@@ -145,9 +132,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, SpoolError> {
-        let (answer, answered) = oneshot::channel();
-        self.send(Command::Read(Read::Ticket { id, answer }))?;
-        answered.await.map_err(|_| SpoolError::Closed)
+        self.look_up(|answer| Read::Ticket { id, answer }).await
     }
 
     /// Prints a ticket again, marked 补打 n, on its printer or on another one. One that was not begun yet is moved to
@@ -161,9 +146,7 @@ impl Spool {
         printer: Option<PrinterName>,
     ) -> Result<Reprint, SpoolError> {
         let printer = printer.map(|printer| self.index(printer)).transpose()?;
-        let (answer, answered) = oneshot::channel();
-        self.write(Write::Reprint { ticket, printer, answer }).await?;
-        answered.await.map_err(|_| SpoolError::Closed)
+        self.ask(|answer| Write::Reprint { ticket, printer, answer }).await
     }
 
     /// A ticket of this PC's own (a test page), to one printer. It does nothing where the ticket is known already.
@@ -172,9 +155,7 @@ impl Spool {
     /// [`SpoolError::UnknownPrinter`], [`SpoolError::Closed`].
     pub async fn print_here(&self, ticket: Ticket, printer: PrinterName) -> Result<(), SpoolError> {
         let printer = self.index(printer)?;
-        let (answer, answered) = oneshot::channel();
-        self.write(Write::PrintHere { printer, ticket: Box::new(ticket), answer }).await?;
-        answered.await.map_err(|_| SpoolError::Closed)
+        self.ask(|answer| Write::PrintHere { printer, ticket: Box::new(ticket), answer }).await
     }
 
     /// Tells a printer to wait, or to go on. It is durable when this returns: no ticket is begun from then on, urgent
@@ -184,9 +165,7 @@ impl Spool {
     /// [`SpoolError::UnknownPrinter`], [`SpoolError::Closed`].
     pub async fn set_paused(&self, printer: PrinterName, paused: bool) -> Result<(), SpoolError> {
         let printer = self.index(printer)?;
-        let (answer, answered) = oneshot::channel();
-        self.write(Write::SetPaused { printer, paused, answer }).await?;
-        answered.await.map_err(|_| SpoolError::Closed)
+        self.ask(|answer| Write::SetPaused { printer, paused, answer }).await
     }
 
     /// The printers of the options.
@@ -199,18 +178,13 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub async fn flush(&self) -> Result<(), SpoolError> {
-        let (answer, answered) = oneshot::channel();
-        self.write(Write::Flush { answer }).await?;
-        answered.await.map_err(|_| SpoolError::Closed)
+        self.ask(|answer| Write::Flush { answer }).await
     }
 
     /// Stores what was asked before, as far as there is room, and closes the database. All handles are of no
     /// more use.
     pub async fn close(&self) {
-        let (answer, answered) = oneshot::channel();
-        if self.send(Command::Stop { answer }).is_ok() {
-            let _ = answered.await;
-        }
+        let _ = self.pending(|answer| Command::Stop { answer }).await;
     }
 
     /// What the printers' units have shown, as (printer, words), the newest first.
@@ -218,9 +192,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub async fn profiles(&self) -> Result<Vec<(String, String)>, SpoolError> {
-        let (answer, answered) = oneshot::channel();
-        self.send(Command::Read(Read::Profiles { answer }))?;
-        answered.await.map_err(|_| SpoolError::Closed)
+        self.look_up(|answer| Read::Profiles { answer }).await
     }
 
     /// The end of the queue that belongs to a printer; `None` for a printer that is not in the options. A
@@ -244,6 +216,33 @@ impl Spool {
         self.shared.printer_index(&printer).ok_or(SpoolError::UnknownPrinter { printer })
     }
 
+    /// In its place now.
+    fn submit<T>(&self, write: impl FnOnce(oneshot::Sender<T>) -> Write) -> Pending<T> {
+        self.pending(|answer| Command::Write(write(answer), self.place()))
+    }
+
+    fn look_up<T>(&self, read: impl FnOnce(oneshot::Sender<T>) -> Read) -> Pending<T> {
+        self.pending(|answer| Command::Read(read(answer)))
+    }
+
+    fn pending<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Pending<T> {
+        let (answer, answered) = oneshot::channel();
+        // Where the thread has gone, the answer's end goes with the command, and that says so.
+        let _ = self.send(command(answer));
+        Pending(answered)
+    }
+
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
+    }
+
+    /// In its place once there is room.
+    async fn ask<T>(&self, write: impl FnOnce(oneshot::Sender<T>) -> Write) -> Result<T, SpoolError> {
+        let (answer, answered) = oneshot::channel();
+        self.write(write(answer)).await?;
+        Pending(answered).await
+    }
+
     async fn write(&self, write: Write) -> Result<(), SpoolError> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| SpoolError::Closed)?;
         self.send(Command::Write(write, Some(permit)))
@@ -251,6 +250,20 @@ impl Spool {
 
     fn send(&self, command: Command) -> Result<(), SpoolError> {
         self.commands.send(command).map_err(|_| SpoolError::Closed)
+    }
+}
+
+/// A command that has its place in the order and is not answered yet. Nothing waits for it to be awaited, and
+/// dropping it takes nothing back.
+#[derive(Debug)]
+pub struct Pending<T>(oneshot::Receiver<T>);
+
+impl<T> Future for Pending<T> {
+    type Output = Result<T, SpoolError>;
+
+    /// [`SpoolError::Closed`] where there will be no answer.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map_err(|_| SpoolError::Closed)
     }
 }
 
@@ -305,9 +318,7 @@ impl ClaimPort {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub async fn profile(&self, unit: &str) -> Result<String, SpoolError> {
-        let (answer, answered) = oneshot::channel();
-        self.spool.send(Command::Read(Read::Profile { unit: unit.to_owned(), answer }))?;
-        answered.await.map_err(|_| SpoolError::Closed)
+        self.spool.look_up(|answer| Read::Profile { unit: unit.to_owned(), answer }).await
     }
 
     /// Remembers what a unit has shown.
@@ -324,9 +335,7 @@ impl ClaimPort {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub async fn in_question(&self, ticket: TicketId, attempt: u16) -> Result<Option<u16>, SpoolError> {
-        let (answer, answered) = oneshot::channel();
         let printer = self.printer;
-        self.spool.send(Command::Read(Read::InQuestion { printer, ticket, attempt, answer }))?;
-        answered.await.map_err(|_| SpoolError::Closed)
+        self.spool.look_up(|answer| Read::InQuestion { printer, ticket, attempt, answer }).await
     }
 }

@@ -26,7 +26,8 @@
 //!
 //! # The disk is full
 //! Nothing is acknowledged, the commands stay and are tried again every second, [`Counts::full`] says so.
-//! Reading goes on. At most [`COMMANDS_MAX`] commands wait; then their senders do.
+//! Reading goes on. At most [`COMMANDS_MAX`] commands wait; then their senders do, and the link reads nothing more
+//! from the hub.
 //!
 //! # However long a queue is
 //! No statement that a commit runs walks a queue: each finds its rows by an index, and counts are kept beside the
@@ -42,6 +43,7 @@ mod command;
 mod error;
 mod expiry;
 mod handle;
+mod opening;
 mod outbox;
 mod people;
 mod recovery;
@@ -53,7 +55,7 @@ mod writer;
 
 pub use docket_protocol::session::Cursors;
 pub use error::SpoolError;
-pub use handle::{ClaimPort, Spool};
+pub use handle::{ClaimPort, Pending, Spool};
 pub use people::Reprint;
 pub use view::{HeldTicket, RecentTicket, TicketState, recent_in};
 

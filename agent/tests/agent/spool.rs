@@ -107,7 +107,7 @@ async fn a_printer_holds_what_it_wants_and_reports_in_order() {
         })
     };
     assert_eq!(reports(&spool).await, [report(&second, Evidence::Fence), report(&first, Evidence::Status)]);
-    spool.acknowledged(Seq(1)).await.unwrap();
+    spool.acknowledged(Seq(1)).unwrap();
     spool.flush().await.unwrap();
     assert_eq!(reports(&spool).await, [report(&first, Evidence::Status)]);
     assert_eq!(spool.cursors().assigned_up_to, Seq(2));
@@ -205,7 +205,7 @@ async fn cursors_move_as_the_hub_says() {
     let outbox = |after| spool.outbox_after(Seq(after), 99);
     let seqs = |rows: Vec<(Seq, Vec<u8>)>| rows.into_iter().map(|(seq, _)| seq.0).collect::<Vec<_>>();
     assert_eq!(seqs(outbox(0).await.unwrap()), [1, 2, 3, 4]);
-    spool.acknowledged(Seq(1)).await.unwrap();
+    spool.acknowledged(Seq(1)).unwrap();
     let before = outbox(1).await.unwrap();
     for after in [2, 100] {
         assert_eq!(spool.renumber_after(Seq(after)).await.unwrap(), Seq(after + 3));
@@ -216,6 +216,35 @@ async fn cursors_move_as_the_hub_says() {
     }
     spool.receive(vec![(Seq(12), vec![0xFF])]).await.unwrap();
     assert_eq!(seqs(outbox(102).await.unwrap()), [103, 104]);
+}
+
+#[tokio::test]
+async fn what_is_asked_first_is_done_first_whatever_is_waited_for() {
+    const ROUNDS: u64 = 200;
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let strange = |seq: u64| vec![(Seq(seq), vec![0xFF])];
+    spool.receive(strange(1)).await.unwrap();
+    // Each question makes sense only after the one before it; they are waited for from the last to the first.
+    let mut stored = Vec::new();
+    let mut renumbered = Vec::new();
+    for round in 1..=ROUNDS {
+        stored.push(spool.receive(strange(round + 1)));
+        renumbered.push(spool.renumber_after(Seq(round * 1_000)));
+    }
+    let read = spool.outbox_after(Seq(ROUNDS * 1_000), 999);
+    let places: Vec<u64> = read.await.unwrap().iter().map(|(place, _)| place.0).collect();
+    assert_eq!(places, (ROUNDS * 1_000 + 1..=ROUNDS * 1_000 + ROUNDS + 1).collect::<Vec<_>>());
+    for round in (1..=ROUNDS).rev() {
+        let assigned = renumbered.pop().unwrap().await.unwrap();
+        assert_eq!(assigned, Seq(round * 1_000 + round + 1), "those that were there, and no more");
+        assert_eq!(stored.pop().unwrap().await.unwrap(), Seq(round + 1));
+    }
+    // The deletion is of the places that are given just before.
+    drop(spool.renumber_after(Seq(500_000)));
+    spool.acknowledged(Seq(500_001)).unwrap();
+    spool.flush().await.unwrap();
+    assert_eq!(spool.outbox_after(Seq(0), 999).await.unwrap().len() as u64, ROUNDS);
 }
 
 #[tokio::test]
@@ -244,10 +273,46 @@ async fn a_full_disk_loses_nothing_and_goes_on_by_itself() {
     // Nothing is acknowledged, reading goes on.
     assert_eq!(spool.cursors().received_up_to, Seq(seq - 1));
     assert_eq!(spool.outbox_after(Seq(3_990), 99).await.unwrap().len(), 10);
-    spool.acknowledged(Seq(4_000)).await.unwrap();
+    spool.acknowledged(Seq(4_000)).unwrap();
     assert_eq!(within("the delivery that waited", refused).await.unwrap(), Seq(seq));
     tokio::time::timeout(PATIENCE, counts.wait_for(|counts| !counts.full)).await.unwrap().unwrap();
     assert_eq!(waiting(&spool).await, (seq as u32 - 4_000, 0));
+}
+
+#[tokio::test]
+async fn nothing_overtakes_new_places_that_find_no_room() {
+    let folder = tempdir().unwrap();
+    let mut options = options("boot-1");
+    options.bytes_max = 300 * 1_024;
+    let spool = Spool::open(folder.path(), options).unwrap();
+    let strange: Vec<(Seq, Vec<u8>)> = (1..=1_000).map(|seq| (Seq(seq), vec![0xFF])).collect();
+    assert_eq!(spool.receive(strange).await.unwrap(), Seq(1_000));
+    let mut counts = spool.counts();
+    for number in 1_001.. {
+        let receiving = spool.receive(vec![(Seq(u64::from(number)), item(&ticket(number, "front")))]);
+        tokio::select! {
+            biased;
+            stored = receiving => drop(stored.unwrap()),
+            full = counts.wait_for(|counts| counts.full) => {
+                drop(full.unwrap());
+                break;
+            }
+        }
+    }
+    // The hub knows a thousand from another life: none of those that are here.
+    let renumbered = spool.renumber_after(Seq(1_000_000));
+    spool.acknowledged(Seq(1_000_000)).unwrap();
+    let mut read = spool.outbox_after(Seq(1_000_000), 9_999);
+    tokio::select! {
+        biased;
+        early = &mut read => panic!("it was read at the old places: {:?}", early.unwrap().len()),
+        held = spool.held(9) => drop(held.unwrap()),
+    }
+    let database = rusqlite::Connection::open(folder.path().join("spool.db")).unwrap();
+    database.busy_timeout(PATIENCE).unwrap();
+    database.execute("DELETE FROM payloads", []).unwrap();
+    assert_eq!(within("new places", renumbered).await.unwrap(), Seq(1_001_000));
+    assert_eq!(within("the reports", read).await.unwrap().len(), 1_000, "none was acknowledged");
 }
 
 #[tokio::test]

@@ -293,7 +293,7 @@ impl World {
                 other => panic!("{other:?}"),
             };
         }
-        self.spool.acknowledged(self.spool.cursors().assigned_up_to).await.unwrap();
+        self.spool.acknowledged(self.spool.cursors().assigned_up_to).unwrap();
     }
 
     /// The process is killed, or the power is cut: the next life has what is in the folder. What was printing when

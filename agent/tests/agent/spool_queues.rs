@@ -419,7 +419,7 @@ async fn a_ticket_that_comes_again_is_told_again() {
     end(&port, &doubted, Ending::Unknown(Doubt::PrinterSilent)).await;
     let before = told(&spool).await;
     assert_eq!(before.len(), 2);
-    spool.acknowledged(Seq(2)).await.unwrap();
+    spool.acknowledged(Seq(2)).unwrap();
     // The hub is an older copy and sends them again.
     receive(&spool, &[ticket(2, "front"), ticket(3, "front"), ticket(1, "front")]).await;
     spool.flush().await.unwrap();
@@ -440,7 +440,7 @@ async fn a_hub_that_forgot_reports_is_told_them_again() {
     }
     spool.flush().await.unwrap();
     let before = told(&spool).await;
-    spool.acknowledged(Seq(3)).await.unwrap();
+    spool.acknowledged(Seq(3)).unwrap();
     // It came back from a copy that has the first one only; the fourth is still on its way.
     assert_eq!(spool.renumber_after(Seq(1)).await.unwrap(), Seq(4));
     let again = told(&spool).await;
@@ -449,7 +449,7 @@ async fn a_hub_that_forgot_reports_is_told_them_again() {
         spool.outbox_after(Seq(0), 9).await.unwrap().iter().map(|(place, _)| place.0).collect();
     assert_eq!(places, [2, 3, 4]);
     // And once more, from a copy that has nothing; all were acknowledged, and another life is asked.
-    spool.acknowledged(Seq(4)).await.unwrap();
+    spool.acknowledged(Seq(4)).unwrap();
     spool.close().await;
     let spool = open(folder.path());
     assert_eq!(spool.renumber_after(Seq(4)).await.unwrap(), Seq(4));

@@ -1,10 +1,14 @@
 //! Which orders a person should look at. Lateness comes of time alone, without any event, so it is derived each
 //! time that the console is drawn and stored nowhere.
 
-use super::snapshot::{PRINT_LATE_MS, SPOOL_LATE_MS};
 use crate::storage::views::{OrderView, TicketView};
 use docket_protocol::ids::UnixMs;
 use serde::Serialize;
+
+/// An order that is not in a store's spool by then is late.
+pub const SPOOL_LATE_MS: u64 = 10_000;
+/// An order that is not printed by then is late.
+pub const PRINT_LATE_MS: u64 = 60_000;
 
 /// Why a person should look at an order, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

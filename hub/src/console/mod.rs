@@ -19,6 +19,7 @@ mod page;
 #[cfg(test)]
 mod sample;
 pub mod snapshot;
+pub mod store;
 #[cfg(test)]
 mod tests;
 mod when;

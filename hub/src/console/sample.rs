@@ -1,9 +1,8 @@
 //! A made-up chain for the console's unit tests.
 
 use super::late;
-use super::snapshot::{
-    ConditionView, Light, LinkView, OrderLine, PrinterView, ReasonView, RefusedView, Snapshot, StoreView,
-};
+use super::snapshot::{Light, OrderLine, RefusedView, Snapshot};
+use super::store::{ConditionView, LinkView, PrinterView, ReasonView, StoreView};
 use crate::storage::views::{AlarmView, OrderView, TicketView};
 use docket_protocol::ids::UnixMs;
 

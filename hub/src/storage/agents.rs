@@ -1,7 +1,8 @@
 //! Stores, enrolment codes, and agents.
 
+use super::alarms::raise;
 use super::lane::Fault;
-use super::orders::{raise, route_waiting};
+use super::orders::route_waiting;
 use super::outbox::{Contact, hand_over};
 use super::{Storage, StorageError};
 use crate::clock;

@@ -1,9 +1,9 @@
-//! Alarms that are not raised by an order.
+//! Alarms: what a person at headquarters has to look at until it is over.
 
-use super::orders::raise;
 use super::{Storage, StorageError};
 use crate::clock;
-use rusqlite::params;
+use docket_protocol::ids::UnixMs;
+use rusqlite::{Connection, params};
 
 impl Storage {
     /// Makes `now` all the alarms of a code: (subject, detail). Others of it are over.
@@ -35,4 +35,21 @@ impl Storage {
             })
             .await
     }
+}
+
+/// Raises an alarm, or counts it again.
+pub(super) fn raise(
+    connection: &Connection,
+    code: &str,
+    subject: &str,
+    detail: &str,
+    now: UnixMs,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO alarms (code, subject, detail, since, last_at, times) VALUES (?1, ?2, ?3, ?4, ?4, 1)
+             ON CONFLICT DO UPDATE SET detail = ?3, last_at = ?4, times = times + 1",
+        )?
+        .execute(params![code, subject, detail, now.0])?;
+    Ok(())
 }

@@ -14,8 +14,10 @@ mod alarms;
 mod lane;
 pub mod orders;
 pub mod outbox;
+mod reports;
 pub mod retention;
 mod schema;
+mod ticket_state;
 pub mod views;
 
 use crate::routing::Routing;

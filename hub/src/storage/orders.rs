@@ -1,7 +1,9 @@
 //! Pushes, orders, events, and the tickets that come of them.
 
+use super::alarms::raise;
 use super::lane::{Fault, Urgency};
 use super::outbox::{self, Assigned};
+use super::ticket_state::TicketState;
 use super::{Storage, StorageError};
 use crate::clock;
 use crate::platforms::meituan::{Event, PushKind};
@@ -13,48 +15,6 @@ use docket_protocol::order::Order;
 use ring::digest;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
-
-/// A ticket's state at the hub. The numbers are stored: append only, and a higher one is nearer its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TicketState {
-    /// The store has no agent yet.
-    NoAgent = 0,
-    /// In an agent's outbox.
-    Queued = 1,
-    /// In the agent's spool.
-    Spooled = 2,
-    /// It may have come out; it is printed again, marked.
-    Unknown = 3,
-    /// It may have come out; it waits for a person.
-    Held = 4,
-    /// It came out.
-    Printed = 5,
-    /// A person in the store has said that nothing more is to be printed.
-    Settled = 6,
-}
-
-impl TicketState {
-    /// The state of that number.
-    pub fn from_number(number: i64) -> Option<Self> {
-        use TicketState::{Held, NoAgent, Printed, Queued, Settled, Spooled, Unknown};
-        [NoAgent, Queued, Spooled, Unknown, Held, Printed, Settled]
-            .into_iter()
-            .find(|state| *state as i64 == number)
-    }
-
-    /// The name in interfaces.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            TicketState::NoAgent => "no-agent",
-            TicketState::Queued => "queued",
-            TicketState::Spooled => "spooled",
-            TicketState::Unknown => "unknown",
-            TicketState::Held => "held",
-            TicketState::Printed => "printed",
-            TicketState::Settled => "settled",
-        }
-    }
-}
 
 /// A verified push with everything that is stored of it.
 #[derive(Debug)]
@@ -419,21 +379,4 @@ pub(super) fn route_waiting(
         .prepare_cached("DELETE FROM alarms WHERE code = 'shop-unmapped' AND subject = ?1")?
         .execute([format!("{}/{shop}", platform.as_str())])?;
     Ok(orders)
-}
-
-/// Raises an alarm, or counts it again.
-pub(super) fn raise(
-    connection: &Connection,
-    code: &str,
-    subject: &str,
-    detail: &str,
-    now: UnixMs,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO alarms (code, subject, detail, since, last_at, times) VALUES (?1, ?2, ?3, ?4, ?4, 1)
-             ON CONFLICT DO UPDATE SET detail = ?3, last_at = ?4, times = times + 1",
-        )?
-        .execute(params![code, subject, detail, now.0])?;
-    Ok(())
 }

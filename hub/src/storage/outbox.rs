@@ -1,13 +1,13 @@
-//! What goes to an agent, what it has stored, and what it reports.
+//! What goes to an agent, and what it has stored.
 
+use super::alarms::raise;
 use super::lane::{Fault, Pending, Urgency};
-use super::orders::{TicketState, raise};
+use super::ticket_state::TicketState;
 use super::{Storage, StorageError};
 use crate::clock;
 use docket_protocol::frame;
 use docket_protocol::ids::{AgentId, Seq, StoreId, UnixMs};
-use docket_protocol::message::{Hello, Item, Refusal, Report};
-use docket_protocol::outcome::{Outcome, TicketReport};
+use docket_protocol::message::{Hello, Item, Refusal};
 use docket_protocol::session::Opened;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -109,20 +109,6 @@ impl Storage {
                     ])?;
                 Ok(())
             })
-            .await
-    }
-
-    /// Stores what an agent has reported at `at`, and its cursor, which is the answer. It is [`StorageError::Superseded`]
-    /// where the session is no longer the agent's. Reports are stored in the order of these calls.
-    pub async fn report(
-        &self,
-        agent: AgentId,
-        epoch: u64,
-        reports: Vec<(Seq, Vec<u8>)>,
-        at: UnixMs,
-    ) -> Pending<Seq> {
-        self.writer
-            .submit(Urgency::Lazy, move |connection| report(connection, &agent, epoch, &reports, at), |_| ())
             .await
     }
 }
@@ -361,80 +347,8 @@ fn acknowledge_rows(
     Ok(())
 }
 
-fn report(
-    connection: &Connection,
-    agent: &AgentId,
-    epoch: u64,
-    reports: &[(Seq, Vec<u8>)],
-    now: UnixMs,
-) -> Result<Seq, Fault> {
-    fence(connection, agent, epoch)?;
-    let mut received: Seq = connection
-        .prepare_cached("SELECT received_up_to FROM agents WHERE id = ?1")?
-        .query_row([agent.as_str()], |row| Ok(from_sql(row.get(0)?)))?;
-    for (seq, payload) in reports {
-        if *seq <= received {
-            continue;
-        }
-        received = *seq;
-        match frame::read_payload(payload) {
-            Some(Report::Ticket(report)) => record(connection, agent, &report, now)?,
-            Some(Report::Unreadable { seq }) => {
-                raise(connection, "item-unreadable", agent.as_str(), &seq.to_string(), now)?;
-            }
-            None => raise(connection, "report-unreadable", agent.as_str(), &seq.to_string(), now)?,
-        }
-    }
-    connection
-        .prepare_cached("UPDATE agents SET received_up_to = ?1 WHERE id = ?2")?
-        .execute(params![to_sql(received), agent.as_str()])?;
-    Ok(received)
-}
-
-/// An agent speaks for its own store only. Printed is the end: what is said of another attempt afterwards changes only the count of repeats.
-fn record(
-    connection: &Connection,
-    agent: &AgentId,
-    report: &TicketReport,
-    now: UnixMs,
-) -> rusqlite::Result<()> {
-    let (state, evidence, doubt) = match report.outcome {
-        Outcome::Printed(evidence) => (TicketState::Printed, Some(evidence.as_str()), None),
-        Outcome::Unknown(doubt) => (TicketState::Unknown, None, Some(doubt.as_str())),
-        Outcome::Held(doubt) => (TicketState::Held, None, Some(doubt.as_str())),
-        Outcome::Settled => (TicketState::Settled, None, None),
-    };
-    let printed_at = (state == TicketState::Printed).then_some(now.0);
-    connection
-        .prepare_cached(
-            "UPDATE tickets SET
-                state = CASE state WHEN 5 THEN 5 ELSE ?1 END,
-                printed_at = coalesce(printed_at, ?2),
-                spooled_at = coalesce(spooled_at, ?3),
-                evidence = coalesce(evidence, ?4),
-                doubt = coalesce(?5, doubt),
-                repeats = max(repeats, ?6),
-                printer = ?7,
-                meant_for = ?8
-             WHERE id = ?9 AND store = (SELECT store FROM agents WHERE id = ?10)",
-        )?
-        .execute(params![
-            state as i64,
-            printed_at,
-            now.0,
-            evidence,
-            doubt,
-            report.repeat,
-            report.printer.as_str(),
-            report.meant_for.as_ref().map(|printer| printer.as_str()),
-            report.ticket.as_bytes(),
-            agent.as_str()
-        ])?;
-    Ok(())
-}
-
 /// Refuses the writes of a session that has been taken over.
-fn fence(connection: &Connection, agent: &AgentId, epoch: u64) -> Result<(), Fault> {
+pub(super) fn fence(connection: &Connection, agent: &AgentId, epoch: u64) -> Result<(), Fault> {
     let current: Option<i64> = connection
         .prepare_cached("SELECT epoch FROM agents WHERE id = ?1 AND revoked_at IS NULL")?
         .query_row([agent.as_str()], |row| row.get(0))
@@ -450,6 +364,6 @@ pub(super) fn to_sql(seq: Seq) -> i64 {
     i64::try_from(seq.0).unwrap_or(i64::MAX)
 }
 
-fn from_sql(seq: i64) -> Seq {
+pub(super) fn from_sql(seq: i64) -> Seq {
     Seq(seq.unsigned_abs())
 }

@@ -1,6 +1,6 @@
 //! What the console shows of storage.
 
-use super::orders::TicketState;
+use super::ticket_state::TicketState;
 use super::{Storage, StorageError};
 use docket_protocol::ids::UnixMs;
 use rusqlite::{Connection, params};

@@ -1,7 +1,8 @@
 //! Store cards, the worst first.
 
 use super::{Language, light};
-use crate::console::snapshot::{ConditionView, LinkView, PrinterView, Snapshot, StoreView};
+use crate::console::snapshot::Snapshot;
+use crate::console::store::{ConditionView, LinkView, PrinterView, StoreView};
 use crate::console::when::{Form, age};
 use docket_protocol::ids::UnixMs;
 use maud::{Markup, html};

@@ -34,6 +34,7 @@ mod kind;
 mod plain;
 pub mod sample;
 mod source;
+mod tags;
 mod view;
 mod words;
 

@@ -7,10 +7,9 @@
 //!
 //! It follows that all layout is known before an order is: each mistake in it has its line, and is found in
 //! branches that no order has taken yet.
-//!
-//! This reads just enough of the template language to know what stands outside its tags.
 
 use super::error::Fault;
+use super::tags::{check_tags, is_raw, tag_bytes};
 use super::words::{self, Head, Images};
 use docket_protocol::document::Align;
 
@@ -22,11 +21,6 @@ pub const SOURCE_LINES_MAX: usize = 4_000;
 pub const CELLS_MAX: usize = 8;
 /// The widest column: all of 80 mm paper.
 const COLUMNS_MAX: u8 = 48;
-
-/// The longest `{{ }}` or `{% %}`.
-const TAG_BYTES_MAX: usize = 1_000;
-/// `{% elif %}`s of a template at most.
-const ELIFS_MAX: usize = 100;
 
 /// Marks of lines: the supplementary private use area A, and which line.
 const LINE_MARKS: u32 = 0xF_0000;
@@ -324,57 +318,6 @@ fn mark(area: u32, place: usize) -> Result<char, Fault> {
         return Err(fault);
     }
     u32::try_from(place).ok().and_then(|place| char::from_u32(area + place)).ok_or(fault)
-}
-
-fn is_raw(tag: &str) -> bool {
-    tag.trim_start_matches(['{', '%', '-', '+', ' ']).starts_with("raw")
-}
-
-/// Bytes of the tag with which the text begins; all of it where the tag has no end, which is for the template
-/// language to say.
-fn tag_bytes(text: &str) -> usize {
-    let end = match text.as_bytes().get(1) {
-        Some(b'{') => "}}",
-        Some(b'%') => "%}",
-        _ => return text.find("#}").map_or(text.len(), |at| at + 2),
-    };
-    let (mut quote, mut open, mut is_escaped) = (None, 0_usize, false);
-    for (at, character) in text.char_indices().skip(2) {
-        match (quote, character) {
-            (Some(_), _) if is_escaped => is_escaped = false,
-            (Some(_), '\\') => is_escaped = true,
-            (Some(begun), character) if begun == character => quote = None,
-            (Some(_), _) => {}
-            (None, _) if open == 0 && text[at..].starts_with(end) => return at + end.len(),
-            (None, '"' | '\'') => quote = Some(character),
-            (None, '(' | '[' | '{') => open += 1,
-            (None, ')' | ']' | '}') => open = open.saturating_sub(1),
-            (None, _) => {}
-        }
-    }
-    text.len()
-}
-
-/// The template language follows each operator, and each `elif`, one call deeper: a thread's stack ends long before
-/// a file does. So tags are short, and chains too.
-fn check_tags(template: &str) -> Result<(), (usize, Fault)> {
-    let (mut rest, mut elifs) = (template, 0);
-    while let Some(at) = rest.find('{') {
-        rest = &rest[at..];
-        if !["{{", "{%", "{#"].iter().any(|open| rest.starts_with(open)) {
-            rest = &rest[1..];
-            continue;
-        }
-        let bytes = tag_bytes(rest);
-        let tag = &rest[..bytes];
-        elifs += usize::from(tag.trim_start_matches(['{', '%', '-', '+', ' ', '\n']).starts_with("elif"));
-        if (bytes > TAG_BYTES_MAX && !tag.starts_with("{#")) || elifs > ELIFS_MAX {
-            let number = template[..template.len() - rest.len()].matches('\n').count() + 1;
-            return Err((number, Fault::TagTooLong { bytes_max: TAG_BYTES_MAX, elifs_max: ELIFS_MAX }));
-        }
-        rest = &rest[bytes..];
-    }
-    Ok(())
 }
 
 #[cfg(test)]

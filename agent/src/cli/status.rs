@@ -1,0 +1,115 @@
+//! `docket-agent status`: the state that a running agent writes to its data folder, in words.
+
+use super::span;
+use crate::clock;
+use crate::config::Config;
+use crate::page::pin::read_pin;
+use crate::printing::profile::Source;
+use crate::status::{ProfileView, STATUS_AGE_MAX_MS, StatusFile, read_file};
+use anyhow::Context;
+use docket_protocol::ids::UnixMs;
+use docket_protocol::message::Refusal;
+use docket_protocol::printer::PrinterHealth;
+use std::process::ExitCode;
+
+/// Exit code 0: all is well. 1: something is wrong, or nobody knows.
+pub(super) fn status(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+    let read = read_file(&config.data).with_context(|| format!("status-file: {}", config.data.display()))?;
+    let Some(file) = read else {
+        anyhow::bail!(
+            "not-running: 程序还没有在这台电脑上运行过 / the agent has not run here yet: docket-agent run"
+        );
+    };
+    let age = clock::now().since(file.at);
+    if json {
+        let shown = serde_json::json!({ "age_ms": age, "fresh": age <= STATUS_AGE_MAX_MS, "file": file });
+        println!("{}", serde_json::to_string_pretty(&shown).context("status-show")?);
+    } else {
+        print_status(&file, age);
+        print_page(config, &file)?;
+    }
+    let status = &file.status;
+    let well = age <= STATUS_AGE_MAX_MS
+        && file.link == "live"
+        && status.held == 0
+        && !status.spool_full
+        && !status.printers.is_empty()
+        && status.printers.iter().all(|printer| printer.conditions.is_empty());
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_page(config: &Config, file: &StatusFile) -> anyhow::Result<()> {
+    match file.page {
+        Some(address) => println!("本机页面 page http://{address}/"),
+        None => println!("!! 本机页面没有打开,端口可能被占用 / no local page: its port may be in use"),
+    }
+    if config.page.lan
+        && let Some(pin) = read_pin(&config.data).context("page-pin: page.json cannot be read")?
+    {
+        println!("其他设备用的 PIN / PIN for other devices: {pin}");
+    }
+    Ok(())
+}
+
+fn print_status(file: &StatusFile, age: u64) {
+    let now = clock::now();
+    if age > STATUS_AGE_MAX_MS {
+        println!("!! 程序没有在运行,下面是 {} 前的状态 / NOT RUNNING, this is what was then", span(age));
+    }
+    println!("{} {}  ({}, {})", file.store, file.store_name, file.agent, file.version);
+    let link = match file.link.as_str() {
+        "live" => "已连接总部 / connected",
+        "connecting" => "正在连接 / connecting",
+        "waiting" => "未连接,自动重试 / not connected, retrying",
+        refused => refused,
+    };
+    println!("总部 hub      {link},{} / since", span(now.since(file.link_since)));
+    if let Some(refusal) = Refusal::from_code(&file.link) {
+        let (zh, en) = refusal.remedy();
+        println!("    !! {zh} / {en}");
+    }
+    println!("待打 waiting  {}", file.status.waiting);
+    for printer in &file.status.printers {
+        print_printer(printer, now);
+        if let Some(profile) = file.profiles.iter().find(|view| view.printer == printer.printer.as_str()) {
+            print_profile(profile);
+        }
+    }
+    if file.status.spool_full {
+        println!("!! 磁盘已满,新小票存不下 / the disk is full: free some space");
+    }
+    for held in &file.held {
+        let hint = match held.doubt.as_deref() {
+            Some("expired") => "已过期,没有开打,仍要打 / expired, not begun, print it all the same:",
+            _ => "若没出纸 / if it did not come out:",
+        };
+        println!(
+            "!! 等待人工 held  {} {} {} — {hint} docket-agent release {}",
+            held.title,
+            held.printer,
+            span(now.since(held.since)),
+            held.ticket
+        );
+    }
+}
+
+fn print_printer(printer: &PrinterHealth, now: UnixMs) {
+    let heard = match printer.heard_at {
+        Some(at) => format!("{} 前应答 / answered {} ago", span(now.since(at)), span(now.since(at))),
+        None => "从未应答 / never answered".to_owned(),
+    };
+    let state = if printer.conditions.is_empty() { "正常 ok" } else { "异常 !!" };
+    println!("打印机 printer {}  {state}  待打 {}  {heard}", printer.printer, printer.waiting);
+    for since in &printer.conditions {
+        let (zh, en) = since.condition.remedy();
+        println!("    !! {zh} / {en} ({})", span(now.since(since.since)));
+    }
+}
+
+fn print_profile(profile: &ProfileView) {
+    let model = profile.model.as_deref().unwrap_or("未知 unknown");
+    println!("    型号 model {model}  栅栏 fence {}", profile.fence);
+    for fact in profile.facts.iter().filter(|fact| fact.source != Source::Unverified.words().1) {
+        println!("    {} = {} ({} {})", fact.name, fact.value, fact.source_zh, fact.source);
+    }
+}
