@@ -4,7 +4,8 @@
 //!   is done, and does nothing itself.
 //! * `view` makes of the agent's state what is shown, `trouble` puts what is wrong in order; both are pure. `live`
 //!   pushes it: server-sent events, whenever something changes.
-//! * `printers` adds and changes printers, `tickets` prints again and settles, `search` finds printers.
+//! * `printers` adds and changes printers, `tickets` prints again and settles, `preview` shows a ticket as it comes out,
+//!   `search` finds printers.
 //! * `assets` are the page's own files. They draw what comes as JSON; nothing comes from elsewhere.
 //!
 //! # What survives a crash
@@ -23,6 +24,7 @@ mod assets;
 mod guard;
 mod live;
 pub mod pin;
+mod preview;
 mod printers;
 mod reply;
 mod routes;

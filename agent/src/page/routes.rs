@@ -3,7 +3,7 @@
 use super::pin::Guess;
 use super::reply::{Refused, Reply, json, whole};
 use super::server::Answers;
-use super::{App, assets, guard, live, printers, search, tickets};
+use super::{App, assets, guard, live, preview, printers, search, tickets};
 use crate::clock;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
@@ -120,7 +120,7 @@ impl App {
             (&Method::GET, "/api/events") => live::watch(self),
             (&Method::GET, "/api/tickets") => Ok(json(&tickets::recent(&self.spool()?).await?)),
             (&Method::GET, "/api/tickets/preview") => {
-                tickets::preview(self, uri.query().unwrap_or_default()).await
+                preview::preview(self, uri.query().unwrap_or_default()).await
             }
             (&Method::POST, "/api/tickets/reprint") => {
                 tickets::reprint(self, read(body).await?).await.map(|()| done())

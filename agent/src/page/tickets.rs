@@ -1,14 +1,13 @@
-//! The newest tickets, and what a person does with one: look at it, print it again, say that it is settled.
+//! The newest tickets, and what a person does with one: print it again, say that it is settled.
 
 use super::App;
-use super::reply::{Refused, Reply, whole};
+use super::reply::Refused;
 use super::words::{self, Words};
-use crate::printing::{Paper, slip};
-use crate::spool::{Claim, RecentTicket, Reprint, Spool, SpoolError, TicketState};
-use docket_paper::svg;
+use crate::spool::{RecentTicket, Reprint, Spool, SpoolError, TicketState};
+use docket_paper::wanted::Wanted;
+use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
 use docket_protocol::outcome::Evidence;
-use docket_protocol::ticket::Ticket;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +38,24 @@ pub struct TicketView {
     says: Words,
     evidence: Option<Words>,
     doubt: Option<Words>,
+    /// What of it came out as boxes.
+    boxes: Option<BoxesView>,
+}
+
+/// Characters that came out as boxes, and what to do about it.
+#[derive(Debug, Serialize)]
+struct BoxesView {
+    characters: String,
+    remedies: Vec<Words>,
+}
+
+impl BoxesView {
+    fn new(boxes: &Boxes) -> Option<Self> {
+        (!boxes.is_empty()).then(|| BoxesView {
+            characters: boxes.as_str().to_owned(),
+            remedies: Wanted::by(boxes.as_str()).into_iter().map(|wanted| wanted.remedy().into()).collect(),
+        })
+    }
 }
 
 impl TicketView {
@@ -64,6 +81,7 @@ impl TicketView {
             says: ticket.state.title().into(),
             evidence: ticket.evidence.filter(|_| printed).map(|evidence| words::evidence(evidence).into()),
             doubt: ticket.doubt.filter(|_| !printed).map(|doubt| words::doubt(doubt).into()),
+            boxes: BoxesView::new(&ticket.boxes),
         }
     }
 }
@@ -137,37 +155,11 @@ fn held(was_held: bool) -> Result<(), Refused> {
     ))
 }
 
-/// What a ticket looks like on paper, with the marks that it bears, or would bear if it were printed again: an SVG of one
-/// copy.
-pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
-    let asked = query.split('&').find_map(|pair| pair.strip_prefix("ticket=")).unwrap_or_default();
-    let id = id(asked)?;
-    let spool = app.spool()?;
-    let ticket = spool.ticket(id).await?.ok_or_else(unknown_ticket)?;
-    let recent = spool.recent(TICKETS_SHOWN).await?.into_iter().find(|recent| recent.id == id);
-    let printers = app.printers();
-    let printer = recent.as_ref().and_then(|recent| printers.get(recent.printer.as_str()));
-    let paper = match printer {
-        Some(printer) if printer.entry.paper_mm == 58 => Paper::Mm58,
-        _ => Paper::Mm80,
-    };
-    let repeat = recent.as_ref().map_or(0, |recent| recent.repeat);
-    let backup_for =
-        recent.and_then(|recent| recent.taken_by.filter(|by| *by != recent.printer).map(|_| recent.printer));
-    let (repeat, backup_for) = if query.split('&').any(|pair| pair == "again=1") {
-        (repeat.saturating_add(1), None)
-    } else {
-        (repeat, backup_for)
-    };
-    let claim = Claim { ticket: Ticket { copies: 1, ..ticket }, attempt: 1, repeat, backup_for };
-    Ok(whole("image/svg+xml", svg::draw(&slip::lines(&claim, paper), paper)))
-}
-
-fn id(text: &str) -> Result<TicketId, Refused> {
+pub(super) fn id(text: &str) -> Result<TicketId, Refused> {
     TicketId::parse(text).ok_or_else(unknown_ticket)
 }
 
-fn unknown_ticket() -> Refused {
+pub(super) fn unknown_ticket() -> Refused {
     Refused::new(
         StatusCode::NOT_FOUND,
         "unknown-ticket",

@@ -69,6 +69,7 @@ impl Work<'_> {
             printer: printer.clone(),
             meant_for: None,
             outcome: Outcome::Held(Doubt::Expired),
+            boxes: None,
             began_at: self.now,
             ended_at: self.now,
         });

@@ -53,7 +53,8 @@ mod view;
 mod work;
 mod writer;
 
-pub use docket_protocol::session::Cursors;
+pub use docket_protocol::boxes::Boxes;
+use docket_protocol::session::Cursors;
 pub use error::SpoolError;
 pub use handle::{ClaimPort, Pending, Spool};
 pub use people::Reprint;
@@ -166,7 +167,7 @@ pub struct Claim {
 }
 
 /// What came of a begun attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finish {
     /// Which ticket.
     pub ticket: TicketId,
@@ -176,6 +177,8 @@ pub struct Finish {
     pub repeat: u16,
     /// What came of it.
     pub ending: Ending,
+    /// What of it came out as boxes; `None` for an attempt of an earlier life.
+    pub boxes: Option<Boxes>,
     /// When the first byte left.
     pub began_at: UnixMs,
     /// When the outcome was known.

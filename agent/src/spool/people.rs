@@ -83,6 +83,7 @@ impl Work<'_> {
                     repeat: row.get(2)?,
                     meant_for: None,
                     outcome: Outcome::Settled,
+                    boxes: None,
                     began_at: self.now,
                     ended_at: self.now,
                 })

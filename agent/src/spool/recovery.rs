@@ -112,6 +112,7 @@ impl Work<'_> {
             attempt: ticket.attempt + 1,
             repeat: ticket.repeat,
             ending,
+            boxes: None,
             began_at,
             ended_at,
         };

@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &["
     -- printer: whose queue it is in. pinned: a person chose that printer, so no other takes it.
     -- state: 0 queued, 1 claimed by taken_by, 2 printed by taken_by, 3 held, 4 settled by a person.
     -- attempt: begun attempts that have ended in doubt or were followed by a person's reprint.
+    -- boxes: what came out as boxes when that was last known.
     -- told: the last outcome as it was reported; told_seq: the place of that report.
     CREATE TABLE tickets (
         place       INTEGER PRIMARY KEY,
@@ -56,6 +57,7 @@ const MIGRATIONS: &[&str] = &["
         ended_at    INTEGER,
         evidence    TEXT,
         doubt       TEXT,
+        boxes       TEXT,
         told        BLOB,
         told_seq    INTEGER
     ) STRICT;

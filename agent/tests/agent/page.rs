@@ -4,10 +4,13 @@ use crate::samples::{PATIENCE, item, reports, ticket, within};
 use docket_agent::config::Config;
 use docket_agent::page::{self, Page, Shown};
 use docket_agent::printers::Added;
-use docket_agent::spool::{Claim, Ending, Finish, OnUnknown, Spool, SpoolOptions, TicketState};
+use docket_agent::spool::{Claim, ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolOptions, TicketState};
+use docket_protocol::boxes::Boxes;
+use docket_protocol::document::{Align, Block, Document, Style};
 use docket_protocol::ids::{PrinterName, Seq, UnixMs};
 use docket_protocol::message::Report;
-use docket_protocol::outcome::{Doubt, Outcome};
+use docket_protocol::outcome::{Doubt, Evidence, Outcome};
+use docket_protocol::ticket::Ticket;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -377,6 +380,78 @@ async fn tickets_are_shown_drawn_and_printed_again() {
     assert_eq!(desk.post("/api/tickets/reprint", &elsewhere).await.code(), "unknown-printer");
 }
 
+/// Ticket `number` with this text, stored.
+async fn stored(spool: &Spool, number: u32, text: &str) -> Ticket {
+    let block = Block::Text { text: text.to_owned(), style: Style::NORMAL, align: Align::Left };
+    let ticket = Ticket { document: Document { blocks: vec![block] }, ..ticket(number, "front") };
+    spool.receive(vec![(Seq(u64::from(number)), item(&ticket))]).await.unwrap();
+    ticket
+}
+
+#[tokio::test]
+async fn a_preview_shows_what_this_pc_prints_and_not_what_the_browser_has() {
+    let narrow = "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\npaper_mm = 58\n\
+                  [printer.profile]\nchinese = false\nqr = false\n";
+    let chinese = "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n";
+    for (printer, width, nobodys) in [(narrow, 384, ">NaCl??<"), (chinese, 576, ">NaCl<")] {
+        let desk = Desk::open(LOOPBACK, printer).await;
+        let drawn = async |number, text| {
+            let ticket = stored(&desk.spool(), number, text).await;
+            desk.get(&format!("/api/tickets/preview?ticket={}", ticket.id)).await.body
+        };
+        // Every PC's fonts have a smile and Chinese, so a line with what the unit lacks is drawn: a path, and no text.
+        let smile = drawn(1, "少放辣\u{1F600}").await;
+        assert!(smile.contains(&format!("width=\"{width}\"")), "{smile}");
+        assert!(
+            smile.contains(" d=\"M") && !smile.contains("<text") && !smile.contains('\u{1F600}'),
+            "{smile}"
+        );
+        let salt = drawn(2, "少放盐").await;
+        assert_eq!(salt.contains("<text"), printer == chinese, "{salt}");
+        // What no font has is what the unit prints in its place.
+        let boxed = drawn(3, "NaCl\u{E123}").await;
+        assert!(boxed.contains(nobodys) && !boxed.contains('\u{E123}'), "{boxed}");
+        assert_eq!(boxed.contains('□'), printer == chinese, "{boxed}");
+    }
+}
+
+#[tokio::test]
+async fn boxes_are_listed_with_the_font_that_is_wanted() {
+    let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
+    let spool = desk.spool();
+    let mut port = spool.port(&PrinterName::new("front")).unwrap();
+    port.want(1).unwrap();
+    let print = async |port: &mut ClaimPort, ending, boxes: Option<&str>| {
+        let Claim { ticket, attempt, repeat, .. } = within("a claim", port.next()).await.unwrap();
+        let boxes = boxes.map(|characters| Boxes::of(&characters.chars().collect()));
+        let (ticket, began_at, ended_at) = (ticket.id, UnixMs(1), UnixMs(2));
+        port.finish(Finish { ticket, attempt, repeat, ending, boxes, began_at, ended_at }).await.unwrap();
+        spool.flush().await.unwrap();
+        let listed: Value = serde_json::from_str(&desk.get("/api/tickets").await.body).unwrap();
+        listed[0]["boxes"].clone()
+    };
+    let printed = Ending::Printed(Evidence::Fence);
+    let ticket = stored(&spool, 7, "\u{1F95F}\u{20BB7}").await;
+    let boxes = print(&mut port, printed, Some("\u{1F95F}\u{20BB7}")).await;
+    assert_eq!(boxes["characters"], "\u{1F95F}\u{20BB7}");
+    let remedies = boxes["remedies"].as_array().unwrap();
+    assert!(remedies[0]["zh"].as_str().unwrap().contains("fonts-hanazono"), "{remedies:?}");
+    assert!(remedies[1]["en"].as_str().unwrap().contains("seguiemj.ttf"), "{remedies:?}");
+    let told = reports(&spool).await;
+    assert!(
+        matches!(&told[..], [Report::Ticket(told)] if told.boxes == Some(Boxes::of(&['\u{1F95F}', '\u{20BB7}'].into()))),
+        "{told:?}"
+    );
+
+    // After a crash nobody knows: what was known stays. With the font there is nothing to be said any more.
+    let again = PrinterName::new("front");
+    spool.reprint(ticket.id, Some(again.clone())).await.unwrap();
+    let boxes = print(&mut port, printed, None).await;
+    assert_eq!(boxes["characters"], "\u{1F95F}\u{20BB7}");
+    spool.reprint(ticket.id, Some(again)).await.unwrap();
+    assert_eq!(print(&mut port, printed, Some("")).await, Value::Null);
+}
+
 #[tokio::test]
 async fn a_held_ticket_is_settled_by_a_person_and_the_hub_is_told() {
     let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
@@ -393,7 +468,9 @@ async fn a_held_ticket_is_settled_by_a_person_and_the_hub_is_told() {
         let ending = Ending::Unknown(Doubt::ConnectionLost);
         let (began_at, ended_at) = (UnixMs(1), UnixMs(2));
         let Claim { ticket, attempt, repeat, .. } = claim;
-        port.finish(Finish { ticket: ticket.id, attempt, repeat, ending, began_at, ended_at }).await.unwrap();
+        port.finish(Finish { ticket: ticket.id, attempt, repeat, ending, boxes: None, began_at, ended_at })
+            .await
+            .unwrap();
         spool.flush().await.unwrap();
     }
     assert_eq!(spool.counts().borrow().held, 2);

@@ -37,7 +37,9 @@ impl Running {
         let ending = Ending::Printed(Evidence::Fence);
         let ended_at = docket_agent::clock::now();
         let (ticket, attempt, repeat) = (claim.ticket.id, claim.attempt, claim.repeat);
-        port.finish(Finish { ticket, attempt, repeat, ending, began_at: UnixMs(1), ended_at }).await.unwrap();
+        port.finish(Finish { ticket, attempt, repeat, ending, boxes: None, began_at: UnixMs(1), ended_at })
+            .await
+            .unwrap();
         running.spool.flush().await.unwrap();
         running
     }

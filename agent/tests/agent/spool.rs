@@ -2,6 +2,7 @@
 
 use crate::samples::{PATIENCE, front, item, items, open, options, reports, ticket, within};
 use docket_agent::spool::{ATTEMPTS_MAX, ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolError};
+use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, Seq, UnixMs};
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome, TicketReport};
@@ -17,6 +18,7 @@ fn finish(claim: &docket_agent::spool::Claim, ending: Ending) -> Finish {
         attempt: claim.attempt,
         repeat: claim.repeat,
         ending,
+        boxes: Some(Boxes::of(&['😀'].into())),
         began_at: UnixMs(1),
         ended_at: UnixMs(2),
     }
@@ -102,6 +104,7 @@ async fn a_printer_holds_what_it_wants_and_reports_in_order() {
             printer: front(),
             meant_for: None,
             outcome: Outcome::Printed(evidence),
+            boxes: Some(Boxes::of(&['😀'].into())),
             began_at: UnixMs(1),
             ended_at: UnixMs(2),
         })

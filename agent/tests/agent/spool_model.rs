@@ -473,6 +473,7 @@ fn finish(claim: &Claim, ending: Ending) -> Finish {
         attempt: claim.attempt,
         repeat: claim.repeat,
         ending,
+        boxes: None,
         began_at: UnixMs(10),
         ended_at: docket_agent::clock::now(),
     }

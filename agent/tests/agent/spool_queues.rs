@@ -46,6 +46,7 @@ async fn end(port: &ClaimPort, claim: &Claim, ending: Ending) {
         attempt: claim.attempt,
         repeat: claim.repeat,
         ending,
+        boxes: None,
         began_at: UnixMs(10),
         ended_at: docket_agent::clock::now(),
     };

@@ -68,7 +68,15 @@ async fn left_at(step: Step) -> TempDir {
     if step == Step::Finished {
         let Claim { attempt, repeat, .. } = claim;
         let ending = Ending::Printed(Evidence::Fence);
-        let finish = Finish { ticket, attempt, repeat, ending, began_at: UnixMs(10), ended_at: UnixMs(20) };
+        let finish = Finish {
+            ticket,
+            attempt,
+            repeat,
+            ending,
+            boxes: None,
+            began_at: UnixMs(10),
+            ended_at: UnixMs(20),
+        };
         port.finish(finish).await.unwrap();
         spool.flush().await.unwrap();
     }

@@ -56,6 +56,9 @@ const INSTALLED: &[(&str, u32)] = &[
     ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", 0),
     ("/usr/share/fonts/dejavu-sans-fonts/DejaVuSans.ttf", 0),
     ("/usr/share/fonts/TTF/DejaVuSans.ttf", 0),
+    // Coarse, but they have nearly everything.
+    ("/usr/share/fonts/opentype/unifont/unifont.otf", 0),
+    ("/usr/share/fonts/opentype/unifont/unifont_upper.otf", 0),
 ];
 /// The same in the system's folder of fonts.
 #[cfg(windows)]
@@ -72,6 +75,8 @@ const INSTALLED: &[(&str, u32)] = &[
     ("seguisym.ttf", 0),
     ("seguiemj.ttf", 0),
     ("arial.ttf", 0),
+    ("tahoma.ttf", 0),
+    ("malgun.ttf", 0),
 ];
 
 /// Fonts, looked through in their order, for wide characters the Chinese ones first. Nothing is opened before it is

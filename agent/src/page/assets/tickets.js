@@ -12,7 +12,8 @@
   const title = draw("h2", {});
   const none = draw("p", { class: "hint" });
   const list = draw("ul", { class: "tickets" });
-  section.append(draw("div", { class: "head" }, title), none, list);
+  const remedies = draw("div", {}); // each once, however many tickets have boxes
+  section.append(draw("div", { class: "head" }, title), remedies, none, list);
 
   const AGAIN = "&again=1"; // the preview with the marks that it would bear
   const open = new Set(); // ids of tickets that are looked at
@@ -53,6 +54,7 @@
       ticket.repeat > 0 && say("repeat", String(ticket.repeat)),
       ticket.backup && `${say("onBackup")}${ticket.backup}`,
     ].filter(Boolean).map((mark) => draw("span", { class: "mark" }, mark));
+    if (ticket.boxes) marks.push(draw("span", { class: "mark boxes" }, say("boxes"), draw("bdi", {}, ticket.boxes.characters)));
     const why = ticket.evidence || ticket.doubt;
     const detail = `ticket-${ticket.id}`;
     const look = docket.button(`look-${ticket.id}`, say(isOpen ? "hide" : "look"), () => {
@@ -124,6 +126,9 @@
 
     const tickets = docket.tickets || [];
     title.textContent = say("tickets");
+    const wanted = new Set();
+    for (const ticket of tickets) for (const remedy of ticket.boxes ? ticket.boxes.remedies : []) wanted.add(docket.pick(remedy));
+    docket.refill(remedies, Array.from(wanted, (remedy) => draw("p", { class: "remedy" }, draw("strong", {}, say("boxesSome")), remedy)));
     none.textContent = docket.tickets && tickets.length === 0 ? say("ticketsNone") : "";
     docket.renew(list, "li", tickets.map((ticket) => [ticket.id, ticket]), row);
   });

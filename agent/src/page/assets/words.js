@@ -99,6 +99,8 @@ var docket = {};
     urgent: ["加急", "urgent"],
     onBackup: ["【备用】", "backup: "],
     repeat: ["补打 {0}", "repeat {0}"],
+    boxes: ["打成方框:", "boxes for "],
+    boxesSome: ["有字打成了方框。", "Some characters came out as boxes. "],
     reprint: ["补打", "Print again"],
     reprintSure: ["再打一张?小票上会标「补打 {0}」", "Print it again? It will bear “补打 {0}”"],
     yesReprint: ["确定补打", "Yes, print again"],

@@ -8,6 +8,7 @@ use crate::printing::{Paper, slip};
 use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, SpoolError};
 use docket_paper::escpos::{self, Dialect};
 use docket_paper::font::Fonts;
+use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId};
 use docket_protocol::outcome::Evidence;
 use std::collections::VecDeque;
@@ -24,6 +25,7 @@ const PACE_WEIGHT: u32 = 8;
 struct Prepared {
     claim: Claim,
     content: Vec<u8>,
+    boxes: Boxes,
 }
 
 /// The ticket in flight, or one of an earlier life that the printer is asked about.
@@ -32,6 +34,8 @@ struct Current {
     attempt: u16,
     repeat: u16,
     record: Record,
+    /// `None` for one of an earlier life: the fonts may have been others.
+    boxes: Option<Boxes>,
     began: Instant,
     on_paper: bool,
 }
@@ -86,7 +90,8 @@ impl Claims {
         let Record { ticket, attempt, .. } = record;
         if let Some(repeat) = self.port.in_question(ticket, attempt).await? {
             let began = Instant::now();
-            self.current = Some(Current { ticket, attempt, repeat, record, began, on_paper: false });
+            self.current =
+                Some(Current { ticket, attempt, repeat, record, boxes: None, began, on_paper: false });
         }
         Ok(())
     }
@@ -122,13 +127,14 @@ impl Claims {
         // No font is opened before a character needs one, and none is kept.
         let encoded = escpos::encode(&lines, self.paper, &self.dialect, &mut Fonts::installed());
         if !encoded.missing.is_empty() {
-            // How many, not which: they may be part of a name.
+            // How many, not which: a log goes further than a report.
             tracing::warn!(
                 code = "glyphs-missing", printer = %self.printer, ticket = %claim.ticket.id,
                 characters = encoded.missing.len(), "printed as boxes: neither printer nor fonts have them"
             );
         }
-        self.queue.push_back(Prepared { claim, content: encoded.bytes });
+        let boxes = Boxes::of(&encoded.missing);
+        self.queue.push_back(Prepared { claim, content: encoded.bytes, boxes });
     }
 
     /// A claim comes that cannot be printed now.
@@ -174,9 +180,11 @@ impl Claims {
             Ok(record) => {
                 self.retry_at = None;
                 machine.begin(&next.content, record.serial, now);
-                let Claim { ticket, attempt, repeat, .. } = next.claim;
+                let Prepared { claim: Claim { ticket, attempt, repeat, .. }, boxes, .. } = next;
+                let boxes = Some(boxes);
+                let (ticket, began) = (ticket.id, now);
                 self.current =
-                    Some(Current { ticket: ticket.id, attempt, repeat, record, began: now, on_paper: false });
+                    Some(Current { ticket, attempt, repeat, record, boxes, began, on_paper: false });
             }
             Err(error) => {
                 if self.retry_at.is_none() {
@@ -205,7 +213,7 @@ impl Claims {
         if let Ending::Printed(evidence) = ending {
             self.note_on_paper(evidence);
         }
-        let Some(Current { ticket, attempt, repeat, record, began, .. }) = self.current.take() else {
+        let Some(Current { ticket, attempt, repeat, record, boxes, began, .. }) = self.current.take() else {
             return Ok(());
         };
         self.port
@@ -214,6 +222,7 @@ impl Claims {
                 attempt,
                 repeat,
                 ending,
+                boxes,
                 began_at: record.began_at,
                 ended_at: clock::now(),
             })

@@ -96,8 +96,9 @@ impl Task {
                     tracing::info!(%printer, %address, "printer connected");
                     let unit = port.unit().map_or_else(|| format!("{printer}@{address}"), str::to_owned);
                     let now = Instant::now();
+                    let profile = self.profile(&unit).await?;
                     let mut machine = if port.reads_back() {
-                        Machine::new(self.profile(&unit).await?, self.owed, now)
+                        Machine::new(profile, self.owed, now)
                     } else {
                         Machine::write_only(now)
                     };
