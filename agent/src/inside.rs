@@ -4,25 +4,27 @@ use crate::config::Config;
 use crate::identity::Identity;
 use crate::link::{LinkOptions, run_link, tls};
 use crate::page::Shown;
-use crate::printing::{run_printer, unknown_health};
+use crate::printing::{Kept, PrinterConfig, run_printer, unknown_health};
 use crate::spool::{Spool, SpoolOptions};
 use crate::status::Reporter;
 use crate::{AgentError, boot, requests};
 use docket_protocol::message::AgentStatus;
 use docket_protocol::session::LinkState;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-/// Runs until `stop` becomes true: first the printers finish what they have begun, then the reports are sent.
+/// Runs until it is told which printers will go on, or its sender is gone. Those are given back as they are; the others
+/// finish what they have begun; then the reports are sent. `kept` are those that were given back the last time.
 ///
 /// # Errors
 /// Where it cannot begin.
 pub async fn run(
-    config: &Config,
+    config: Config,
     identity: &Identity,
     shown: &Shown,
-    stop: watch::Receiver<bool>,
-) -> Result<(), AgentError> {
+    mut kept: Vec<Kept>,
+    until: oneshot::Receiver<Vec<PrinterConfig>>,
+) -> Result<Vec<Kept>, AgentError> {
     let tls = tls::link_config(identity)?;
     let mut options = SpoolOptions::new(config.printer_routes(), boot::id());
     options.on_unknown = config.printing.on_unknown.into();
@@ -31,19 +33,22 @@ pub async fn run(
     shown.spool.send_replace(Some(spool.clone()));
 
     let mut printers = JoinSet::new();
-    let mut healths = Vec::new();
+    let (mut healths, mut stops) = (Vec::new(), Vec::new());
     let configs = config.printer_configs();
     for printer in configs.clone() {
-        let journal = spool.journal(&printer.name)?;
-        let (health, seen) = watch::channel(unknown_health(&printer.name));
-        healths.push(seen);
-        printers.spawn(run_printer(printer, spool.clone(), journal, health, stop.clone()));
+        let (stop, stopped) = watch::channel(false);
+        stops.push((printer.clone(), stop));
+        if let Some(place) = kept.iter().position(|kept| kept.is(&printer)) {
+            let kept = kept.swap_remove(place);
+            healths.push(kept.health());
+            printers.spawn(kept.go_on(spool.clone(), stopped));
+        } else {
+            let journal = spool.journal(&printer.name)?;
+            let (health, seen) = watch::channel(unknown_health(&printer.name));
+            healths.push(seen);
+            printers.spawn(run_printer(printer, spool.clone(), journal, health, stopped));
+        }
     }
-    // A store without a printer waits for its first one.
-    let mut waited = stop;
-    printers.spawn(async move {
-        let _ = waited.wait_for(|stopping| *stopping).await;
-    });
 
     let (publish, status) = watch::channel(AgentStatus::default());
     let (show_link, link) = watch::channel(LinkState::Waiting);
@@ -66,12 +71,19 @@ pub async fn run(
     rest.spawn(reporter.run(ended.clone()));
     rest.spawn(requests::serve(config.data.clone(), spool.clone(), ended));
 
-    printers.join_all().await;
+    let going_on = until.await.unwrap_or_default();
+    for (printer, stop) in stops {
+        if !going_on.iter().any(|next| next.is_same_unit(&printer)) {
+            // An error is a task that has ended.
+            let _ = stop.send(true);
+        }
+    }
+    let kept = printers.join_all().await.into_iter().flatten().collect();
     shown.spool.send_replace(None);
     // An error means that the storage thread is gone, and then there is nothing to wait for.
     let _ = spool.flush().await;
     let _ = end.send(true);
     rest.join_all().await;
     spool.close().await;
-    Ok(())
+    Ok(kept)
 }
