@@ -182,6 +182,14 @@ pub struct PrinterEntry {
     pub profile: Pins,
 }
 
+impl PrinterEntry {
+    /// Whether both are at one port, which has one owner. In the network a printer may take several connections.
+    pub fn contends_with(&self, other: &PrinterEntry) -> bool {
+        let may_share = matches!(self.address, Address::Lan { .. } | Address::Spooler { .. });
+        !may_share && self.address.is_same_place(&other.address)
+    }
+}
+
 fn mm80() -> u8 {
     80
 }
@@ -234,10 +242,8 @@ impl Config {
                     return refused(key, &format!("its backup {backup} is not among the printers"));
                 }
             }
-            // In the network a printer may take several connections; a port has one owner.
-            let may_share = matches!(printer.address, Address::Lan { .. } | Address::Spooler { .. });
-            let shares = |other: &&PrinterEntry| !may_share && other.address.is_same_place(&printer.address);
-            if let Some(other) = self.printers[..place].iter().find(shares) {
+            let contends = |other: &&PrinterEntry| other.contends_with(printer);
+            if let Some(other) = self.printers[..place].iter().find(contends) {
                 return refused(key, &format!("printer {} has this address (地址已被它使用)", other.name));
             }
             if let Some(refusal) = printer.profile.refusal() {

@@ -131,14 +131,12 @@ impl App {
             (&Method::POST, "/api/tickets/settle") => {
                 tickets::settle(self, read(body).await?).await.map(|()| done())
             }
-            (&Method::POST, "/api/printers/add") => {
-                printers::add(self, read(body).await?).await.map(|()| done())
-            }
+            (&Method::POST, "/api/printers/add") => printers::add(self, read(body).await?).map(|()| done()),
             (&Method::POST, "/api/printers/change") => {
                 printers::change(self, read(body).await?).await.map(|()| done())
             }
             (&Method::POST, "/api/printers/remove") => {
-                printers::remove(self, read(body).await?).await.map(|()| done())
+                printers::remove(self, &read(body).await?).map(|()| done())
             }
             (&Method::POST, "/api/printers/pause") => {
                 printers::pause(self, read(body).await?).await.map(|()| done())

@@ -41,6 +41,8 @@ pub struct State<'a> {
     /// What is wrong, the worst first.
     troubles: Vec<Trouble>,
     printers: Vec<PrinterView>,
+    /// Printers that staff have added and that do not count.
+    off: Vec<OffView>,
     /// Tickets that have not come out.
     waiting: u32,
     /// Tickets that wait for a person.
@@ -90,6 +92,14 @@ struct PrinterView {
 }
 
 #[derive(Debug, Serialize)]
+struct OffView {
+    #[serde(flatten)]
+    entry: PrinterEntry,
+    /// Why, and what to do.
+    why: Words,
+}
+
+#[derive(Debug, Serialize)]
 struct ConditionView {
     code: &'static str,
     since: UnixMs,
@@ -117,6 +127,11 @@ impl<'a> State<'a> {
             link_since: status.map(|status| status.link_since),
             troubles,
             printers: printers.list.into_iter().map(view).collect(),
+            off: printers
+                .off
+                .into_iter()
+                .map(|off| OffView { entry: off.entry, why: off.why.into() })
+                .collect(),
             waiting: status.map_or(0, |status| status.status.waiting),
             held: status.map_or(0, |status| status.status.held),
             held_tickets: status
@@ -206,7 +221,7 @@ mod tests {
             backup: None,
             profile: Default::default(),
         };
-        let printers = Printers { list: vec![Printer { entry, fixed: false }], notes: Vec::new() };
+        let printers = Printers { list: vec![Printer { entry, fixed: false }], ..Printers::default() };
         let light = |now| State::new(Some(&status), printers.clone(), UnixMs(now)).printers[0].light;
         assert_eq!(light(2_000), Light::Green);
         assert_eq!(light(1_002 + i64::try_from(STATUS_AGE_MAX_MS).unwrap()), Light::Unknown);

@@ -1,7 +1,7 @@
 //! What the handle asks of the storage thread.
 
 use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint};
-use docket_protocol::ids::{Seq, TicketId};
+use docket_protocol::ids::{PrinterName, Seq, TicketId};
 use docket_protocol::ticket::Ticket;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -46,7 +46,7 @@ pub(super) enum Write {
     /// A ticket of this PC's own.
     PrintHere { printer: usize, ticket: Box<Ticket>, answer: oneshot::Sender<()> },
     /// A printer waits, or goes on.
-    SetPaused { printer: usize, paused: bool, answer: oneshot::Sender<()> },
+    SetPaused { printer: PrinterName, paused: bool, answer: oneshot::Sender<()> },
     /// What a unit has shown. Lazy.
     Learn { printer: usize, unit: String, facts: String },
     /// Old rows go. Lazy.

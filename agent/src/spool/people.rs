@@ -148,14 +148,16 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(super) fn set_paused(&mut self, printer: usize, paused: bool) -> rusqlite::Result<()> {
-        let name = self.options.printers[printer].name.as_str();
-        let since = &mut self.known.printers[printer].paused_since;
+    pub(super) fn set_paused(&mut self, printer: &PrinterName, paused: bool) -> rusqlite::Result<()> {
+        let name = printer.as_str();
+        if let Some(printer) = self.queue_of(name) {
+            let since = &mut self.known.printers[printer].paused_since;
+            *since = paused.then(|| since.unwrap_or(self.now));
+        }
         if paused {
-            let since = *since.get_or_insert(self.now);
-            self.prepare("INSERT OR IGNORE INTO paused VALUES (?1, ?2)")?.execute(params![name, since.0])?;
+            self.prepare("INSERT OR IGNORE INTO paused VALUES (?1, ?2)")?
+                .execute(params![name, self.now.0])?;
         } else {
-            *since = None;
             self.prepare("DELETE FROM paused WHERE printer = ?1")?.execute([name])?;
         }
         Ok(())

@@ -43,6 +43,7 @@ var docket = {};
     settingUp: ["正在启用……", "Setting up…"],
     backup: ["备用打印机", "Backup printer"],
     noBackup: ["不用备用", "none"],
+    isOff: ["没有启用", "Off"],
     fixed: ["由 agent.toml 设定,不能在这里改", "Set in agent.toml; it cannot be changed here"],
     test: ["打测试页", "Test page"],
     pause: ["暂停", "Pause"],
