@@ -41,7 +41,7 @@ pub use server::CONNECTIONS_MAX;
 
 use crate::config::{Config, PrinterEntry};
 use crate::printers::{Added, Printers};
-use crate::spool::Spool;
+use crate::spool::{Spool, SpoolError};
 use crate::status::StatusFile;
 use live::Live;
 use pin::Door;
@@ -50,9 +50,14 @@ use search::Search;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::error;
+
+/// How long a person waits for the disk before it is said that it takes its time.
+const STORE_MAX: Duration = Duration::from_secs(3);
 
 /// What the rest of the agent tells the page, and the page's address. It outlives what is opened anew when the
 /// printers change.
@@ -142,4 +147,20 @@ impl App {
     fn spool(&self) -> Result<Spool, Refused> {
         self.spool.borrow().clone().ok_or_else(Refused::busy)
     }
+
+    /// The spool, to have it store something.
+    fn spool_with_room(&self) -> Result<Spool, Refused> {
+        with_room(self.spool()?)
+    }
+}
+
+/// On a full disk nothing more is taken: it would wait, a person would press again, and all of it would be done later.
+fn with_room(spool: Spool) -> Result<Spool, Refused> {
+    let is_full = spool.counts().borrow().full;
+    if is_full { Err(Refused::full()) } else { Ok(spool) }
+}
+
+/// What the spool is to store, or word that it takes longer than a person waits.
+async fn stored<T>(storing: impl Future<Output = Result<T, SpoolError>>) -> Result<T, Refused> {
+    Ok(timeout(STORE_MAX, storing).await.map_err(|_| Refused::delayed())??)
 }

@@ -7,9 +7,9 @@
 //! printer that was a backup and is removed is missed aloud until somebody has chosen another one
 //! ([`crate::printers`]); a pause is forgotten with its printer.
 
-use super::App;
 use super::reply::Refused;
 use super::tickets::unknown_printer;
+use super::{App, stored, with_room};
 use crate::clock;
 use crate::config::PrinterEntry;
 use crate::printers::{Added, Printers, entry_fault};
@@ -97,7 +97,7 @@ pub async fn change(app: &App, change: Change) -> Result<(), Refused> {
         let spool = app.spool()?;
         let is_paused = spool.counts().borrow().paused_since(&PrinterName::new(&change.printer)).is_some();
         if is_paused {
-            spool.pause_ahead(to).await?;
+            stored(with_room(spool)?.pause_ahead(to)).await?;
             // Others may have been changed meanwhile.
             added = changed(app, &change)?;
         }
@@ -134,8 +134,7 @@ pub fn remove(app: &App, unwanted: &Unwanted) -> Result<(), Refused> {
 
 /// Tells a printer to wait, or to go on.
 pub async fn pause(app: &App, pause: Pause) -> Result<(), Refused> {
-    app.spool()?.set_paused(PrinterName::new(pause.printer), pause.paused).await?;
-    Ok(())
+    stored(app.spool_with_room()?.set_paused(PrinterName::new(pause.printer), pause.paused)).await
 }
 
 /// Prints a test page, also on a printer that has only just been added.
@@ -145,8 +144,7 @@ pub async fn test(app: &App, which: Which) -> Result<(), Refused> {
     let name = PrinterName::new(&which.printer);
     let spool = timeout(SET_UP_MAX, spool_with(app, &name)).await.map_err(|_| Refused::busy())??;
     let ticket = super::slip::test_page(printer, app.status.borrow().as_deref(), clock::now());
-    spool.print_here(ticket, name).await?;
-    Ok(())
+    stored(with_room(spool)?.print_here(ticket, name)).await
 }
 
 /// Waits for the spool that has this printer.

@@ -76,6 +76,26 @@ impl Refused {
         Refused { retry_s: Some(1), ..Refused::new(StatusCode::SERVICE_UNAVAILABLE, "busy", zh, en) }
     }
 
+    /// The spool has no room.
+    pub fn full() -> Self {
+        Refused::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "spool-full",
+            "磁盘已满,现在存不下,什么都没有改变:删掉一些不用的文件再试",
+            "the disk is full and nothing can be stored, so nothing was changed: delete files that nobody needs and try again",
+        )
+    }
+
+    /// The spool has it, and has not stored it yet.
+    pub fn delayed() -> Self {
+        Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "spool-delayed",
+            "磁盘太慢或已满,还没存下,存下后会自动生效:不用再点,检查磁盘空间",
+            "the disk is slow or full: it is done as soon as it is stored, do not press again; check the disk and its free space",
+        )
+    }
+
     /// As an answer.
     pub fn reply(self) -> Reply {
         #[derive(Serialize)]

@@ -691,3 +691,35 @@ async fn one_serial_port_is_one_printer() {
     let again = printer("b", "serial:COM3?baud=19200", &[]);
     assert_eq!(desk.post("/api/printers/add", &again).await.code(), "address-taken");
 }
+
+#[tokio::test]
+async fn a_press_that_cannot_be_stored_is_answered_in_time_and_done_once() {
+    let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
+    let mut counts = desk.spool().counts();
+    // Whoever holds the database's lock is to the spool what a full disk is: its commits fail.
+    let other = rusqlite::Connection::open(desk.config.data.join("spool.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let test = json!({ "printer": "front" });
+    assert_eq!(desk.post("/api/printers/test", &test).await.code(), "spool-delayed");
+    within("a full spool", counts.wait_for(|counts| counts.full)).await.unwrap();
+    let pause = json!({ "printer": "front", "paused": true });
+    let ticket = json!({ "ticket": ticket(7, "front").id.to_string() });
+    for (path, body) in [
+        ("/api/printers/test", &test),
+        ("/api/printers/pause", &pause),
+        ("/api/tickets/reprint", &ticket),
+        ("/api/tickets/release", &ticket),
+        ("/api/tickets/settle", &ticket),
+    ] {
+        let answer = desk.post(path, body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (507, "spool-full"), "{path}");
+    }
+    drop(other);
+    within("room", counts.wait_for(|counts| !counts.full)).await.unwrap();
+    assert_eq!(
+        desk.spool().recent(9).await.unwrap().len(),
+        1,
+        "the first press was stored, and no other one"
+    );
+    assert_eq!(desk.post("/api/printers/pause", &pause).await.status, 200);
+}
