@@ -36,7 +36,7 @@ mod trouble;
 mod view;
 mod words;
 
-pub use live::VIEWERS_MAX;
+pub use live::{LAN_VIEWERS_MAX, VIEWERS_MAX};
 pub use server::CONNECTIONS_MAX;
 
 use crate::config::{Config, PrinterEntry};

@@ -117,7 +117,7 @@ impl App {
             (&Method::GET, "/") => Ok(assets::page()),
             (&Method::GET, path) if path.starts_with("/assets/") => assets::asset(path).ok_or_else(not_found),
             (&Method::GET, "/api/state") => Ok(whole("application/json", live::state_text(self))),
-            (&Method::GET, "/api/events") => live::watch(self),
+            (&Method::GET, "/api/events") => Ok(live::watch(self, peer)),
             (&Method::GET, "/api/tickets") => Ok(json(&tickets::recent(&self.spool()?).await?)),
             (&Method::GET, "/api/tickets/preview") => {
                 preview::preview(self, uri.query().unwrap_or_default()).await

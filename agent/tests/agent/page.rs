@@ -1,6 +1,6 @@
 //! The local page over real sockets: who is let in, what is refused, and what survives.
 
-use crate::samples::{PATIENCE, item, reports, ticket, within};
+use crate::samples::{item, reports, ticket, within};
 use docket_agent::config::Config;
 use docket_agent::page::{self, Page, Shown};
 use docket_agent::printers::Added;
@@ -525,31 +525,63 @@ async fn without_a_spool_it_says_that_it_is_being_set_up() {
     );
 }
 
+const EVERYTHING: [&str; 4] = ["event: state", "event: tickets", "event: search", "event: beat"];
+
+/// A viewer that has seen everything once.
+async fn viewer(address: SocketAddr, headers: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /api/events HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    until_seen(&mut stream, &EVERYTHING).await;
+    stream
+}
+
 #[tokio::test]
-async fn events_begin_with_everything_and_viewers_are_bounded() {
+async fn events_begin_with_everything_and_the_longest_viewer_makes_room() {
     let desk = Desk::open(LOOPBACK, "").await;
-    let request = format!("GET /api/events HTTP/1.1\r\nHost: {}\r\n\r\n", desk.address);
     let mut viewers = Vec::new();
-    for _ in 0..page::VIEWERS_MAX {
-        let mut stream = TcpStream::connect(desk.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        until_seen(&mut stream, &["event: state", "event: tickets", "event: search", "event: beat"]).await;
-        viewers.push(stream);
+    for _ in 0..=page::VIEWERS_MAX {
+        viewers.push(viewer(desk.address, "").await);
     }
-    assert_eq!(desk.send(&request).await.code(), "page-full");
-    drop(viewers);
-    // A viewer that is gone is noticed at the next beat.
-    let deadline = std::time::Instant::now() + PATIENCE;
-    loop {
-        let mut stream = TcpStream::connect(desk.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut buffer = [0; 64];
-        let read = within("an answer", stream.read(&mut buffer)).await.unwrap();
-        if buffer[..read].starts_with(b"HTTP/1.1 200") {
-            return;
-        }
-        assert!(std::time::Instant::now() < deadline, "no place became free");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    // It is told why, and when to come again; its stream has an end.
+    until_seen(
+        &mut viewers[0],
+        &["event: left\ndata: {\"zh\":\"打开的页面太多", "retry: 30000", "\r\n0\r\n\r\n"],
+    )
+    .await;
+    for viewer in &mut viewers[1..] {
+        until_seen(viewer, &["event: beat"]).await;
+    }
+}
+
+#[tokio::test]
+async fn other_devices_take_no_seat_from_this_pc() {
+    let Some(lan) = own_address() else {
+        // A machine without any network has no other devices.
+        return;
+    };
+    let desk = Desk::open("listen = \"0.0.0.0:0\"\nlan = true", "").await;
+    let address = SocketAddr::new(lan, desk.address.port());
+    let pin = json!({ "pin": page::pin::read_pin(&desk.config.data).unwrap().unwrap() }).to_string();
+    let sign_in = format!(
+        "POST /api/sign-in HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{pin}",
+        pin.len()
+    );
+    let signed_in = exchange(address, &sign_in).await;
+    let cookie = signed_in.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    let cookie = format!("Cookie: {}\r\n", cookie.split(';').next().unwrap());
+
+    let mut here = Vec::new();
+    for _ in 0..page::VIEWERS_MAX {
+        here.push(viewer(SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())), "").await);
+    }
+    let mut phones = Vec::new();
+    for _ in 0..=page::LAN_VIEWERS_MAX {
+        phones.push(viewer(address, &cookie).await);
+    }
+    until_seen(&mut phones[0], &["event: left"]).await;
+    for stays in here.iter_mut().chain(&mut phones[1..]) {
+        until_seen(stays, &["event: beat"]).await;
     }
 }
 
