@@ -4,6 +4,7 @@
 //! write its two kilobytes again.
 
 use super::SpoolError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
@@ -86,6 +87,10 @@ pub(super) fn open(path: &Path, bytes_max: u64) -> Result<Connection, SpoolError
     let failed = |operation| move |source| SpoolError::Database { operation, source };
     let mut connection = Connection::open(path).map_err(failed("open the spool"))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    // A bound LIMIT is part of a statement's plan, and without this each new value has it compiled anew.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(failed("configure the spool"))?;
     configure(&connection, bytes_max).map_err(failed("configure the spool"))?;
     migrate(&mut connection)?;
     Ok(connection)

@@ -22,6 +22,7 @@ pub mod views;
 
 use crate::routing::Routing;
 use lane::Lane;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,6 +109,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -32_768)?;
     // What a piece of a group may have to take back: never worth a file.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // A bound LIMIT is part of a statement's plan, and without this each new value has it compiled anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::printing::{Paper, slip};
 use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, SpoolError};
 use docket_paper::escpos::{self, Dialect};
 use docket_paper::font::Fonts;
+use docket_paper::glyphs::Remembered;
 use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId};
 use docket_protocol::outcome::Evidence;
@@ -49,6 +50,8 @@ pub(super) struct Claims {
     paper: Paper,
     /// What the unit is taken to understand.
     dialect: Dialect,
+    /// Shapes of characters that the unit lacks.
+    shapes: Remembered,
     port: ClaimPort,
     journal: Journal,
     queue: VecDeque<Prepared>,
@@ -66,6 +69,7 @@ impl Claims {
             printer,
             paper,
             dialect: Dialect::default(),
+            shapes: Remembered::default(),
             port,
             journal,
             queue: VecDeque::new(),
@@ -134,7 +138,8 @@ impl Claims {
     pub(super) fn take(&mut self, claim: Claim) {
         let lines = slip::lines(&claim, self.paper);
         // No font is opened before a character needs one, and none is kept.
-        let encoded = escpos::encode(&lines, self.paper, &self.dialect, &mut Fonts::installed());
+        let mut fonts = Fonts::installed();
+        let encoded = escpos::encode(&lines, self.paper, &self.dialect, &mut self.shapes.before(&mut fonts));
         if !encoded.missing.is_empty() {
             // How many, not which: a log goes further than a report.
             tracing::warn!(
