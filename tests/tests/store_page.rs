@@ -11,6 +11,7 @@ mod browser {
     use docket_tests::browser::Browser;
     use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, shop, wait_for};
     use docket_tests::platform::http::HttpClient;
+    use docket_tests::platform::orders::PlacedOrder;
     use docket_tests::virtual_printer::{Fault, PrinterOptions, Receipt, VirtualPrinter};
     use serde_json::{Value, json};
     use std::net::{Ipv4Addr, SocketAddr};
@@ -250,6 +251,14 @@ mod browser {
         })
         .await?;
         store.page.wait_for("#tickets", |text| text.contains("补打 1"), PATIENCE).await?;
+
+        // What no font has is said beside its ticket, with what to do.
+        let boxed = PlacedOrder { note: "少放辣\u{E123}".into(), ..shop::order(STORE, 7) };
+        shop::push_order(&store.hub, &boxed).await?;
+        let says = |text: &str| text.contains("打成方框:\u{E123}") && text.contains("自造字");
+        store.page.wait_for("#tickets", says, PATIENCE).await?;
+        store.axe("a ticket with boxes").await?;
+        store.picture("store-page-boxes.png").await?;
 
         let errors = store.page.console_errors().await?;
         assert!(errors.is_empty(), "{errors:?}");

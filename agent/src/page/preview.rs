@@ -2,7 +2,7 @@
 //!
 //! So it is asked what the printer's task asks: how wide the paper is, what the unit has shown to understand, and what
 //! the fonts of this PC have. A ticket that is out is shown as it came out, on a backup's paper if that printed it; one
-//! that is asked for again, as it would come out now. What has changed since (a font, a pinned profile) shows here
+//! that is asked for again, as it would come out now of the printer that was chosen. What has changed since (a font, a pinned profile) shows here
 //! first.
 
 use super::App;
@@ -13,24 +13,32 @@ use crate::printing::{Paper, slip};
 use crate::spool::{Claim, Spool, SpoolError};
 use docket_paper::escpos::Dialect;
 use docket_paper::font::Fonts;
+use docket_paper::glyphs::Remembered;
 use docket_paper::svg;
+use docket_protocol::ids::PrinterName;
 use docket_protocol::ticket::Ticket;
 
-/// An SVG of one copy of a ticket with the marks that it bears, or would bear if it were printed again.
+/// An SVG of one copy of a ticket with the marks that it bears (`ticket=ID`), or would bear if it were printed again
+/// (`again=1`), there or elsewhere (`printer=NAME`).
 pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
-    let asked = query.split('&').find_map(|pair| pair.strip_prefix("ticket=")).unwrap_or_default();
-    let id = id(asked)?;
+    let asked = |name: &str| {
+        query.split('&').filter_map(|pair| pair.split_once('=')).find(|(asked, _)| *asked == name)
+    };
+    let id = id(asked("ticket").map_or("", |(_, id)| id))?;
     let spool = app.spool()?;
     let ticket = spool.ticket(id).await?.ok_or_else(unknown_ticket)?;
     let mut claim = Claim { ticket: Ticket { copies: 1, ..ticket }, attempt: 1, repeat: 0, backup_for: None };
     let recent = spool.recent(TICKETS_SHOWN).await?.into_iter().find(|recent| recent.id == id);
     let mut prints = None;
     if let Some(recent) = recent {
-        let is_again = query.split('&').any(|pair| pair == "again=1");
+        let is_again = asked("again").is_some();
         claim.repeat = if is_again { recent.repeat.saturating_add(1) } else { recent.repeat };
         match recent.taken_by.filter(|taken_by| !is_again && *taken_by != recent.printer) {
             Some(backup) => (prints, claim.backup_for) = (Some(backup), Some(recent.printer)),
             None => prints = Some(recent.printer),
+        }
+        if let (true, Some((_, elsewhere))) = (is_again, asked("printer")) {
+            prints = Some(PrinterName::new(unescaped(elsewhere)));
         }
     }
     let printers = app.printers();
@@ -44,7 +52,32 @@ pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
         None => Dialect::default(),
     };
     let lines = slip::lines(&claim, paper);
-    Ok(whole("image/svg+xml", svg::draw(&lines, paper, &dialect, &mut Fonts::installed())))
+    // One character may stand in a note thousands of times, and the printers' tasks wait meanwhile.
+    let (mut remembered, mut fonts) = (Remembered::default(), Fonts::installed());
+    let drawn = svg::draw(&lines, paper, &dialect, &mut remembered.before(&mut fonts));
+    Ok(whole("image/svg+xml", drawn))
+}
+
+/// What `encodeURIComponent` has made harmless; names of printers are Chinese.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, escaped)) = rest.split_once('%') {
+        bytes.extend_from_slice(plain.as_bytes());
+        let digits = escaped.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match digits {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &escaped[2..];
+            }
+            None => {
+                bytes.push(b'%');
+                rest = escaped;
+            }
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What the unit that stands there understands, as far as it is known.

@@ -416,6 +416,41 @@ async fn a_preview_shows_what_this_pc_prints_and_not_what_the_browser_has() {
 }
 
 #[tokio::test]
+async fn a_preview_is_of_the_paper_that_it_comes_out_of() {
+    let printers = "[[printer]]\nname = \"宽\"\naddress = \"192.0.2.9\"\ndefault = true\nbackup = \"窄\"\n\
+                    [[printer]]\nname = \"窄\"\naddress = \"192.0.2.10\"\npaper_mm = 58\n";
+    let desk = Desk::open(LOOPBACK, printers).await;
+    let ticket = stored(&desk.spool(), 7, "少放盐").await;
+    let width = async |more: &str| {
+        let drawn = desk.get(&format!("/api/tickets/preview?ticket={}{more}", ticket.id)).await;
+        let (_, rest) = drawn.body.split_once(" width=\"").unwrap_or_else(|| panic!("{drawn:?}"));
+        rest.split('"').next().unwrap().to_owned()
+    };
+    assert_eq!(width("").await, "576");
+    assert_eq!(width("&again=1").await, "576");
+    assert_eq!(width("&again=1&printer=%E7%AA%84").await, "384", "elsewhere");
+    assert_eq!(width("&printer=%E7%AA%84").await, "576", "it is not printed there");
+    for odd in ["%", "%zz", "%E7%A", "%E7", "nobody"] {
+        assert_eq!(width(&format!("&again=1&printer={odd}")).await, "576", "{odd}");
+    }
+
+    // Its backup has it: narrow paper, and 【备用】 on it.
+    desk.shown.spool.send_replace(None).unwrap().close().await;
+    let options = SpoolOptions {
+        backup_after_ms: 0,
+        ..SpoolOptions::new(desk.config.printer_routes(), Some("boot".into()))
+    };
+    let spool = Spool::open(&desk.config.data, options).unwrap();
+    desk.shown.spool.send_replace(Some(spool.clone()));
+    let mut port = spool.port(&PrinterName::new("窄")).unwrap();
+    port.want(1).unwrap();
+    let claim = within("the backup's claim", port.next()).await.unwrap();
+    assert_eq!(claim.backup_for, Some(PrinterName::new("宽")));
+    assert_eq!(width("").await, "384");
+    assert_eq!(width("&again=1").await, "576");
+}
+
+#[tokio::test]
 async fn boxes_are_listed_with_the_font_that_is_wanted() {
     let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
     let spool = desk.spool();

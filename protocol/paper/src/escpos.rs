@@ -110,7 +110,7 @@ impl Encoder<'_> {
     fn line(&mut self, line: &Line, glyphs: &mut dyn Glyphs) {
         match line {
             Line::Text { text, style, align } => match self.dialect.way(text, glyphs, &mut self.missing) {
-                Way::Drawn => return self.draw(line, glyphs),
+                Way::Drawn => self.draw(line, glyphs),
                 Way::Text => {
                     self.set(*style, *align);
                     self.text(text);

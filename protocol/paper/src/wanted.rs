@@ -2,7 +2,7 @@
 //!
 //! The remedy follows from the characters alone, so that a hub can tell it for a store's PC, too: it names the file of
 //! Windows and the package of Debian. Each is one that `font` looks for; what is named here for Linux was tried with
-//! that package's own files. A font counts from the next ticket on: none is kept open.
+//! that package's own files. A font counts as soon as what was not found is forgotten (`REMEMBERED_MS_MAX`).
 
 use crate::text::is_printable;
 use std::collections::BTreeSet;
@@ -50,30 +50,30 @@ impl Wanted {
     pub fn remedy(self) -> (&'static str, &'static str) {
         match self {
             Wanted::Chinese => (
-                "门店电脑没有中文字体:Windows 放 msyh.ttc 到字体文件夹,Linux 装 fonts-noto-cjk;下一张小票起生效",
-                "the PC has no Chinese font: Windows msyh.ttc in its folder of fonts, Linux fonts-noto-cjk; it counts \
-                 from the next ticket on",
+                "门店电脑没有中文字体:Windows 放 msyh.ttc 到字体文件夹,Linux 装 fonts-noto-cjk;装好一分钟后起效",
+                "the PC has no Chinese font: Windows msyh.ttc in its folder of fonts, Linux fonts-noto-cjk; it counts a \
+                 minute later",
             ),
             Wanted::RareChinese => (
-                "生僻字要字体:Windows 放 simsunb.ttf 到字体文件夹,Linux 装 fonts-hanazono;下一张小票起生效",
+                "生僻字要字体:Windows 放 simsunb.ttf 到字体文件夹,Linux 装 fonts-hanazono;装好一分钟后起效",
                 "rare Chinese characters need a font: Windows simsunb.ttf in its folder of fonts, Linux \
-                 fonts-hanazono; it counts from the next ticket on",
+                 fonts-hanazono; it counts a minute later",
             ),
             Wanted::Symbols => (
                 "表情和符号要字体:Windows 放 seguiemj.ttf 和 seguisym.ttf 到字体文件夹,Linux 装 fonts-symbola 和 \
-                 fonts-unifont;下一张小票起生效",
+                 fonts-unifont;装好一分钟后起效",
                 "emoji and signs need a font: Windows seguiemj.ttf and seguisym.ttf in its folder of fonts, Linux \
-                 fonts-symbola and fonts-unifont; it counts from the next ticket on",
+                 fonts-symbola and fonts-unifont; it counts a minute later",
             ),
             Wanted::Script => (
                 "其他文字要字体:Windows 放 arial.ttf、tahoma.ttf 或 malgun.ttf 到字体文件夹,Linux 装 \
-                 fonts-unifont;下一张小票起生效",
+                 fonts-unifont;装好一分钟后起效",
                 "other scripts need a font: Windows arial.ttf, tahoma.ttf or malgun.ttf in its folder of fonts, \
-                 Linux fonts-unifont; it counts from the next ticket on",
+                 Linux fonts-unifont; it counts a minute later",
             ),
             Wanted::Nothing => (
-                "这些字符是自造字,没有字体能显示:在平台上改掉菜名里的这些字",
-                "these characters are somebody's own and no font has them: change them where the dish is named",
+                "这些是自造字符,没有字体能显示:若在菜名里,请在平台上改掉",
+                "these characters are somebody's own and no font has them: where they are part of a dish's name, change that",
             ),
         }
     }

@@ -74,3 +74,38 @@ async fn an_emoji_is_drawn_and_what_no_font_has_is_a_box_that_people_hear_of() -
     assert!(!preview(before).await?.contains('😀'), "the PC draws it, not the browser");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_beyond_all_measure_comes_out_and_can_be_looked_at() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let note = "不要香菜，".repeat(1_000);
+    let mut placed = PlacedOrder { note, ..order(Shop::STORE, 1) };
+    placed.dishes.truncate(1);
+    placed.dishes[0].quantity = 10_000;
+    placed.dishes[0].name = "超长菜名".repeat(12);
+    placed.reductions = vec![("满减\u{202e}\r\n活动\u{1b}@".into(), 123_456)];
+    push_order(&shop.hub, &placed).await?;
+    shop.until_printed(std::slice::from_ref(&placed)).await?;
+    let receipts = shop.printer.receipts();
+    let [receipt] = &receipts[..] else { bail!("{} slips", receipts.len()) };
+    assert_eq!(receipt.flags(), []);
+    let text = receipt.text();
+    let sum = i64::from(placed.dishes[0].quantity) * placed.dishes[0].price_fen;
+    let sum = format!(" ×10000 {}.{:02}", sum / 100, sum % 100);
+    for whole in [&sum[..], " -1234.56", "满减", "活动@", "已在线支付"] {
+        assert!(text.contains(whole), "{whole} is not in {text}");
+    }
+    // The hub keeps 1,000 characters of a note, and what it leaves out is seen.
+    let kept = "不要香菜，".repeat(200) + "…";
+    assert!(text.replace('\n', "").contains(&kept), "a part of the note is not in {text}");
+
+    let status = shop.agent.status()?;
+    let page = status["file"]["page"].as_str().with_context(|| format!("no page: {status:#}"))?;
+    let page = HttpClient::new(page.parse()?);
+    let tickets: Value = serde_json::from_str(&page.get("/api/tickets").await?.body)?;
+    let id = tickets[0]["id"].as_str().context("a ticket")?;
+    let preview = page.get(&format!("/api/tickets/preview?ticket={id}")).await?;
+    assert_eq!(preview.status, 200, "{}", preview.body);
+    assert!(preview.body.matches("不要香菜").count() > 100, "{}", preview.body);
+    Ok(())
+}

@@ -90,7 +90,7 @@
     return draw("div", { class: "details", id }, draw("div", { class: "paper", tabindex: "0", role: "group", "aria-label": say("preview") }, image), actions);
 
     function ask() {
-      if (image.src.endsWith(AGAIN)) image.src = address;
+      if (image.src.includes(AGAIN)) image.src = address;
       docket.refill(actions, [docket.button(`reprint-${ticket.id}`, say("reprint"), sure, { class: "primary" })]);
     }
 
@@ -99,6 +99,7 @@
       image.src = address + AGAIN;
       const printers = docket.state.printers.map((printer) => printer.name);
       const where = draw("select", { id: `on-${ticket.id}`, "data-id": `on-${ticket.id}` }, ...printers.map((name) => draw("option", { value: name }, name)));
+      where.onchange = () => { image.src = `${address}${AGAIN}&printer=${encodeURIComponent(where.value)}`; };
       where.value = printers.indexOf(ticket.printer) >= 0 ? ticket.printer : printers[0];
       const yes = docket.button(`yes-${ticket.id}`, say("yesReprint"), () => docket.doing(yes, async () => {
         const printer = where.value === ticket.printer ? null : where.value;
