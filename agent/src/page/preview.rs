@@ -2,8 +2,8 @@
 //!
 //! So it is asked what the printer's task asks: how wide the paper is, what the unit has shown to understand, and what
 //! the fonts of this PC have. A ticket that is out is shown as it came out, on a backup's paper if that printed it; one
-//! that is asked for again, as it would come out now of the printer that was chosen. What has changed since (a font, a pinned profile) shows here
-//! first.
+//! that is asked for again, as it would come out now of the printer that was chosen. What has changed since (a font, a
+//! pinned profile) shows here first.
 
 use super::App;
 use super::reply::{Refused, Reply, whole};
@@ -32,7 +32,7 @@ pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
     let mut prints = None;
     if let Some(recent) = recent {
         let is_again = asked("again").is_some();
-        claim.repeat = if is_again { recent.repeat.saturating_add(1) } else { recent.repeat };
+        claim.repeat = if is_again { recent.next_repeat() } else { recent.repeat };
         match recent.taken_by.filter(|taken_by| !is_again && *taken_by != recent.printer) {
             Some(backup) => (prints, claim.backup_for) = (Some(backup), Some(recent.printer)),
             None => prints = Some(recent.printer),

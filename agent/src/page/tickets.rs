@@ -32,6 +32,8 @@ pub struct TicketView {
     confirmed: bool,
     /// How often it bears 补打.
     repeat: u16,
+    /// How often it will if it is printed again.
+    next_repeat: u16,
     received_at: UnixMs,
     ended_at: Option<UnixMs>,
     /// In what state, and how that is known.
@@ -63,6 +65,7 @@ impl TicketView {
         let printed = ticket.state == TicketState::Printed;
         TicketView {
             id: ticket.id.to_string(),
+            next_repeat: ticket.next_repeat(),
             kind: ticket.kind.map(|kind| kind.as_str()),
             kind_title: ticket.kind.map(|kind| kind.title()),
             title: ticket.title,

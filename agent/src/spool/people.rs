@@ -27,6 +27,11 @@ pub enum Reprint {
     Unknown,
 }
 
+/// Whether the last that became of a ticket is that it came too late: no byte of it has left since.
+pub(super) fn has_expired(was_printed: bool, doubt: Option<Doubt>) -> bool {
+    !was_printed && doubt == Some(Doubt::Expired)
+}
+
 struct Asked {
     place: i64,
     state: u8,
@@ -126,7 +131,7 @@ impl Work<'_> {
     /// and what expired was never begun.
     fn queue_again(&mut self, asked: &Asked, queue: &Queue) -> rusqlite::Result<()> {
         let was_printed = asked.state == 2;
-        let expired = !was_printed && asked.doubt.as_deref() == Some(Doubt::Expired.as_str());
+        let expired = has_expired(was_printed, asked.doubt.as_deref().and_then(Doubt::from_name));
         self.prepare(
             "UPDATE tickets SET state = 0, printer = ?2, pinned = ?3, taken_by = NULL, claimed_at = NULL,
                     expires_at = NULL, attempt = min(attempt + ?4, 65535), repeat = min(repeat + ?5, 65535)

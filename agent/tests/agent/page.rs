@@ -790,3 +790,37 @@ async fn a_press_that_cannot_be_stored_is_answered_in_time_and_done_once() {
     );
     assert_eq!(desk.post("/api/printers/pause", &pause).await.status, 200);
 }
+
+#[tokio::test]
+async fn what_expired_is_offered_as_it_will_come_out() {
+    let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
+    let spool = desk.spool();
+    let late = Ticket { expires_at: Some(UnixMs(1)), ..ticket(7, "front") };
+    spool.receive(vec![(Seq(1), item(&late)), (Seq(2), item(&ticket(8, "front")))]).await.unwrap();
+    within("the late one to be held", spool.counts().wait_for(|counts| counts.held == 1)).await.unwrap();
+    let mut port = spool.port(&PrinterName::new("front")).unwrap();
+    port.want(1).unwrap();
+    let print = async |port: &mut ClaimPort| {
+        let Claim { ticket, attempt, repeat, .. } = within("a claim", port.next()).await.unwrap();
+        let (ticket, ending) = (ticket.id, Ending::Printed(Evidence::Fence));
+        let (boxes, began_at, ended_at) = (None, UnixMs(1), UnixMs(2));
+        port.finish(Finish { ticket, attempt, repeat, ending, boxes, began_at, ended_at }).await.unwrap();
+        spool.flush().await.unwrap();
+        (ticket, repeat)
+    };
+    print(&mut port).await;
+    let late = late.id.to_string();
+    let next = async || {
+        let listed: Value = serde_json::from_str(&desk.get("/api/tickets").await.body).unwrap();
+        (listed[0]["next_repeat"].clone(), listed[1]["next_repeat"].clone())
+    };
+    assert_eq!(next().await, (json!(1), json!(0)));
+    assert_eq!(desk.post("/api/tickets/settle", &json!({ "ticket": late })).await.status, 200);
+    assert_eq!(next().await, (json!(1), json!(0)));
+    let again = desk.get(&format!("/api/tickets/preview?ticket={late}&again=1")).await;
+    assert!(again.body.contains("No.7") && !again.body.contains("补打"), "{again:?}");
+    // So it comes out, and then it has been printed.
+    assert_eq!(desk.post("/api/tickets/reprint", &json!({ "ticket": late })).await.status, 200);
+    assert_eq!(print(&mut port).await, (ticket(7, "front").id, 0));
+    assert_eq!(next().await, (json!(1), json!(1)));
+}

@@ -104,6 +104,7 @@ var docket = {};
     boxesSome: ["有字打成了方框。", "Some characters came out as boxes. "],
     reprint: ["补打", "Print again"],
     reprintSure: ["再打一张?小票上会标「补打 {0}」", "Print it again? It will bear “补打 {0}”"],
+    reprintPlain: ["打这一张?它过期了,还没打过,不标「补打」", "Print it? It came too late and has never been begun, so it will not bear “补打”"],
     yesReprint: ["确定补打", "Yes, print again"],
     reprintOn: ["在哪台打", "On which printer"],
     preview: ["小票预览", "Preview of the ticket"],
