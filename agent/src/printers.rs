@@ -177,7 +177,7 @@ impl Printers {
     fn objection(&self, entry: &PrinterEntry) -> Option<(String, String)> {
         let other = self.list.iter().map(|other| &other.entry).find(|other| other.contends_with(entry));
         match (entry_fault(entry), other) {
-            (Some((zh, en)), _) => Some((zh.to_owned(), en.to_owned())),
+            (Some(fault), _) => Some(fault),
             (None, _) if self.get(&entry.name).is_some() => Some((
                 "已有同名的打印机,请改名或删除".to_owned(),
                 "another printer has its name: rename or remove it".to_owned(),
@@ -215,16 +215,23 @@ impl Printers {
 }
 
 /// What is wrong with one printer by itself: (zh-CN, en).
-pub fn entry_fault(entry: &PrinterEntry) -> Option<(&'static str, &'static str)> {
-    name_fault(&entry.name).or_else(|| match () {
-        () if !entry.address.is_usable_here() => {
-            Some(("这种地址不能用于这个操作系统", "its address is for another operating system"))
-        }
-        () if !matches!(entry.paper_mm, 58 | 80) => Some(("纸宽应为 58 或 80", "paper_mm is 58 or 80")),
-        () if entry.stations.iter().any(|station| name_fault(station).is_some()) => {
-            Some(("档口名称不对", "a station's name is not in order"))
-        }
-        () => None,
+pub fn entry_fault(entry: &PrinterEntry) -> Option<(String, String)> {
+    let address = &entry.address;
+    if let Some((zh, en)) = name_fault(&entry.name) {
+        return Some((zh.to_owned(), en.to_owned()));
+    }
+    if !address.is_usable_here() {
+        return Some((
+            format!("这种地址不能用于这个操作系统:{address}"),
+            format!("{address} is for another operating system"),
+        ));
+    }
+    if !matches!(entry.paper_mm, 58 | 80) {
+        return Some(("纸宽应为 58 或 80".to_owned(), "paper_mm is 58 or 80".to_owned()));
+    }
+    entry.stations.iter().find_map(|station| {
+        let (zh, en) = name_fault(station)?;
+        Some((format!("档口 {station:?}:{zh}"), format!("station {station:?}: {en}")))
     })
 }
 

@@ -4,7 +4,7 @@ use super::trouble::{Trouble, troubles};
 use super::words::{self, Words};
 use crate::config::PrinterEntry;
 use crate::printers::{Printer, Printers};
-use crate::status::{HeldView, STATUS_AGE_MAX_MS, StatusFile};
+use crate::status::{HeldView, StatusFile};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::outcome::Doubt;
 use docket_protocol::printer::{Condition, PrinterHealth};
@@ -112,7 +112,7 @@ impl<'a> State<'a> {
     pub fn new(status: Option<&'a StatusFile>, printers: Printers, now: UnixMs) -> Self {
         let troubles = troubles(status, &printers, now);
         // What nobody has written for so long is not known any more.
-        let fresh = status.filter(|status| now.since(status.at) <= STATUS_AGE_MAX_MS);
+        let fresh = status.filter(|status| status.is_fresh(now));
         let healths = fresh.map_or(&[][..], |status| &status.status.printers);
         let view = |printer: Printer| {
             let health = healths.iter().find(|health| health.printer.as_str() == printer.entry.name);
@@ -179,6 +179,7 @@ fn light(health: Option<&PrinterHealth>) -> Light {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::STATUS_AGE_MAX_MS;
     use docket_protocol::ids::PrinterName;
     use docket_protocol::printer::Since;
 
@@ -224,6 +225,7 @@ mod tests {
         let printers = Printers { list: vec![Printer { entry, fixed: false }], ..Printers::default() };
         let light = |now| State::new(Some(&status), printers.clone(), UnixMs(now)).printers[0].light;
         assert_eq!(light(2_000), Light::Green);
+        assert_eq!(light(-60_000), Light::Unknown);
         assert_eq!(light(1_002 + i64::try_from(STATUS_AGE_MAX_MS).unwrap()), Light::Unknown);
     }
 }
