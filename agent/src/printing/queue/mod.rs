@@ -109,7 +109,6 @@ enum Left {
     Lost(Option<io::Error>),
     Closed,
     Stopping,
-    Kept,
 }
 
 /// What stands between a printer and its task.
@@ -163,15 +162,14 @@ impl Task {
             };
             match opened {
                 Ok(mut connection) => {
-                    let left = self.serve(&mut connection).await?;
-                    if let Left::Kept = left {
+                    let Some(left) = self.serve(&mut connection).await? else {
                         return Ok(Some(connection));
-                    }
+                    };
                     let Connection { port, mut machine, unit, since } = connection;
                     self.leave(port, &mut machine, &unit).await?;
                     let printer = &self.config.name;
                     match left {
-                        Left::Stopping | Left::Kept => return Ok(None),
+                        Left::Stopping => return Ok(None),
                         Left::Closed => tracing::warn!(%printer, "printer is silent: connecting anew"),
                         Left::Lost(error) => {
                             let error = error
@@ -244,15 +242,15 @@ impl Task {
         }
     }
 
-    /// Talks to the printer until the connection is of no more use here.
-    async fn serve(&mut self, connection: &mut Connection) -> Result<Left, SpoolError> {
+    /// Talks to the printer until the connection is to be left; `None` where it is to be kept.
+    async fn serve(&mut self, connection: &mut Connection) -> Result<Option<Left>, SpoolError> {
         let Connection { port, machine, unit, .. } = connection;
         let mut stop_at: Option<Instant> = None;
         let timer = tokio::time::sleep_until(machine.timeout().into());
         tokio::pin!(timer);
         loop {
             if self.take_events(machine, unit).await? {
-                return Ok(Left::Closed);
+                return Ok(Some(Left::Closed));
             }
             if self.is_stopping() && stop_at.is_none() {
                 stop_at = Some(Instant::now() + Duration::from_millis(SHUTDOWN_MS_MAX));
@@ -260,13 +258,13 @@ impl Task {
             if let Some(at) = stop_at
                 && (self.claims.is_idle() || Instant::now() >= at)
             {
-                return Ok(Left::Stopping);
+                return Ok(Some(Left::Stopping));
             }
             let is_paused = self.shown.is_paused();
             let goes_on = !self.is_called_off();
             self.claims.look_after(machine, goes_on, is_paused).await?;
             if !goes_on && stop_at.is_none() {
-                return Ok(Left::Kept);
+                return Ok(None);
             }
             self.claims.begin_next(machine);
             let heard_at = machine.take_heard().then(clock::now);
@@ -287,7 +285,7 @@ impl Task {
             tokio::select! {
                 biased;
                 happened = port.next(machine.to_send()) => if let Some(lost) = tell(machine, happened) {
-                    return Ok(lost);
+                    return Ok(Some(lost));
                 },
                 claim = self.claims.next() => self.claims.take(claim?),
                 () = &mut timer => machine.handle_timeout(Instant::now()),
