@@ -2,16 +2,15 @@
 //!
 //! `identity.json` is written last and by renaming: a data folder that has it has all of it.
 
+use crate::kept_file::{self, Readers};
 use docket_protocol::ids::{AgentId, StoreId};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 const FILE: &str = "identity.json";
-const PART: &str = "identity.part";
 
 /// Why there is no identity.
 #[derive(Debug, Error)]
@@ -106,15 +105,7 @@ impl Identity {
         let path = data.join(FILE);
         let write = || {
             fs::create_dir_all(data)?;
-            let part = data.join(PART);
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create(true).truncate(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&part)?;
-            file.write_all(&serde_json::to_vec(self)?)?;
-            file.sync_all()?;
-            fs::rename(part, &path)
+            kept_file::replace(&path, Readers::ThisUser, &serde_json::to_vec(self)?)
         };
         write().map_err(|cause| IdentityError::File { path: path.clone(), cause })
     }

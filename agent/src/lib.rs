@@ -17,6 +17,7 @@ pub mod discovery;
 pub mod enrol;
 pub mod identity;
 mod inside;
+mod kept_file;
 pub mod link;
 pub mod page;
 pub mod printers;

@@ -19,14 +19,14 @@
 //! it); refusing to start.
 
 use crate::config::{PRINTERS_MAX, PrinterEntry, name_fault};
+use crate::kept_file::{self, Readers};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Name of the file in the data folder.
 pub const PRINTERS_FILE: &str = "printers.toml";
-const PART: &str = "printers.part";
 const ASIDE: &str = "printers.toml.bad";
 const HEAD: &str = "# 由本机页面写入;这里的改动在程序重启后生效 / written by the local page\n\n";
 
@@ -62,30 +62,12 @@ impl Added {
         if self.fault.is_some() {
             fs::rename(path(data), data.join(ASIDE))?;
         }
-        let part = data.join(PART);
-        let mut file = fs::File::create(&part)?;
-        file.write_all(HEAD.as_bytes())?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(part, path(data))?;
-        sync_folder(data)
+        kept_file::replace(&path(data), Readers::All, format!("{HEAD}{text}").as_bytes())
     }
 }
 
 fn path(data: &Path) -> PathBuf {
     data.join(PRINTERS_FILE)
-}
-
-/// Without it a power cut could bring the old list back. Windows writes renames through its own journal.
-#[cfg(unix)]
-fn sync_folder(data: &Path) -> io::Result<()> {
-    fs::File::open(data)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// A printer in force.

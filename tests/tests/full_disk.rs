@@ -94,17 +94,30 @@ fn tickets_of(shop: &Shop, order: &PlacedOrder) -> anyhow::Result<Vec<TicketRow>
 
 /// Waits until the hub shows whether the store's PC has room.
 async fn until_shown_full(shop: &Shop, full: bool) -> anyhow::Result<()> {
-    let mut last = Value::Null;
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while tokio::time::Instant::now() < deadline {
-        last = shop.hub.overview().await?["stores"][0].take();
-        if last["spool_full"] == full {
-            assert!(!full || last["light"] == "red", "{last:#}");
-            return Ok(());
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let what = format!("spool_full to be {full}");
+    let look = |overview: &Value| {
+        let store = &overview["stores"][0];
+        (store["spool_full"] == full).then(|| store.clone())
+    };
+    let store = shop.hub.until_overview(&what, PATIENCE, look).await?;
+    assert!(!full || store["light"] == "red", "{store:#}");
+    Ok(())
+}
+
+/// A store whose PC's data folder is on the disk, and the order that it has printed.
+async fn with_pc_on(disk: &SmallDisk) -> anyhow::Result<(Shop, PlacedOrder)> {
+    let options = AgentOptions { data: Some(disk.data()), ..AgentOptions::default() };
+    let mut shop = Shop::enrolled(HubOptions::default(), options).await?;
+    shop.agent.start_linked(&shop.hub).await?;
+    let order = shop.push(1).await?;
+    shop.until_printed(std::slice::from_ref(&order)).await?;
+    Ok((shop, order))
+}
+
+fn assert_printed_once(shop: &Shop, orders: &[PlacedOrder]) {
+    for order in orders {
+        assert_eq!(slips(&shop.printer, order), [None], "{}", order.order_id);
     }
-    anyhow::bail!("spool_full is not {full} in time: {last:#}\n{}", shop.agent.log_text())
 }
 
 /// Waits until `docket-agent status` shows whether there is room.
@@ -149,9 +162,7 @@ async fn a_hub_without_room_promises_nothing_and_goes_on_by_itself() -> anyhow::
         orders.push(order);
     }
     shop.until_printed(&orders).await?;
-    for order in &orders {
-        assert_eq!(slips(&shop.printer, order), [None], "{}", order.order_id);
-    }
+    assert_printed_once(&shop, &orders);
     Ok(())
 }
 
@@ -188,11 +199,8 @@ async fn a_session_on_a_full_hub_loses_and_repeats_nothing() -> anyhow::Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pc_without_room_acknowledges_nothing_and_goes_on_by_itself() -> anyhow::Result<()> {
     let disk = SmallDisk::mount()?;
-    let options = AgentOptions { data: Some(disk.data()), ..AgentOptions::default() };
-    let mut shop = Shop::enrolled(HubOptions::default(), options).await?;
-    shop.agent.start_linked(&shop.hub).await?;
-    let mut orders = vec![shop.push(1).await?];
-    shop.until_printed(&orders).await?;
+    let (shop, first) = with_pc_on(&disk).await?;
+    let mut orders = vec![first];
     until_status_full(&shop, false).await?;
     // One ticket is half on paper when the room ends.
     shop.printer.set(Fault::PaperOutAfterLines(3));
@@ -230,20 +238,15 @@ async fn a_pc_without_room_acknowledges_nothing_and_goes_on_by_itself() -> anyho
     shop.until_printed(&orders).await?;
     until_shown_full(&shop, false).await?;
     until_status_full(&shop, false).await?;
-    for order in &orders {
-        assert_eq!(slips(&shop.printer, order), [None], "{}", order.order_id);
-    }
+    assert_printed_once(&shop, &orders);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pc_is_started_again_without_room() -> anyhow::Result<()> {
     let disk = SmallDisk::mount()?;
-    let options = AgentOptions { data: Some(disk.data()), ..AgentOptions::default() };
-    let mut shop = Shop::enrolled(HubOptions::default(), options).await?;
-    shop.agent.start_linked(&shop.hub).await?;
-    let mut orders = vec![shop.push(1).await?];
-    shop.until_printed(&orders).await?;
+    let (mut shop, first) = with_pc_on(&disk).await?;
+    let mut orders = vec![first];
     disk.fill()?;
     orders.push(shop.push(2).await?);
     until_status_full(&shop, true).await?;
@@ -256,20 +259,14 @@ async fn a_pc_is_started_again_without_room() -> anyhow::Result<()> {
     disk.free()?;
     shop.until_printed(&orders).await?;
     until_shown_full(&shop, false).await?;
-    for order in &orders {
-        assert_eq!(slips(&shop.printer, order), [None], "{}", order.order_id);
-    }
+    assert_printed_once(&shop, &orders);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_without_room_is_told_and_can_stop_the_agent() -> anyhow::Result<()> {
     let disk = SmallDisk::mount()?;
-    let options = AgentOptions { data: Some(disk.data()), ..AgentOptions::default() };
-    let mut shop = Shop::enrolled(HubOptions::default(), options).await?;
-    shop.agent.start_linked(&shop.hub).await?;
-    let first = shop.push(1).await?;
-    shop.until_printed(std::slice::from_ref(&first)).await?;
+    let (mut shop, first) = with_pc_on(&disk).await?;
     // Written before the room ends, asked after it.
     let asked = shop.agent.data().join("requests").join("1.ask");
     std::fs::write(asked.with_extension("part"), r#"{"pause":{"printer":"front"}}"#)?;

@@ -6,7 +6,6 @@ use docket_tests::platform::meituan::OK_REPLY;
 use docket_tests::platform::orders::PlacedOrder;
 use docket_tests::virtual_printer::{Fault, PrinterOptions, Receipt, VirtualPrinter};
 use rusqlite::{Connection, OpenFlags};
-use std::path::Path;
 use std::process::Output;
 
 const REMINDED_PATH: &str = "/cb/meituan/order/reminded";
@@ -298,36 +297,19 @@ async fn a_hub_that_comes_back_as_an_older_copy_learns_what_was_printed_since() 
     shop.printer.set(Fault::PaperOut);
     let spooled = shop.push(2).await?;
     until_tickets(&shop.agent, "the ticket", |tickets| tickets.len() == 2).await?;
-    shop.hub.process().end()?;
     let backup = shop.folder().join("backup");
-    copy_files(shop.hub.data(), &backup)?;
+    shop.hub.end_and_copy(&backup)?;
 
     shop.hub.restart().await?;
     shop.printer.set(Fault::PaperIn);
     shop.until_printed(std::slice::from_ref(&spooled)).await?;
-    shop.hub.process().end()?;
-    for stale in ["hub.db-wal", "hub.db-shm"] {
-        let _ = std::fs::remove_file(shop.hub.data().join(stale));
-    }
-    copy_files(&backup, shop.hub.data())?;
-    shop.hub.restart().await?;
+    shop.hub.restart_as(&backup).await?;
     // The ticket is not sent again, since this copy knows that the spool has it; its outcome is.
     shop.until_printed(&[printed.clone(), spooled.clone()]).await?;
     let next = shop.push(3).await?;
     shop.until_printed(std::slice::from_ref(&next)).await?;
     for order in [printed, spooled, next] {
         assert_eq!(slips(&shop.printer, &order), [None]);
-    }
-    Ok(())
-}
-
-fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
-        }
     }
     Ok(())
 }

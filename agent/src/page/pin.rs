@@ -9,18 +9,18 @@
 //! [`PAUSE_MAX`]. All devices share it, since an address in a LAN is free to take. So half of all PINs take years;
 //! what a nuisance in the network can do is to keep others from signing in, not from printing, and not this PC.
 
+use crate::kept_file::{self, Readers};
 use docket_protocol::ids::UnixMs;
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Name of the file in the data folder.
 const FILE: &str = "page.json";
-const PART: &str = "page.part";
 /// Digits of the PIN.
 const DIGITS: usize = 6;
 /// Wrong guesses before the first pause.
@@ -140,16 +140,7 @@ fn make(data: &Path) -> io::Result<Kept> {
             kept.pin.push(char::from(b'0' + byte[0] % 10));
         }
     }
-    let part = data.join(PART);
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&part)?;
-    file.write_all(&serde_json::to_vec(&kept)?)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(part, data.join(FILE))?;
+    kept_file::replace(&data.join(FILE), Readers::ThisUser, &serde_json::to_vec(&kept)?)?;
     Ok(kept)
 }
 

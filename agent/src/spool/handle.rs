@@ -265,6 +265,7 @@ impl Spool {
 /// A command that has its place in the order and is not answered yet. Nothing waits for it to be awaited, and
 /// dropping it takes nothing back.
 #[derive(Debug)]
+#[must_use = "somebody waits for the answer"]
 pub struct Pending<T>(oneshot::Receiver<T>);
 
 impl<T> Future for Pending<T> {

@@ -2,7 +2,8 @@
 //!
 //! It waits for a command, takes all that have come with it, runs them in one transaction and answers after the
 //! commit. Where that fails, the commands stay: they are tried again every second, one by one, so that what
-//! needs no room (deletions, a change of state) goes through while a delivery has to wait.
+//! needs no room (deletions, a change of state) goes through while a delivery has to wait. What means reports by their
+//! places is not among it while they are to get new ones.
 
 use super::Claim;
 use super::command::{Command, Read, Write};

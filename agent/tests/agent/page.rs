@@ -1,10 +1,10 @@
 //! The local page over real sockets: who is let in, what is refused, and what survives.
 
-use crate::samples::{item, reports, ticket, within};
+use crate::samples::{claim, finish, item, reports, ticket, within};
 use docket_agent::config::Config;
 use docket_agent::page::{self, Page, Shown};
 use docket_agent::printers::Added;
-use docket_agent::spool::{Claim, ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolOptions, TicketState};
+use docket_agent::spool::{ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolOptions, TicketState};
 use docket_protocol::boxes::Boxes;
 use docket_protocol::document::{Align, Block, Document, Style};
 use docket_protocol::ids::{PrinterName, Seq, UnixMs};
@@ -457,10 +457,9 @@ async fn boxes_are_listed_with_the_font_that_is_wanted() {
     let mut port = spool.port(&PrinterName::new("front")).unwrap();
     port.want(1).unwrap();
     let print = async |port: &mut ClaimPort, ending, boxes: Option<&str>| {
-        let Claim { ticket, attempt, repeat, .. } = within("a claim", port.next()).await.unwrap();
         let boxes = boxes.map(|characters| Boxes::of(&characters.chars().collect()));
-        let (ticket, began_at, ended_at) = (ticket.id, UnixMs(1), UnixMs(2));
-        port.finish(Finish { ticket, attempt, repeat, ending, boxes, began_at, ended_at }).await.unwrap();
+        let claim = claim(port).await;
+        port.finish(Finish { boxes, ..finish(&claim, ending) }).await.unwrap();
         spool.flush().await.unwrap();
         let listed: Value = serde_json::from_str(&desk.get("/api/tickets").await.body).unwrap();
         listed[0]["boxes"].clone()
@@ -499,13 +498,8 @@ async fn a_held_ticket_is_settled_by_a_person_and_the_hub_is_told() {
     port.want(1).unwrap();
     for number in [7, 8] {
         spool.receive(vec![(Seq(u64::from(number)), item(&ticket(number, "front")))]).await.unwrap();
-        let claim = within("a claim", port.next()).await.unwrap();
-        let ending = Ending::Unknown(Doubt::ConnectionLost);
-        let (began_at, ended_at) = (UnixMs(1), UnixMs(2));
-        let Claim { ticket, attempt, repeat, .. } = claim;
-        port.finish(Finish { ticket: ticket.id, attempt, repeat, ending, boxes: None, began_at, ended_at })
-            .await
-            .unwrap();
+        let claim = claim(&mut port).await;
+        port.finish(finish(&claim, Ending::Unknown(Doubt::ConnectionLost))).await.unwrap();
         spool.flush().await.unwrap();
     }
     assert_eq!(spool.counts().borrow().held, 2);
@@ -801,12 +795,10 @@ async fn what_expired_is_offered_as_it_will_come_out() {
     let mut port = spool.port(&PrinterName::new("front")).unwrap();
     port.want(1).unwrap();
     let print = async |port: &mut ClaimPort| {
-        let Claim { ticket, attempt, repeat, .. } = within("a claim", port.next()).await.unwrap();
-        let (ticket, ending) = (ticket.id, Ending::Printed(Evidence::Fence));
-        let (boxes, began_at, ended_at) = (None, UnixMs(1), UnixMs(2));
-        port.finish(Finish { ticket, attempt, repeat, ending, boxes, began_at, ended_at }).await.unwrap();
+        let claim = claim(port).await;
+        port.finish(finish(&claim, Ending::Printed(Evidence::Fence))).await.unwrap();
         spool.flush().await.unwrap();
-        (ticket, repeat)
+        (claim.ticket.id, claim.repeat)
     };
     print(&mut port).await;
     let late = late.id.to_string();

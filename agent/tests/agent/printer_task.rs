@@ -2,7 +2,6 @@
 
 use crate::far_end::FarEnd;
 use crate::samples::{PATIENCE, front, item, items, open, reports, ticket, within};
-use docket_agent::printing::job::PREFLIGHT_FRESH_MS;
 use docket_agent::printing::profile::Pins;
 use docket_agent::printing::{Address, Kept, Paper, PrinterConfig, run_printer, unknown_health};
 use docket_agent::spool::Spool;
@@ -11,7 +10,7 @@ use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::{Condition, PrinterHealth};
 use docket_protocol::ticket::Ticket;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tempfile::{TempDir, tempdir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -348,28 +347,34 @@ async fn copies_are_one_job_with_one_outcome() {
 
 #[tokio::test]
 async fn a_pause_takes_back_what_was_not_begun() {
-    let mut stage = Stage::new().await;
+    let stage = Stage::new().await;
     let mut unit = stage.connection().await;
     unit.answer(CLEAN).await;
-    stage.health("heard", |health| health.heard_at.is_some()).await;
-    // Its answer is not fresh any more: it is asked before the ticket begins, and takes its time.
-    tokio::time::sleep(Duration::from_millis(PREFLIGHT_FRESH_MS * 2)).await;
+    // It has been told to be as switched on, and nothing begins until it answers after that. It takes its time.
+    unit.until(&[0x10, 0x04, 0x04]).await;
     stage.spool.receive(items(1)).await.unwrap();
-    assert!(!unit.until_any(&KANJI_ON, &[0x10, 0x04, 0x04]).await, "it begins without asking");
-    assert_eq!(states(&stage.folder), [1], "claimed");
+    until_states(&stage.folder, &[1]).await;
     stage.spool.set_paused(front(), true).await.unwrap();
     unit.say(&CLEAN).await;
-    let deadline = Instant::now() + PATIENCE;
-    while states(&stage.folder) != [0] {
-        assert!(Instant::now() < deadline, "{:?}", states(&stage.folder));
-        tokio::task::yield_now().await;
-    }
+    until_states(&stage.folder, &[0]).await;
     stage.spool.set_paused(front(), false).await.unwrap();
     let (body, fences) = unit.ticket_or_answer().await;
     assert!(contains(&body, "No.1") && !contains(&body, "补打"), "no byte of it had left");
     unit.say(&fences[0]).await;
     unit.say(&fences[1]).await;
     assert_eq!(stage.outcomes(1).await, [(Outcome::Printed(Evidence::Fence), 0)]);
+}
+
+async fn until_states(folder: &TempDir, wanted: &[u8]) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let seen = states(folder);
+        if seen == wanted {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{seen:?}, not {wanted:?}");
+        tokio::task::yield_now().await;
+    }
 }
 
 pub fn states(folder: &TempDir) -> Vec<u8> {

@@ -1,9 +1,9 @@
 //! What people ask of a running agent: each request is done once at most, and answered.
 
-use crate::samples::{PATIENCE, front, item, open, ticket, within};
+use crate::samples::{PATIENCE, claim, finish, front, item, open, ticket, within};
 use docket_agent::requests::{Answer, AskError, Request, ask, serve};
-use docket_agent::spool::{Ending, Finish, Spool};
-use docket_protocol::ids::{Seq, UnixMs};
+use docket_agent::spool::{Ending, Spool};
+use docket_protocol::ids::Seq;
 use docket_protocol::outcome::Evidence;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -32,14 +32,9 @@ impl Running {
         let mut port = running.spool.port(&front()).unwrap();
         port.want(1).unwrap();
         running.spool.receive(vec![(Seq(1), item(&ticket(1, "front")))]).await.unwrap();
-        let claim = within("a claim", port.next()).await.unwrap();
+        let claim = claim(&mut port).await;
         port.want(0).unwrap();
-        let ending = Ending::Printed(Evidence::Fence);
-        let ended_at = docket_agent::clock::now();
-        let (ticket, attempt, repeat) = (claim.ticket.id, claim.attempt, claim.repeat);
-        port.finish(Finish { ticket, attempt, repeat, ending, boxes: None, began_at: UnixMs(1), ended_at })
-            .await
-            .unwrap();
+        port.finish(finish(&claim, Ending::Printed(Evidence::Fence))).await.unwrap();
         running.spool.flush().await.unwrap();
         running
     }
@@ -58,11 +53,14 @@ fn files(data: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-async fn until(what: &str, is_so: impl Fn() -> bool) {
+async fn until_there(path: &Path) {
     let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    while !path.exists() {
+        let beside = path.parent().and_then(|folder| folder.read_dir().ok());
+        let seen: Option<Vec<_>> =
+            beside.map(|entries| entries.flatten().map(|entry| entry.path()).collect());
+        assert!(Instant::now() < deadline, "{} does not come; there is {seen:?}", path.display());
+        tokio::task::yield_now().await;
     }
 }
 
@@ -117,13 +115,13 @@ async fn what_an_earlier_life_had_taken_is_not_done_again() {
 async fn what_cannot_be_read_is_answered_and_does_no_harm() {
     let running = Running::with_a_printed_ticket(tempdir().unwrap()).await;
     let requests = running.folder.path().join("requests");
-    until("the folder", || requests.is_dir()).await;
+    until_there(&requests).await;
     let long = format!(r#"{{"pause":{{"printer":"{}"}}}}"#, "x".repeat(100_000));
     for (name, text) in [("a", "reprint all"), ("b", ""), ("c", long.as_str()), ("d", r#"{"format":{}}"#)] {
         let file = |kind: &str| requests.join(format!("{name}.{kind}"));
         std::fs::write(file("part"), text).unwrap();
         std::fs::rename(file("part"), file("ask")).unwrap();
-        until("an answer", || file("answer").exists()).await;
+        until_there(&file("answer")).await;
         let answer: Answer = serde_json::from_slice(&std::fs::read(file("answer")).unwrap()).unwrap();
         assert_eq!(answer, Answer::Unreadable, "{name}");
     }

@@ -1,7 +1,7 @@
 //! Tickets, spools and waiting, for the tests.
 
 use docket_agent::printing::journal::{Journal, Record};
-use docket_agent::spool::{ClaimPort, Ending, Finish, PrinterRoute, Spool, SpoolOptions};
+use docket_agent::spool::{Claim, ClaimPort, Ending, Finish, PrinterRoute, Spool, SpoolOptions};
 use docket_protocol::document::{Align, Block, Document, Style};
 use docket_protocol::frame::{payload, read_payload};
 use docket_protocol::ids::{OrderKey, Platform, PrinterName, Seq, Station, TicketId, UnixMs};
@@ -80,6 +80,23 @@ pub async fn ask_in_vain(journal: &Journal, port: &ClaimPort) {
     let Record { ticket, attempt, began_at, .. } = record;
     let finish = Finish { ticket, attempt, repeat, ending, boxes: None, began_at, ended_at: UnixMs(9) };
     port.finish(finish).await.unwrap();
+}
+
+/// What came of a claim just now.
+pub fn finish(claim: &Claim, ending: Ending) -> Finish {
+    Finish {
+        ticket: claim.ticket.id,
+        attempt: claim.attempt,
+        repeat: claim.repeat,
+        ending,
+        boxes: None,
+        began_at: UnixMs(10),
+        ended_at: docket_agent::clock::now(),
+    }
+}
+
+pub async fn claim(port: &mut ClaimPort) -> Claim {
+    within("a claim", port.next()).await.expect("the spool is open")
 }
 
 /// What is in the folder at this moment, as `kill -9` leaves it.

@@ -1,28 +1,15 @@
 //! The spool: what it promises while it lives.
 
-use crate::samples::{PATIENCE, front, item, items, open, options, reports, ticket, within};
-use docket_agent::spool::{ATTEMPTS_MAX, ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolError};
+use crate::samples::{PATIENCE, claim, finish, front, item, items, open, options, reports, ticket, within};
+use docket_agent::spool::{
+    ATTEMPTS_MAX, COMMANDS_MAX, Ending, Finish, OnUnknown, Pending, Spool, SpoolError,
+};
 use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, Seq, UnixMs};
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome, TicketReport};
+use std::path::Path;
 use tempfile::tempdir;
-
-async fn claim(port: &mut ClaimPort) -> docket_agent::spool::Claim {
-    within("a claim", port.next()).await.expect("the spool is open")
-}
-
-fn finish(claim: &docket_agent::spool::Claim, ending: Ending) -> Finish {
-    Finish {
-        ticket: claim.ticket.id,
-        attempt: claim.attempt,
-        repeat: claim.repeat,
-        ending,
-        boxes: Some(Boxes::of(&['😀'].into())),
-        began_at: UnixMs(1),
-        ended_at: UnixMs(2),
-    }
-}
 
 async fn waiting(spool: &Spool) -> (u32, u32) {
     spool.flush().await.unwrap();
@@ -88,31 +75,37 @@ async fn a_printer_holds_what_it_wants_and_reports_in_order() {
     spool.flush().await.unwrap();
     assert!(port.try_next().is_none(), "two are wanted, two are held");
     let mut outbox = spool.outbox_changed();
-    port.finish(finish(&second, Ending::Printed(Evidence::Fence))).await.unwrap();
+    let boxes = Some(Boxes::of(&['😀'].into()));
+    let by_fence = Finish { boxes, ..finish(&second, Ending::Printed(Evidence::Fence)) };
+    let by_status = finish(&first, Ending::Printed(Evidence::Status));
+    port.finish(by_fence.clone()).await.unwrap();
     let third = claim(&mut port).await;
     assert_eq!(third.ticket.id, ticket(3, "front").id);
     within("a report", outbox.wait_for(|seq| *seq == Seq(1))).await.unwrap();
-    port.finish(finish(&first, Ending::Printed(Evidence::Status))).await.unwrap();
+    port.finish(by_status.clone()).await.unwrap();
     // What is not claimed cannot be finished, and not twice.
-    port.finish(finish(&first, Ending::Printed(Evidence::Status))).await.unwrap();
+    port.finish(by_status.clone()).await.unwrap();
     assert_eq!(waiting(&spool).await, (2, 0));
-    let report = |claim: &docket_agent::spool::Claim, evidence| {
+    let report = |finish: &Finish, evidence| {
         Report::Ticket(TicketReport {
-            ticket: claim.ticket.id,
+            ticket: finish.ticket,
             attempt: 1,
             repeat: 0,
             printer: front(),
             meant_for: None,
             outcome: Outcome::Printed(evidence),
-            boxes: Some(Boxes::of(&['😀'].into())),
-            began_at: UnixMs(1),
-            ended_at: UnixMs(2),
+            boxes: finish.boxes.clone(),
+            began_at: finish.began_at,
+            ended_at: finish.ended_at,
         })
     };
-    assert_eq!(reports(&spool).await, [report(&second, Evidence::Fence), report(&first, Evidence::Status)]);
+    assert_eq!(
+        reports(&spool).await,
+        [report(&by_fence, Evidence::Fence), report(&by_status, Evidence::Status)]
+    );
     spool.acknowledged(Seq(1)).unwrap();
     spool.flush().await.unwrap();
-    assert_eq!(reports(&spool).await, [report(&first, Evidence::Status)]);
+    assert_eq!(reports(&spool).await, [report(&by_status, Evidence::Status)]);
     assert_eq!(spool.cursors().assigned_up_to, Seq(2));
 }
 
@@ -250,59 +243,56 @@ async fn what_is_asked_first_is_done_first_whatever_is_waited_for() {
     assert_eq!(spool.outbox_after(Seq(0), 999).await.unwrap().len() as u64, ROUNDS);
 }
 
+/// A spool with so many reports and no room for one more ticket; the delivery that waits, and its place.
+async fn without_room(folder: &Path, reports: u64) -> (Spool, Pending<Seq>, Seq) {
+    let mut options = options("boot-1");
+    options.bytes_max = 300 * 1_024;
+    let spool = Spool::open(folder, options).unwrap();
+    let strange: Vec<(Seq, Vec<u8>)> = (1..=reports).map(|seq| (Seq(seq), vec![0xFF])).collect();
+    assert_eq!(spool.receive(strange).await.unwrap(), Seq(reports));
+    let mut counts = spool.counts();
+    let mut seq = Seq(reports);
+    loop {
+        seq = seq.next();
+        let mut receiving = spool.receive(vec![(seq, item(&ticket(seq.0 as u32, "front")))]);
+        tokio::select! {
+            biased;
+            stored = &mut receiving => assert_eq!(stored.unwrap(), seq),
+            full = counts.wait_for(|counts| counts.full) => {
+                drop(full.unwrap());
+                return (spool, receiving, seq);
+            }
+        }
+    }
+}
+
+/// Makes room behind the spool's back, and more of it than its reports do.
+fn make_room(folder: &Path) {
+    let database = rusqlite::Connection::open(folder.join("spool.db")).unwrap();
+    database.busy_timeout(PATIENCE).unwrap();
+    database.execute("DELETE FROM payloads", []).unwrap();
+}
+
 #[tokio::test]
 async fn a_full_disk_loses_nothing_and_goes_on_by_itself() {
     let folder = tempdir().unwrap();
-    let mut options = options("boot-1");
-    options.bytes_max = 300 * 1_024;
-    let spool = Spool::open(folder.path(), options).unwrap();
     // Reports that can be deleted later are what makes room.
-    let strange: Vec<(Seq, Vec<u8>)> = (1..=4_000).map(|seq| (Seq(seq), vec![0xFF])).collect();
-    assert_eq!(spool.receive(strange).await.unwrap(), Seq(4_000));
-    let mut counts = spool.counts();
-    let mut seq = 4_000;
-    let refused = loop {
-        seq += 1;
-        let mut receiving = Box::pin(spool.receive(vec![(Seq(seq), item(&ticket(seq as u32, "front")))]));
-        tokio::select! {
-            biased;
-            stored = &mut receiving => assert_eq!(stored.unwrap(), Seq(seq)),
-            full = counts.wait_for(|counts| counts.full) => {
-                drop(full.unwrap());
-                break receiving;
-            }
-        }
-    };
+    let (spool, refused, seq) = without_room(folder.path(), 4_000).await;
     // Nothing is acknowledged, reading goes on.
-    assert_eq!(spool.cursors().received_up_to, Seq(seq - 1));
+    assert_eq!(spool.cursors().received_up_to, Seq(seq.0 - 1));
     assert_eq!(spool.outbox_after(Seq(3_990), 99).await.unwrap().len(), 10);
     spool.acknowledged(Seq(4_000)).unwrap();
-    assert_eq!(within("the delivery that waited", refused).await.unwrap(), Seq(seq));
+    assert_eq!(within("the delivery that waited", refused).await.unwrap(), seq);
+    let mut counts = spool.counts();
     tokio::time::timeout(PATIENCE, counts.wait_for(|counts| !counts.full)).await.unwrap().unwrap();
-    assert_eq!(waiting(&spool).await, (seq as u32 - 4_000, 0));
+    assert_eq!(waiting(&spool).await, (seq.0 as u32 - 4_000, 0));
 }
 
 #[tokio::test]
 async fn nothing_overtakes_new_places_that_find_no_room() {
     let folder = tempdir().unwrap();
-    let mut options = options("boot-1");
-    options.bytes_max = 300 * 1_024;
-    let spool = Spool::open(folder.path(), options).unwrap();
-    let strange: Vec<(Seq, Vec<u8>)> = (1..=1_000).map(|seq| (Seq(seq), vec![0xFF])).collect();
-    assert_eq!(spool.receive(strange).await.unwrap(), Seq(1_000));
-    let mut counts = spool.counts();
-    for number in 1_001.. {
-        let receiving = spool.receive(vec![(Seq(u64::from(number)), item(&ticket(number, "front")))]);
-        tokio::select! {
-            biased;
-            stored = receiving => drop(stored.unwrap()),
-            full = counts.wait_for(|counts| counts.full) => {
-                drop(full.unwrap());
-                break;
-            }
-        }
-    }
-    // The hub knows a thousand from another life: none of those that are here.
+    let (spool, _refused, _) = without_room(folder.path(), 1_000).await;
+    // The hub knows a million from another life: none of those that are here.
     let renumbered = spool.renumber_after(Seq(1_000_000));
     spool.acknowledged(Seq(1_000_000)).unwrap();
     let mut read = spool.outbox_after(Seq(1_000_000), 9_999);
@@ -311,11 +301,30 @@ async fn nothing_overtakes_new_places_that_find_no_room() {
         early = &mut read => panic!("it was read at the old places: {:?}", early.unwrap().len()),
         held = spool.held(9) => drop(held.unwrap()),
     }
-    let database = rusqlite::Connection::open(folder.path().join("spool.db")).unwrap();
-    database.busy_timeout(PATIENCE).unwrap();
-    database.execute("DELETE FROM payloads", []).unwrap();
+    make_room(folder.path());
     assert_eq!(within("new places", renumbered).await.unwrap(), Seq(1_001_000));
     assert_eq!(within("the reports", read).await.unwrap().len(), 1_000, "none was acknowledged");
+}
+
+#[tokio::test]
+async fn there_is_no_room_for_more_commands_than_the_bound() {
+    let folder = tempdir().unwrap();
+    let (spool, refused, seq) = without_room(folder.path(), 1_000).await;
+    within("room for all but one", async {
+        for _ in 1..COMMANDS_MAX {
+            spool.room().await;
+            drop(spool.skip_to(seq));
+        }
+    })
+    .await;
+    tokio::select! {
+        biased;
+        () = spool.room() => panic!("there is room for more"),
+        held = spool.held(9) => drop(held.unwrap()),
+    }
+    make_room(folder.path());
+    within("room again", spool.room()).await;
+    assert_eq!(within("the delivery that waited", refused).await.unwrap(), seq);
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@
 //! tickets come first; a paused printer gets nothing; a backup gets only what it may; and what the hub was told last is
 //! what is so.
 
-use crate::samples::{copy, item, reports, ticket, within};
+use crate::samples::{copy, finish, item, reports, ticket, within};
 use docket_agent::printing::journal::{Journal, Record};
 use docket_agent::spool::{
-    ATTEMPTS_MAX, Claim, ClaimPort, Ending, Finish, PrinterRoute, Reprint, Spool, SpoolOptions,
+    ATTEMPTS_MAX, Claim, ClaimPort, Ending, PrinterRoute, Reprint, Spool, SpoolOptions,
 };
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::message::Report;
@@ -464,18 +464,6 @@ impl Modelled {
         if !self.pinned {
             self.home = STATIONS.iter().position(|station| *station == self.ticket.station.as_str()).unwrap();
         }
-    }
-}
-
-fn finish(claim: &Claim, ending: Ending) -> Finish {
-    Finish {
-        ticket: claim.ticket.id,
-        attempt: claim.attempt,
-        repeat: claim.repeat,
-        ending,
-        boxes: None,
-        began_at: UnixMs(10),
-        ended_at: docket_agent::clock::now(),
     }
 }
 

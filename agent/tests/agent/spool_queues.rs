@@ -1,9 +1,9 @@
 //! The queues of a store: urgent tickets, backups, expiry, pauses, and what people ask for.
 
-use crate::samples::{copy, front, item, items, open, options, reports, ticket, within};
+use crate::samples::{claim, copy, finish, front, item, items, open, options, reports, ticket, within};
 use docket_agent::printing::journal::Journal;
 use docket_agent::spool::{
-    Claim, ClaimPort, Ending, Finish, Reprint, Spool, SpoolError, SpoolOptions, TicketState, recent_in,
+    Claim, ClaimPort, Ending, Reprint, Spool, SpoolError, SpoolOptions, TicketState, recent_in,
 };
 use docket_protocol::ids::{PrinterName, Seq, UnixMs};
 use docket_protocol::message::Report;
@@ -31,26 +31,13 @@ async fn receive(spool: &Spool, tickets: &[Ticket]) {
     spool.receive(items.collect()).await.unwrap();
 }
 
-async fn claim(port: &mut ClaimPort) -> Claim {
-    within("a claim", port.next()).await.expect("the spool is open")
-}
-
 async fn no_claim(spool: &Spool, port: &mut ClaimPort, why: &str) {
     spool.flush().await.unwrap();
     assert_eq!(port.try_next(), None, "{why}");
 }
 
 async fn end(port: &ClaimPort, claim: &Claim, ending: Ending) {
-    let finish = Finish {
-        ticket: claim.ticket.id,
-        attempt: claim.attempt,
-        repeat: claim.repeat,
-        ending,
-        boxes: None,
-        began_at: UnixMs(10),
-        ended_at: docket_agent::clock::now(),
-    };
-    port.finish(finish).await.unwrap();
+    port.finish(finish(claim, ending)).await.unwrap();
 }
 
 async fn print(port: &ClaimPort, claim: &Claim) {
@@ -247,16 +234,17 @@ async fn what_a_printer_has_in_hand_expires_when_it_comes_back_unbegun() {
     let spool = open(folder.path());
     let mut port = spool.port(&front()).unwrap();
     port.want(1).unwrap();
-    let soon = expiring(1, "front", 1_000);
-    receive(&spool, std::slice::from_ref(&soon)).await;
+    // One that nobody has in hand expires with it, and shows that the time has come.
+    let tickets = [expiring(1, "front", 1_000), expiring(2, "kitchen", 1_001)];
+    receive(&spool, &tickets).await;
     let taken = claim(&mut port).await;
-    let left_ms = soon.expires_at.unwrap().since(docket_agent::clock::now());
-    tokio::time::sleep(Duration::from_millis(left_ms + 1)).await;
-    spool.flush().await.unwrap();
-    assert_eq!(spool.counts().borrow().held, 0, "it may be on paper");
-    port.hand_back(vec![taken.ticket.id]).await.unwrap();
     let mut counts = spool.counts();
-    within("the expiry", counts.wait_for(|counts| counts.held == 1)).await.unwrap();
+    within("the other's expiry", counts.wait_for(|counts| counts.held > 0)).await.unwrap();
+    spool.flush().await.unwrap();
+    assert_eq!(spool.counts().borrow().held, 1, "what is in hand may be on paper");
+    assert_eq!(spool.held(9).await.unwrap()[0].ticket, tickets[1].id);
+    port.hand_back(vec![taken.ticket.id]).await.unwrap();
+    within("the expiry", counts.wait_for(|counts| counts.held == 2)).await.unwrap();
     assert_eq!(port.try_next(), None);
 }
 

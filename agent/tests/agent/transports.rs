@@ -4,6 +4,8 @@ use crate::far_end::{FarEnd, Socket};
 use crate::samples::within;
 use docket_agent::printing::Address;
 use docket_agent::printing::transport::{Happened, Port, SETTLE_MS_MAX};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 use tempfile::{TempDir, tempdir};
@@ -214,24 +216,31 @@ async fn a_printer_that_reads_nothing_gets_no_byte_that_is_not_told() {
 
 #[tokio::test]
 async fn a_serial_printer_stops_the_line_with_xoff_and_starts_it_with_xon() {
-    const QUIET: Duration = Duration::from_millis(300);
     let place = Place::new(Way::Serial).await;
     let address = place.address().to_string().replace("flow=none", "flow=xon").parse().unwrap();
-    let (mut far, _device) = place.socket.plug_in().split();
+    let (mut far, device) = place.socket.plug_in().split();
     let mut port = within("the port", Port::open(&address)).await.unwrap();
     let sent = bytes(1_000_000);
     let (mut told, mut seen) = (Told::default(), Vec::new());
     let mut buffer = [0; 4_096];
-    far.write_all(&[0x13]).await.unwrap();
-    // The printer goes on reading, and yet nothing comes any more.
-    loop {
-        tokio::select! {
-            happened = port.next(&sent[told.took..]) => told.add(happened),
-            count = far.read(&mut buffer) => seen.extend_from_slice(&buffer[..count.unwrap()]),
-            () = tokio::time::sleep(QUIET) => break,
+    // What comes behind it says that it is in force.
+    far.write_all(&[0x13, b'!']).await.unwrap();
+    within("the printer's word", async {
+        while told.received.is_empty() && !told.is_lost {
+            told.add(port.next(&sent[told.took..]).await);
         }
-    }
+    })
+    .await;
     assert!(told.took < sent.len() && !told.is_lost, "stopped: {told:?}");
+    // There is room again once the printer has read what had left, and yet the line takes nothing.
+    within("what had left", async {
+        while seen.len() < told.took {
+            let count = far.read(&mut buffer).await.unwrap();
+            seen.extend_from_slice(&buffer[..count]);
+        }
+    })
+    .await;
+    assert!(!has_room(&device), "{} bytes came", seen.len());
     far.write_all(&[0x11]).await.unwrap();
     within("the rest", async {
         while seen.len() < sent.len() {
@@ -243,7 +252,15 @@ async fn a_serial_printer_stops_the_line_with_xoff_and_starts_it_with_xon() {
     })
     .await;
     assert!(seen == sent, "{} bytes", seen.len());
-    assert!(told.received.is_empty(), "the line's own bytes are no answers: {told:?}");
+    assert_eq!(told.received, b"!", "the line's own bytes are no answers");
+    assert!(has_room(&device), "nothing stops it");
+}
+
+/// Whether the line takes a byte now.
+fn has_room(device: &File) -> bool {
+    let mut asked = [PollFd::new(device, PollFlags::OUT)];
+    poll(&mut asked, Some(&Timespec::default())).unwrap();
+    asked[0].revents().contains(PollFlags::OUT)
 }
 
 #[tokio::test]

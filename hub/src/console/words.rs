@@ -188,6 +188,7 @@ mod tests {
         let sources = [
             include_str!("../storage/orders.rs"),
             include_str!("../storage/outbox.rs"),
+            include_str!("../storage/reports.rs"),
             include_str!("../storage/agents.rs"),
         ];
         let mut codes = Vec::new();

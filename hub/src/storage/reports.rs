@@ -13,8 +13,9 @@ use docket_protocol::outcome::{Outcome, TicketReport};
 use rusqlite::{Connection, params};
 
 impl Storage {
-    /// Stores what an agent has reported at `at`, and its cursor, which is the answer. It is [`StorageError::Superseded`]
-    /// where the session is no longer the agent's. Reports are stored in the order of these calls.
+    /// Stores what an agent has reported at `at`, and its cursor, which is the answer. It is
+    /// [`StorageError::Superseded`](super::StorageError::Superseded) where the session is no longer the agent's. Reports
+    /// are stored in the order of these calls.
     pub async fn report(
         &self,
         agent: AgentId,

@@ -1,7 +1,7 @@
 //! A hub process.
 
 use super::process::{Process, program, run_to_end};
-use super::{Ledger, PATIENCE, wait_for};
+use super::{Ledger, PATIENCE, copy_files, wait_for};
 use crate::platform::http::HttpClient;
 use crate::platform::meituan::MeituanClient;
 use anyhow::Context;
@@ -89,6 +89,29 @@ impl Hub {
         self.process.kill();
         self.process = serve(&self.folder, &self.data, &self.options, self.addresses).await?.0;
         Ok(())
+    }
+
+    /// Ends it, and keeps a copy of what it has stored.
+    ///
+    /// # Errors
+    /// Where it does not end, or there is no room.
+    pub fn end_and_copy(&mut self, copy: &Path) -> anyhow::Result<()> {
+        self.process.end()?;
+        copy_files(&self.data, copy)
+    }
+
+    /// Ends it, and starts it again as a copy of what it had stored before.
+    ///
+    /// # Errors
+    /// Where it does not come up; with its log.
+    pub async fn restart_as(&mut self, copy: &Path) -> anyhow::Result<()> {
+        self.process.end()?;
+        // The copy was made of a database at rest: it has no log.
+        for stale in ["hub.db-wal", "hub.db-shm"] {
+            let _ = std::fs::remove_file(self.data.join(stale));
+        }
+        copy_files(copy, &self.data)?;
+        self.restart().await
     }
 
     /// Runs `docket-hub` with the hub's configuration, whether it serves or not.

@@ -15,6 +15,7 @@ pub use ledger::{Ledger, TicketRow};
 pub use process::{Process, program, run_to_end};
 pub use shop::Shop;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What a condition is waited for at most; far beyond what anything here takes on a busy machine.
@@ -40,4 +41,19 @@ pub async fn wait_for<T, S: std::fmt::Debug>(
             Err(_) => tokio::time::sleep(LOOK_EVERY).await,
         }
     }
+}
+
+/// Copies the files of a folder, not of those in it.
+///
+/// # Errors
+/// Where one cannot be read or written.
+pub fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }

@@ -2,10 +2,11 @@
 //! is marked when it comes again.
 
 use docket_tests::chain::shop::{push, slips, until_printed};
-use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, Shop, wait_for};
+use docket_tests::chain::{
+    Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, Shop, copy_files, wait_for,
+};
 use docket_tests::platform::orders::PlacedOrder;
 use docket_tests::virtual_printer::{Fault, PrinterOptions, VirtualPrinter};
-use std::path::Path;
 
 const SPOOLED: i64 = 2;
 
@@ -201,9 +202,8 @@ async fn a_hub_that_comes_back_as_an_older_copy_goes_on() -> anyhow::Result<()> 
     shop.until_printed(&orders).await?;
     shop.agent.process()?.end()?;
     orders.push(shop.push(2).await?);
-    shop.hub.process().end()?;
     let backup = shop.folder().join("backup");
-    copy_files(shop.hub.data(), &backup)?;
+    shop.hub.end_and_copy(&backup)?;
 
     shop.hub.restart().await?;
     shop.agent.start_linked(&shop.hub).await?;
@@ -212,30 +212,14 @@ async fn a_hub_that_comes_back_as_an_older_copy_goes_on() -> anyhow::Result<()> 
     }
     shop.until_printed(&orders).await?;
     shop.agent.process()?.end()?;
-    shop.hub.process().end()?;
 
     // The agent is ahead of all that this copy knows; its second order was never sent, as far as it knows.
-    for stale in ["hub.db-wal", "hub.db-shm"] {
-        let _ = std::fs::remove_file(shop.hub.data().join(stale));
-    }
-    copy_files(&backup, shop.hub.data())?;
-    shop.hub.restart().await?;
+    shop.hub.restart_as(&backup).await?;
     shop.agent.start_linked(&shop.hub).await?;
     orders.push(shop.push(6).await?);
     shop.until_printed(&orders[5..]).await?;
     for order in &orders {
         assert_eq!(slips(&shop.printer, order), [None], "{}", order.order_id);
-    }
-    Ok(())
-}
-
-fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
-        }
     }
     Ok(())
 }

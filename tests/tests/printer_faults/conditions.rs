@@ -1,10 +1,11 @@
 //! Faults that a printer tells: paper, cover, cutter, heat, offline, fatal.
 
 use super::{SPOOLED, assert_printed_once, slow, until_cut, until_in_print, until_shown, until_state};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use docket_tests::chain::Shop;
 use docket_tests::chain::shop::PRINTED;
-use docket_tests::virtual_printer::Fault;
+use docket_tests::platform::orders::PlacedOrder;
+use docket_tests::virtual_printer::{Fault, Status};
 
 /// Faults that stop a printer: what goes wrong, how it is mended, what is shown.
 const STOPPING: &[(Fault, Fault, &str)] = &[
@@ -48,16 +49,27 @@ async fn a_ticket_in_its_middle_goes_on_by_itself() -> anyhow::Result<()> {
         let order = shop.push(number).await?;
         until_in_print(&shop, &before).await?;
         shop.printer.set(fault);
-        until_shown(&shop, &[code]).await?;
-        until_state(&shop, &order, SPOOLED).await?;
-        ensure!(shop.printer.receipt_count() == before.receipts, "{code}: it came out all the same");
-        shop.printer.set(mended);
-        until_state(&shop, &order, PRINTED).await?;
-        until_cut(&shop).await?;
-        assert_printed_once(&shop, &order)?;
-        until_shown(&shop, &[]).await?;
+        stands_until_mended(&shop, &order, &before, mended, code).await?;
     }
     Ok(())
+}
+
+/// The ticket that it is at stays in it, and comes out whole and once when it is mended.
+async fn stands_until_mended(
+    shop: &Shop,
+    order: &PlacedOrder,
+    before: &Status,
+    mended: Fault,
+    code: &str,
+) -> anyhow::Result<()> {
+    until_shown(shop, &[code]).await?;
+    until_state(shop, order, SPOOLED).await?;
+    ensure!(shop.printer.receipt_count() == before.receipts, "{code}: it came out all the same");
+    shop.printer.set(mended);
+    until_state(shop, order, PRINTED).await?;
+    until_cut(shop).await?;
+    assert_printed_once(shop, order)?;
+    until_shown(shop, &[]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,14 +79,8 @@ async fn the_paper_ends_at_any_line() -> anyhow::Result<()> {
         let before = shop.printer.status();
         shop.printer.set(Fault::PaperOutAfterLines(lines));
         let order = shop.push(number).await?;
-        until_shown(&shop, &["paper-out"]).await?;
-        until_state(&shop, &order, SPOOLED).await?;
-        ensure!(shop.printer.receipt_count() == before.receipts, "after {lines} lines");
-        shop.printer.set(Fault::PaperIn);
-        until_state(&shop, &order, PRINTED).await?;
-        until_cut(&shop).await?;
-        assert_printed_once(&shop, &order)?;
-        until_shown(&shop, &[]).await?;
+        let whole = stands_until_mended(&shop, &order, &before, Fault::PaperIn, "paper-out").await;
+        whole.with_context(|| format!("after {lines} lines"))?;
     }
     Ok(())
 }
