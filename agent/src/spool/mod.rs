@@ -53,13 +53,13 @@ mod view;
 mod work;
 mod writer;
 
-pub use docket_protocol::boxes::Boxes;
-use docket_protocol::session::Cursors;
+pub use docket_protocol::session::Cursors;
 pub use error::SpoolError;
 pub use handle::{ClaimPort, Pending, Spool};
 pub use people::Reprint;
 pub use view::{HeldTicket, RecentTicket, TicketState, recent_in};
 
+use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
 use docket_protocol::outcome::{Doubt, Evidence};
 use docket_protocol::ticket::Ticket;

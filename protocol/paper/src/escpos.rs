@@ -5,8 +5,9 @@
 //!
 //! # What is drawn
 //! A line with a character that the unit has no shape for goes out as raster, all of it: raster commands cannot stand
-//! inside a line of text, and clones do not agree on what else could ([`Dialect`]). What a unit has no command for is drawn too, and so is a code whose command would hold a
-//! real-time command (`10 04`: the length of a QR code with 1,037 bytes).
+//! inside a line of text, and clones do not agree on what else could ([`Dialect`]). What a unit has no command for is
+//! drawn too, and so is a code whose command would hold a real-time command (`10 04`: the length of a QR code with
+//! 1,037 bytes).
 
 mod commands;
 mod dialect;

@@ -297,11 +297,15 @@ mod tests {
         assert_eq!(row(name, "×1", "-12345.00"), ["招牌宫保鸡丁盖浇   ×1 -12345.00", "饭"]);
         assert_eq!(row("饭", "×4294967295", "123456789.00"), ["饭     ×4294967295 123456789.00"]);
         // Not even so: one below the other.
-        let stacked = row("饭", "×4294967295", "￥92233720368547");
-        assert_eq!(
-            stacked.iter().map(|line| line.trim_start()).collect::<Vec<_>>(),
-            ["饭", "×4294967295", "￥92233720368547"]
-        );
+        assert_eq!(row("饭", "×4294967295", "￥92233720368547"), ["饭", "×4294967295", "￥92233720368547"]);
+        // What has no width of its own keeps its number, too.
+        let label = |pickup: &str, piece: &str| {
+            let cells = vec![cell(pickup, None, Align::Left), cell(piece, Some(10), Align::Right)];
+            texts(Block::Row { cells, style: Style::BIG }, Paper::Mm58)
+        };
+        assert_eq!(label("#1234567", "12/120"), ["#1234567  12/120"]);
+        assert_eq!(label("#1234567890", "1/2"), ["#1234567890  1/2"]);
+        assert_eq!(label("#1234567890", "12/120"), ["#1234567890", "12/120"], "right below it");
         // Where all have their places, the text makes room.
         let fixed = |name: &str, count: &str, sum: &str| {
             let columns = [(name, 20, Align::Left), (count, 4, Align::Right), (sum, 8, Align::Right)];

@@ -40,7 +40,7 @@ impl Wanted {
                 true => Wanted::Chinese,
                 false => Wanted::RareChinese,
             },
-            '\u{2000}'..='\u{2BFF}' | '\u{1F000}'..='\u{1FAFF}' => Wanted::Symbols,
+            '\u{A1}'..='\u{BF}' | '\u{2000}'..='\u{2BFF}' | '\u{1F000}'..='\u{1FAFF}' => Wanted::Symbols,
             character if is_printable(character) => Wanted::Chinese,
             _ => Wanted::Script,
         }
@@ -92,7 +92,7 @@ mod tests {
     fn each_kind_is_named_once() {
         let by = |characters: &str| Vec::from_iter(Wanted::by(characters));
         assert_eq!(by(""), []);
-        assert_eq!(by("😀❤🥟…+3"), [Wanted::Symbols]);
+        assert_eq!(by("😀❤🥟®™…+3"), [Wanted::Symbols]);
         assert_eq!(by("𠮷㐂"), [Wanted::RareChinese]);
         assert_eq!(by("盐ёら、"), [Wanted::Chinese]);
         assert_eq!(by("한สأ"), [Wanted::Script]);

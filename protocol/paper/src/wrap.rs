@@ -47,7 +47,8 @@ pub(crate) fn cell_widths(cells: &[Cell], scale: usize, width: usize) -> Option<
             rest / flexible + one_more
         })
     };
-    Some(fixed.into_iter().map(share).collect())
+    let widths: Vec<usize> = fixed.into_iter().map(share).collect();
+    cells.iter().zip(&widths).all(|(cell, &width)| number_columns(&cell.text) <= width).then_some(widths)
 }
 
 /// Columns of each cell that its text may take: one less than its width where the next one's text begins at once.
@@ -138,7 +139,7 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
 /// before what closes, and no sign goes without its number.
 fn may_part(last: char, next: char) -> bool {
     let is_inside = last.is_ascii_graphic() && next.is_ascii_graphic();
-    let belongs = OPENING.contains(last) || CLOSING.contains(next);
+    let belongs = OPENING.contains(last) || CLOSING.contains(next) || (last == '-' && next == '￥');
     last == ' ' || next == ' ' || !(is_inside || belongs)
 }
 
@@ -185,6 +186,7 @@ mod tests {
         check_wrap("牛肉面（大份）", 8, &["牛肉面", "（大份）"]);
         check_wrap("合计￥128.00", 8, &["合计", "￥128.00"]);
         check_wrap("可乐×12", 6, &["可乐", "×12"]);
+        check_wrap("满减-￥5.00", 8, &["满减", "-￥5.00"]);
         // Unless that leaves no room, or nothing else.
         check_wrap("。。。。", 4, &["。。", "。。"]);
         check_wrap("a“宫，", 5, &["a“宫", "，"]);
