@@ -4,20 +4,31 @@ use crate::config::Config;
 use crate::identity::Identity;
 use crate::link::{LinkOptions, run_link, tls};
 use crate::page::Shown;
-use crate::printing::{Kept, PrinterConfig, run_printer, unknown_health};
+use crate::printing::{Kept, PrinterConfig, SHUTDOWN_MS_MAX, run_printer, unknown_health};
 use crate::spool::{Spool, SpoolOptions};
 use crate::status::Reporter;
-use crate::{AgentError, boot, requests};
+use crate::{AgentError, boot, clock, requests};
 use docket_protocol::message::AgentStatus;
+use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::session::LinkState;
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tracing::{error, warn};
+
+/// How long printers may take to finish what they have begun: longer than each takes for itself.
+const PRINTERS_MS_MAX: u64 = 2 * SHUTDOWN_MS_MAX;
+/// How long what was asked before may take to be stored; on a full disk it takes until there is room.
+const FLUSH_MS_MAX: u64 = 3_000;
+/// How often a journal that cannot be opened is tried again.
+const JOURNAL_RETRY_MS: u64 = 5_000;
 
 /// Runs until it is told which printers will go on, or its sender is gone. Those are given back as they are; the others
-/// finish what they have begun; then the reports are sent. `kept` are those that were given back the last time.
+/// finish what they have begun; then the reports are sent. Each step has a limit: what is cut short is settled by the
+/// next life, as after a crash. `kept` are the printers that were given back the last time.
 ///
 /// # Errors
-/// Where it cannot begin.
+/// Where it cannot begin, or a printer's task ends unasked.
 pub async fn run(
     config: Config,
     identity: &Identity,
@@ -43,10 +54,9 @@ pub async fn run(
             healths.push(kept.health());
             printers.spawn(kept.go_on(spool.clone(), stopped));
         } else {
-            let journal = spool.journal(&printer.name)?;
             let (health, seen) = watch::channel(unknown_health(&printer.name));
             healths.push(seen);
-            printers.spawn(run_printer(printer, spool.clone(), journal, health, stopped));
+            printers.spawn(with_journal(printer, spool.clone(), health, stopped));
         }
     }
 
@@ -71,19 +81,65 @@ pub async fn run(
     rest.spawn(reporter.run(ended.clone()));
     rest.spawn(requests::serve(config.data.clone(), spool.clone(), ended));
 
-    let going_on = until.await.unwrap_or_default();
+    let going_on = tokio::select! {
+        going_on = until => going_on.unwrap_or_default(),
+        Some(_) = printers.join_next() => return Err(AgentError::PrinterEnded),
+    };
     for (printer, stop) in stops {
         if !going_on.iter().any(|next| next.is_same_unit(&printer)) {
             // An error is a task that has ended.
             let _ = stop.send(true);
         }
     }
-    let kept = printers.join_all().await.into_iter().flatten().collect();
+    let ended = async {
+        while let Some(ended) = printers.join_next().await {
+            kept.extend(ended.ok().flatten());
+        }
+    };
+    let printed = tokio::time::timeout(Duration::from_millis(PRINTERS_MS_MAX), ended).await;
+    // What has not ended by now is cut short.
+    drop(printers);
     shown.spool.send_replace(None);
     // An error means that the storage thread is gone, and then there is nothing to wait for.
-    let _ = spool.flush().await;
+    let stored = tokio::time::timeout(Duration::from_millis(FLUSH_MS_MAX), spool.flush()).await;
+    if printed.is_err() || stored.is_err() {
+        warn!(code = "stop-unstored", "stopping without storing everything: the journals have it");
+    }
     let _ = end.send(true);
     rest.join_all().await;
     spool.close().await;
     Ok(kept)
+}
+
+/// Runs a printer once its journal can be used. Until then it is out, and only it: nothing may be printed of which a
+/// crash could not be settled.
+async fn with_journal(
+    printer: PrinterConfig,
+    spool: Spool,
+    health: watch::Sender<PrinterHealth>,
+    mut stop: watch::Receiver<bool>,
+) -> Option<Kept> {
+    let counts = spool.counts();
+    loop {
+        let error = match spool.journal(&printer.name) {
+            Ok(journal) => return run_printer(printer, spool, journal, health, stop).await,
+            Err(error) => error,
+        };
+        let is_new = health.borrow().prints();
+        if is_new {
+            let cause = &error.source;
+            error!(code = "journal-failed", printer = %printer.name, %error, %cause, "this printer is out");
+        }
+        health.send_modify(|health| {
+            if is_new {
+                health.conditions = vec![Since { condition: Condition::Journal, since: clock::now() }];
+            }
+            health.waiting = counts.borrow().waiting_for(&printer.name);
+        });
+        tokio::select! {
+            // An error is a sender that is gone: another spool follows.
+            _ = stop.wait_for(|&stopping| stopping) => return None,
+            () = tokio::time::sleep(Duration::from_millis(JOURNAL_RETRY_MS)) => {}
+        }
+    }
 }

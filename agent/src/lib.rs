@@ -29,7 +29,6 @@ pub mod status;
 use config::Config;
 use identity::{Identity, IdentityError};
 use link::tls::TlsError;
-use printing::journal::JournalError;
 use spool::SpoolError;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
@@ -47,9 +46,11 @@ pub enum AgentError {
     /// The spool.
     #[error("{code}: {0}; {en} ({zh})", code = .0.code(), en = .0.remedy().1, zh = .0.remedy().0)]
     Spool(#[from] SpoolError),
-    /// A printer's journal.
-    #[error("print-journal: {0}; check who may write the data folder (检查数据目录权限)")]
-    Journal(#[from] JournalError),
+    /// What keeps a printer running is gone. Whoever started the agent starts it again.
+    #[error(
+        "printer-ended: 打印任务意外结束,请重新启动程序 / a printer's task has ended: start the agent again"
+    )]
+    PrinterEnded,
 }
 
 /// Runs until `stop` becomes true.
@@ -60,7 +61,7 @@ pub enum AgentError {
 /// printers in a running spool, which would be a second way with states of its own.
 ///
 /// # Errors
-/// Where it cannot begin.
+/// Where it cannot begin or go on.
 pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<(), AgentError> {
     let identity = Identity::read(&config.data)?;
     info!(agent = %identity.agent, store = %identity.store, "running");
@@ -71,7 +72,7 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
         let inside = inside::run(config.clone(), &identity, &parts, kept, ended);
         tokio::pin!(inside);
         let stops = tokio::select! {
-            // By itself only where it cannot begin.
+            // By itself only where it cannot begin or go on.
             result = &mut inside => return result.map(drop),
             // An error is a sender that is gone, which says so too.
             _ = stop.wait_for(|stopping| *stopping) => true,

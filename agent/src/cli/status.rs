@@ -33,7 +33,7 @@ pub(super) fn status(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let well = is_fresh
         && file.link == "live"
         && status.held == 0
-        && !status.spool_full
+        && file.spool.is_none()
         && !status.printers.is_empty()
         && status.printers.iter().all(|printer| printer.conditions.is_empty());
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -82,8 +82,9 @@ fn print_status(file: &StatusFile, now: UnixMs) {
             print_profile(profile);
         }
     }
-    if file.status.spool_full {
-        println!("!! 磁盘已满,新小票存不下 / the disk is full: free some space");
+    if let Some(storing) = file.storing() {
+        let (zh, en) = storing.remedy();
+        println!("!! {zh} / {en}");
     }
     for held in &file.held {
         let hint = match held.doubt.as_deref() {

@@ -41,7 +41,7 @@ pub use server::CONNECTIONS_MAX;
 
 use crate::config::{Config, PrinterEntry};
 use crate::printers::{Added, Printers};
-use crate::spool::{Spool, SpoolError};
+use crate::spool::{Spool, SpoolError, Storing};
 use crate::status::StatusFile;
 use live::Live;
 use pin::Door;
@@ -154,10 +154,11 @@ impl App {
     }
 }
 
-/// On a full disk nothing more is taken: it would wait, a person would press again, and all of it would be done later.
+/// Where nothing can be stored, nothing more is taken: it would wait, a person would press again, and all of it would be
+/// done later. A spool at its bound has room for what comes of its tickets.
 fn with_room(spool: Spool) -> Result<Spool, Refused> {
-    let is_full = spool.counts().borrow().full;
-    if is_full { Err(Refused::full()) } else { Ok(spool) }
+    let storing = spool.counts().borrow().storing;
+    if storing.fails() && storing != Storing::AtBound { Err(Refused::unstored(storing)) } else { Ok(spool) }
 }
 
 /// What the spool is to store, or word that it takes longer than a person waits.

@@ -1,5 +1,6 @@
 //! Answers: whole ones, and streams of events.
 
+use crate::spool::Storing;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
@@ -76,14 +77,11 @@ impl Refused {
         Refused { retry_s: Some(1), ..Refused::new(StatusCode::SERVICE_UNAVAILABLE, "busy", zh, en) }
     }
 
-    /// The spool has no room.
-    pub fn full() -> Self {
-        Refused::new(
-            StatusCode::INSUFFICIENT_STORAGE,
-            "spool-full",
-            "磁盘已满,现在存不下,什么都没有改变:删掉一些不用的文件再试",
-            "the disk is full and nothing can be stored, so nothing was changed: delete files that nobody needs and try again",
-        )
+    /// The spool stores nothing now.
+    pub fn unstored(why: Storing) -> Self {
+        let (zh, en) = why.remedy();
+        let (zh, en) = (format!("没有执行。{zh}"), format!("nothing was done: {en}"));
+        Refused::new(StatusCode::INSUFFICIENT_STORAGE, why.code(), zh, en)
     }
 
     /// The spool has it, and has not stored it yet.

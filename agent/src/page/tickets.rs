@@ -130,7 +130,7 @@ pub struct Which {
 pub async fn reprint(app: &App, again: Again) -> Result<(), Refused> {
     let printer = again.printer.map(PrinterName::new);
     match stored(app.spool_with_room()?.reprint(id(&again.ticket)?, printer)).await? {
-        Reprint::Queued | Reprint::Moved => Ok(()),
+        Reprint::Queued | Reprint::Unmarked | Reprint::Moved => Ok(()),
         Reprint::Waiting => Err(Refused::new(
             StatusCode::CONFLICT,
             "not-printed-yet",

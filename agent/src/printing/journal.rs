@@ -138,6 +138,14 @@ impl Journal {
         Ok(record)
     }
 
+    /// Whether it can be written: tries at the place of the next record, which that would write over.
+    ///
+    /// # Errors
+    /// Then nothing may begin.
+    pub fn check(&self) -> Result<(), JournalError> {
+        self.write_in(self.serial + 1, &[0; RECORD_BYTES])
+    }
+
     /// Says that an attempt is on paper.
     ///
     /// # Errors
@@ -165,8 +173,12 @@ impl Journal {
     }
 
     fn write(&self, record: &Record) -> Result<(), JournalError> {
-        let slot = record.serial % RECORDS as u64;
-        write_at(&self.file, &encode(record), slot * RECORD_BYTES as u64).map_err(|source| JournalError {
+        self.write_in(record.serial, &encode(record))
+    }
+
+    fn write_in(&self, serial: u64, record: &[u8; RECORD_BYTES]) -> Result<(), JournalError> {
+        let slot = serial % RECORDS as u64;
+        write_at(&self.file, record, slot * RECORD_BYTES as u64).map_err(|source| JournalError {
             operation: "write",
             path: self.path.clone(),
             source,

@@ -26,7 +26,7 @@ pub mod status;
 pub mod transport;
 
 pub use docket_paper::Paper;
-pub use queue::{Kept, run_printer, unknown_health};
+pub use queue::{Kept, SHUTDOWN_MS_MAX, run_printer, unknown_health};
 pub use transport::Address;
 
 use docket_protocol::ids::PrinterName;

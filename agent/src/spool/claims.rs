@@ -84,7 +84,7 @@ impl Work<'_> {
              ORDER BY urgent DESC, place LIMIT ?4",
         )?;
         let name = self.options.printers[queue].name.as_str();
-        let mut rows = select.query(params![name, is_own, self.now.0, count])?;
+        let mut rows = select.query(params![name, is_own, self.hub_now.0, count])?;
         while let Some(row) = rows.next()? {
             found.push(Candidate { not_urgent: row.get(0)?, place: row.get(1)?, queue });
         }

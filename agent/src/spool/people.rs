@@ -17,8 +17,10 @@ use rusqlite::{OptionalExtension as _, params};
 /// What became of a wish to print a ticket again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reprint {
-    /// It is in its queue again.
+    /// It is in its queue again, and will be marked.
     Queued,
+    /// It had expired and is in its queue again: no byte of it has ever left, so it will not be marked.
+    Unmarked,
     /// It had not been begun, and waits for the other printer now.
     Moved,
     /// It has not come out yet: it waits already, or is printing.
@@ -38,7 +40,15 @@ struct Asked {
     station: String,
     printer: String,
     pinned: bool,
+    repeat: u16,
     doubt: Option<String>,
+}
+
+impl Asked {
+    /// Its last attempt was put aside before it began.
+    fn has_expired(&self) -> bool {
+        has_expired(self.state == 2, self.doubt.as_deref().and_then(Doubt::from_name))
+    }
 }
 
 impl Work<'_> {
@@ -53,13 +63,26 @@ impl Work<'_> {
         }
     }
 
+    pub(super) fn release_all(&mut self) -> rusqlite::Result<u32> {
+        let held = self
+            .prepare("SELECT id FROM tickets WHERE state = 3 ORDER BY place")?
+            .query_map([], |row| Ok(TicketId::from_bytes(row.get(0)?)))?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut released = 0;
+        for ticket in held {
+            released += u32::from(self.release(ticket)?);
+        }
+        Ok(released)
+    }
+
     pub(super) fn reprint(&mut self, ticket: TicketId, chosen: Option<usize>) -> rusqlite::Result<Reprint> {
         let Some(asked) = self.asked(ticket)? else { return Ok(Reprint::Unknown) };
         let queue = self.home(&asked, chosen);
         match asked.state {
             2..=4 => {
                 self.queue_again(&asked, &queue)?;
-                Ok(Reprint::Queued)
+                let is_marked = !asked.has_expired() || asked.repeat > 0;
+                Ok(if is_marked { Reprint::Queued } else { Reprint::Unmarked })
             }
             0 if queue.printer != asked.printer => {
                 self.prepare("UPDATE tickets SET printer = ?2, pinned = ?3 WHERE place = ?1")?
@@ -103,18 +126,21 @@ impl Work<'_> {
     }
 
     fn asked(&self, ticket: TicketId) -> rusqlite::Result<Option<Asked>> {
-        self.prepare("SELECT place, state, station, printer, pinned, doubt FROM tickets WHERE id = ?1")?
-            .query_row([ticket.as_bytes()], |row| {
-                Ok(Asked {
-                    place: row.get(0)?,
-                    state: row.get(1)?,
-                    station: row.get(2)?,
-                    printer: row.get(3)?,
-                    pinned: row.get(4)?,
-                    doubt: row.get(5)?,
-                })
+        self.prepare(
+            "SELECT place, state, station, printer, pinned, repeat, doubt FROM tickets WHERE id = ?1",
+        )?
+        .query_row([ticket.as_bytes()], |row| {
+            Ok(Asked {
+                place: row.get(0)?,
+                state: row.get(1)?,
+                station: row.get(2)?,
+                printer: row.get(3)?,
+                pinned: row.get(4)?,
+                repeat: row.get(5)?,
+                doubt: row.get(6)?,
             })
-            .optional()
+        })
+        .optional()
     }
 
     /// The queue that it comes into: the chosen printer's, or its own as the stations are mapped now.
@@ -131,13 +157,18 @@ impl Work<'_> {
     /// and what expired was never begun.
     fn queue_again(&mut self, asked: &Asked, queue: &Queue) -> rusqlite::Result<()> {
         let was_printed = asked.state == 2;
-        let expired = has_expired(was_printed, asked.doubt.as_deref().and_then(Doubt::from_name));
         self.prepare(
             "UPDATE tickets SET state = 0, printer = ?2, pinned = ?3, taken_by = NULL, claimed_at = NULL,
                     expires_at = NULL, attempt = min(attempt + ?4, 65535), repeat = min(repeat + ?5, 65535)
              WHERE place = ?1",
         )?
-        .execute(params![asked.place, queue.printer, queue.pinned, was_printed, !expired])?;
+        .execute(params![
+            asked.place,
+            queue.printer,
+            queue.pinned,
+            was_printed,
+            !asked.has_expired()
+        ])?;
         if asked.state == 3 {
             self.known.held = self.known.held.saturating_sub(1);
         }

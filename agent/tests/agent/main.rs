@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too, which clippy cannot know")]
 
+mod broken_storage;
 mod clones;
 mod discovery;
 mod far_end;
@@ -14,6 +15,7 @@ mod requests;
 mod samples;
 mod serial_printer;
 mod spool;
+mod spool_bounds;
 mod spool_model;
 mod spool_queues;
 mod spool_recovery;

@@ -762,7 +762,7 @@ async fn a_press_that_cannot_be_stored_is_answered_in_time_and_done_once() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let test = json!({ "printer": "front" });
     assert_eq!(desk.post("/api/printers/test", &test).await.code(), "spool-delayed");
-    within("a full spool", counts.wait_for(|counts| counts.full)).await.unwrap();
+    within("a full spool", counts.wait_for(|counts| counts.storing.fails())).await.unwrap();
     let pause = json!({ "printer": "front", "paused": true });
     let ticket = json!({ "ticket": ticket(7, "front").id.to_string() });
     for (path, body) in [
@@ -773,10 +773,10 @@ async fn a_press_that_cannot_be_stored_is_answered_in_time_and_done_once() {
         ("/api/tickets/settle", &ticket),
     ] {
         let answer = desk.post(path, body).await;
-        assert_eq!((answer.status, answer.code().as_str()), (507, "spool-full"), "{path}");
+        assert_eq!((answer.status, answer.code().as_str()), (507, "spool-failed"), "{path}");
     }
     drop(other);
-    within("room", counts.wait_for(|counts| !counts.full)).await.unwrap();
+    within("room", counts.wait_for(|counts| !counts.storing.fails())).await.unwrap();
     assert_eq!(
         desk.spool().recent(9).await.unwrap().len(),
         1,

@@ -35,13 +35,13 @@ pub struct Stage<P = TcpListener> {
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().into();
         Self::at(listener, address, tempdir().unwrap())
     }
 
-    async fn connection(&self) -> Unit {
+    pub async fn connection(&self) -> Unit {
         let (stream, _) = within("a connection", self.place.accept()).await.unwrap();
         Unit::new(Box::new(stream))
     }

@@ -60,6 +60,7 @@ pub(super) struct Claims {
     want: u32,
     /// How long a ticket takes, smoothed.
     pace: Option<Duration>,
+    /// The journal cannot be written, and is tried again then.
     retry_at: Option<Instant>,
 }
 
@@ -86,9 +87,12 @@ impl Claims {
         self.want = 0;
     }
 
-    /// What a unit has shown, in words.
+    /// What a unit has shown, in words. What cannot be read is shown again.
     pub(super) async fn facts(&self, unit: &str) -> Result<String, SpoolError> {
-        self.port.profile(unit).await
+        match self.port.profile(unit).await {
+            Err(SpoolError::Database { .. }) => Ok(String::new()),
+            facts => facts,
+        }
     }
 
     /// Remembers what a unit has shown.
@@ -124,7 +128,7 @@ impl Claims {
         self.want > 0
     }
 
-    /// When a journal that could not be written is tried again.
+    /// When a journal that could not be written is tried again; `None` where it can be written.
     pub(super) fn retry_at(&self) -> Option<Instant> {
         self.retry_at
     }
@@ -163,36 +167,34 @@ impl Claims {
         goes_on: bool,
         is_paused: bool,
     ) -> Result<(), SpoolError> {
-        let want = if goes_on && machine.accepts() { claims_ahead(self.pace) } else { 0 };
-        if want != self.want {
-            self.port.want(want)?;
-            self.want = want;
-        }
+        self.try_journal();
+        let can_print = goes_on && machine.accepts() && self.retry_at.is_none();
+        self.ask_for(if can_print { claims_ahead(self.pace) } else { 0 })?;
         while let Some(claim) = self.port.try_next() {
             self.take(claim);
         }
         // The spool gives a paused printer no more tickets; this is about those that it has given.
-        if (want == 0 || is_paused) && !self.queue.is_empty() {
+        if (self.want == 0 || is_paused) && !self.queue.is_empty() {
             machine.stand_down();
             self.give_back_queue().await?;
         }
         Ok(())
     }
 
-    /// Begins the next ticket once the printer is ready and the journal has it.
-    pub(super) fn begin_next(&mut self, machine: &mut Machine) {
+    /// Begins the next ticket once the printer is ready and the journal has it. Where the journal cannot be written, the
+    /// printer is as good as out: what it holds goes back, so that its backup gets it.
+    pub(super) async fn begin_next(&mut self, machine: &mut Machine) -> Result<(), SpoolError> {
         if self.current.is_some() || self.queue.is_empty() {
-            return;
+            return Ok(());
         }
         let now = Instant::now();
         machine.get_ready(now);
-        if !machine.is_ready(now) || self.retry_at.is_some_and(|at| now < at) {
-            return;
+        if !machine.is_ready(now) {
+            return Ok(());
         }
-        let Some(next) = self.queue.pop_front() else { return };
+        let Some(next) = self.queue.pop_front() else { return Ok(()) };
         match self.journal.began(next.claim.ticket.id, next.claim.attempt, clock::now()) {
             Ok(record) => {
-                self.retry_at = None;
                 machine.begin(&next.content, record.serial, now);
                 let Prepared { claim: Claim { ticket, attempt, repeat, .. }, boxes, .. } = next;
                 let boxes = Some(boxes);
@@ -201,12 +203,30 @@ impl Claims {
                     Some(Current { ticket, attempt, repeat, record, boxes, began, on_paper: false });
             }
             Err(error) => {
-                if self.retry_at.is_none() {
-                    self.log_journal(&error, "nothing is printed until it can be written");
-                }
+                self.log_journal(&error, "nothing is printed until it can be written");
                 self.retry_at = Some(now + Duration::from_millis(JOURNAL_RETRY_MS));
                 self.queue.push_front(next);
+                self.ask_for(0)?;
+                machine.stand_down();
+                self.give_back_queue().await?;
             }
+        }
+        Ok(())
+    }
+
+    fn ask_for(&mut self, want: u32) -> Result<(), SpoolError> {
+        if want != self.want {
+            self.port.want(want)?;
+            self.want = want;
+        }
+        Ok(())
+    }
+
+    fn try_journal(&mut self) {
+        let now = Instant::now();
+        if self.retry_at.is_some_and(|at| now >= at) {
+            let failed = self.journal.check().is_err();
+            self.retry_at = failed.then(|| now + Duration::from_millis(JOURNAL_RETRY_MS));
         }
     }
 
@@ -261,10 +281,7 @@ impl Claims {
 
     /// The connection is gone: settles the ticket in flight and gives back the rest.
     pub(super) async fn leave(&mut self, lost: Lost, is_stopping: bool) -> Result<(), SpoolError> {
-        if self.want != 0 {
-            self.port.want(0)?;
-            self.want = 0;
-        }
+        self.ask_for(0)?;
         match lost {
             Lost::Idle => {}
             // On the way out, the journal says what is known; the next life settles it.

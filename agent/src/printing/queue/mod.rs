@@ -149,7 +149,7 @@ impl Task {
     async fn run(&mut self, mut kept: Option<Connection>) -> Result<Option<Connection>, SpoolError> {
         let mut pause_ms = RECONNECT_MS_MIN;
         if kept.is_none() {
-            self.claims.find_left_open().await?;
+            self.find_left_open().await?;
         }
         while kept.is_some() || !self.is_called_off() {
             let opened = match kept.take() {
@@ -218,6 +218,19 @@ impl Task {
         Ok(Connection { port, machine, unit, since })
     }
 
+    /// Until the spool can tell in which ticket an earlier life ended, nothing is begun.
+    async fn find_left_open(&mut self) -> Result<(), SpoolError> {
+        while !self.is_called_off() {
+            match self.claims.find_left_open().await {
+                Err(SpoolError::Database { .. }) => {
+                    self.pause(Duration::from_millis(RECONNECT_MS_MIN)).await?;
+                }
+                found => return found,
+            }
+        }
+        Ok(())
+    }
+
     /// What is known of a unit before it is asked.
     async fn profile(&mut self, unit: &str) -> Result<Profile, SpoolError> {
         let usb = UsbIdentity::ids_of_unit(unit).or_else(|| self.config.address.usb_ids());
@@ -266,11 +279,13 @@ impl Task {
             if !goes_on && stop_at.is_none() {
                 return Ok(None);
             }
-            self.claims.begin_next(machine);
+            self.claims.begin_next(machine).await?;
             let heard_at = machine.take_heard().then(clock::now);
             // A unit that usually answers and has not yet on this connection is not known to be any better than before.
             let is_known = machine.has_been_heard() || !machine.profile().answers_status();
-            let conditions = Some(machine.conditions());
+            let conditions =
+                machine.conditions().with_if(self.claims.retry_at().is_some(), Condition::Journal);
+            let conditions = Some(conditions);
             let only_unknown = Conditions::NONE.with(Condition::Unknown);
             self.shown.publish(conditions.filter(|&shown| is_known || shown != only_unknown), heard_at);
 

@@ -106,7 +106,6 @@ impl Shown {
     }
 
     fn waiting(&self) -> u32 {
-        let counts = self.counts.borrow();
-        counts.printers.iter().find(|(name, _)| *name == self.printer).map_or(0, |&(_, waiting)| waiting)
+        self.counts.borrow().waiting_for(&self.printer)
     }
 }
