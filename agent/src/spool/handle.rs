@@ -54,7 +54,7 @@ impl Spool {
         let _ = self.permits.acquire().await;
     }
 
-    /// The hub's clock says this now: tickets that come after it expire by it.
+    /// The hub's clock says this now: tickets expire by it from then on.
     ///
     /// # Errors
     /// [`SpoolError::Closed`].

@@ -12,8 +12,9 @@
 //! # One queue a printer
 //! Urgent tickets come first, then the order of arrival. A queue is a printer's own; while that printer cannot
 //! print, its backup takes from it (`backup`). What is of no more use by the time that a ticket names waits
-//! for a person (`expiry`), by the hub's clock (`hub_clock`). A person can tell a printer to wait, and have any ticket printed again (`people`).
-//! All of it is in the tables: a crash between any two steps changes nothing of it.
+//! for a person (`expiry`); that time is by the hub's clock (`hub_clock`). A person can tell a printer to wait, and
+//! have any ticket printed again (`people`). All of it is in the tables: a crash between any two steps changes nothing
+//! of it.
 //!
 //! # What survives what
 //! * A claimed ticket without an outcome *may* have been printed, as far as the database knows.
@@ -32,8 +33,8 @@
 //!
 //! # The disk is full
 //! Nothing is acknowledged, the commands stay and are tried again every second, [`Counts::storing`] says so.
-//! Reading goes on, and so does printing. What the hub delivers again meanwhile is kept once. At most [`COMMANDS_MAX`] commands wait; then their senders do, and the link reads nothing more
-//! from the hub.
+//! Reading goes on, and so does printing. What the hub delivers again meanwhile is kept once. At most [`COMMANDS_MAX`]
+//! commands wait; then their senders do, and the link reads nothing more from the hub.
 //!
 //! # However long a queue is
 //! No statement that a commit runs walks a queue: each finds its rows by an index, and counts are kept beside the
