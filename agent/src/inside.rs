@@ -85,13 +85,18 @@ pub async fn run(
         going_on = until => going_on.unwrap_or_default(),
         Some(_) = printers.join_next() => return Err(AgentError::PrinterEnded),
     };
-    for (printer, stop) in stops {
-        if !going_on.iter().any(|next| next.is_same_unit(&printer)) {
-            // An error is a task that has ended.
-            let _ = stop.send(true);
-        }
+    let goes_on = |(printer, _): &(PrinterConfig, _)| going_on.iter().any(|next| next.is_same_unit(printer));
+    let (going_on, leaving): (Vec<_>, Vec<_>) = stops.into_iter().partition(goes_on);
+    for (_, stop) in &leaving {
+        // An error is a task that has ended.
+        let _ = stop.send(true);
     }
     let ended = async {
+        for _ in &leaving {
+            let _ = printers.join_next().await;
+        }
+        // Until now they were looked after.
+        drop(going_on);
         while let Some(ended) = printers.join_next().await {
             kept.extend(ended.ok().flatten());
         }
