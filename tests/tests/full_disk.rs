@@ -234,11 +234,8 @@ async fn a_person_without_room_is_told_and_can_stop_the_agent() -> anyhow::Resul
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pc_that_was_switched_off_is_started_again_without_room() -> anyhow::Result<()> {
     let disk = SmallDisk::mount()?;
-    let options = AgentOptions { data: Some(disk.path().join("data")), ..AgentOptions::default() };
-    let mut shop = Shop::enrolled(HubOptions::default(), options).await?;
-    shop.agent.start_linked(&shop.hub).await?;
-    let mut orders = vec![shop.push(1).await?];
-    shop.until_printed(&orders).await?;
+    let (mut shop, first) = with_pc_on(&disk).await?;
+    let mut orders = vec![first];
     shop.agent.process()?.end()?;
     disk.fill()?;
     shop.agent.start_linked(&shop.hub).await?;
@@ -249,20 +246,14 @@ async fn a_pc_that_was_switched_off_is_started_again_without_room() -> anyhow::R
     disk.free()?;
     shop.until_printed(&orders).await?;
     until_status_full(&shop, false).await?;
-    for order in &orders {
-        assert_eq!(slips(&shop.printer, order), [None], "{}", order.order_id);
-    }
+    assert_printed_once(&shop, &orders);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_power_cut_without_room_the_agent_can_be_stopped() -> anyhow::Result<()> {
     let disk = SmallDisk::mount()?;
-    let options = AgentOptions { data: Some(disk.path().join("data")), ..AgentOptions::default() };
-    let mut shop = Shop::enrolled(HubOptions::default(), options).await?;
-    shop.agent.start_linked(&shop.hub).await?;
-    let order = shop.push(1).await?;
-    shop.until_printed(std::slice::from_ref(&order)).await?;
+    let (mut shop, order) = with_pc_on(&disk).await?;
     shop.agent.process()?.kill();
     // The next life is of another boot, and that has to be written down before anything is printed.
     let database = rusqlite::Connection::open(shop.agent.data().join("spool.db"))?;

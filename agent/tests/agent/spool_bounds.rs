@@ -1,17 +1,11 @@
 //! The spool where it cannot store: what it still does, what it lets go, and what it says.
 
 use crate::samples::{PATIENCE, claim, finish, front, item, items, open, options, ticket, within};
-use docket_agent::spool::{
-    Claim, ClaimPort, Ending, FILLING_PERCENT, KEPT_TICKETS_MIN, Pending, Spool, Storing,
-};
+use docket_agent::spool::{Ending, FILLING_PERCENT, KEPT_TICKETS_MIN, Pending, Spool, Storing};
 use docket_protocol::ids::Seq;
 use docket_protocol::outcome::Evidence;
 use std::path::Path;
 use tempfile::tempdir;
-
-async fn print(port: &ClaimPort, claim: &Claim) {
-    port.finish(finish(claim, Ending::Printed(Evidence::Fence))).await.unwrap();
-}
 
 /// Small, with `count` tickets for the front printer, and then as many for the kitchen as find room; with the delivery
 /// that finds none.
@@ -45,7 +39,7 @@ async fn what_is_stored_is_printed_while_a_delivery_waits_for_room() {
     for number in 1..=TICKETS {
         let claim = claim(&mut port).await;
         assert_eq!(claim.ticket.id, ticket(number, "front").id);
-        print(&port, &claim).await;
+        port.finish(finish(&claim, Ending::Printed(Evidence::Fence))).await.unwrap();
     }
     let mut counts = spool.counts();
     within("the outcomes", counts.wait_for(|counts| counts.printers[0].1 == 0)).await.unwrap();
