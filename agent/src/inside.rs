@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::identity::Identity;
 use crate::link::{LinkOptions, run_link, tls};
 use crate::page::Shown;
-use crate::printing::{PrinterConfig, SHUTDOWN_MS_MAX, run_printer, unknown_health};
+use crate::printing::{Kept, PrinterConfig, SHUTDOWN_MS_MAX, run_printer, unknown_health};
 use crate::spool::{Spool, SpoolOptions};
 use crate::status::Reporter;
 use crate::{AgentError, boot, clock, requests};
@@ -12,7 +12,7 @@ use docket_protocol::message::AgentStatus;
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::session::LinkState;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
@@ -23,17 +23,19 @@ const FLUSH_MS_MAX: u64 = 3_000;
 /// How often a journal that cannot be opened is tried again.
 const JOURNAL_RETRY_MS: u64 = 5_000;
 
-/// Runs until `stop` becomes true: first the printers finish what they have begun, then the reports are sent. Each step
-/// has a limit: what is cut short is settled by the next life, as after a crash.
+/// Runs until it is told which printers will go on, or its sender is gone. Those are given back as they are; the others
+/// finish what they have begun; then the reports are sent. Each step has a limit: what is cut short is settled by the
+/// next life, as after a crash. `kept` are the printers that were given back the last time.
 ///
 /// # Errors
 /// Where it cannot begin, or a printer's task ends unasked.
 pub async fn run(
-    config: &Config,
+    config: Config,
     identity: &Identity,
     shown: &Shown,
-    mut stop: watch::Receiver<bool>,
-) -> Result<(), AgentError> {
+    mut kept: Vec<Kept>,
+    until: oneshot::Receiver<Vec<PrinterConfig>>,
+) -> Result<Vec<Kept>, AgentError> {
     let tls = tls::link_config(identity)?;
     let mut options = SpoolOptions::new(config.printer_routes(), boot::id());
     options.on_unknown = config.printing.on_unknown.into();
@@ -42,12 +44,20 @@ pub async fn run(
     shown.spool.send_replace(Some(spool.clone()));
 
     let mut printers = JoinSet::new();
-    let mut healths = Vec::new();
+    let (mut healths, mut stops) = (Vec::new(), Vec::new());
     let configs = config.printer_configs();
     for printer in configs.clone() {
-        let (health, seen) = watch::channel(unknown_health(&printer.name));
-        healths.push(seen);
-        printers.spawn(with_journal(printer, spool.clone(), health, stop.clone()));
+        let (stop, stopped) = watch::channel(false);
+        stops.push((printer.clone(), stop));
+        if let Some(place) = kept.iter().position(|kept| kept.is(&printer)) {
+            let kept = kept.swap_remove(place);
+            healths.push(kept.health());
+            printers.spawn(kept.go_on(spool.clone(), stopped));
+        } else {
+            let (health, seen) = watch::channel(unknown_health(&printer.name));
+            healths.push(seen);
+            printers.spawn(with_journal(printer, spool.clone(), health, stopped));
+        }
     }
 
     let (publish, status) = watch::channel(AgentStatus::default());
@@ -71,13 +81,29 @@ pub async fn run(
     rest.spawn(reporter.run(ended.clone()));
     rest.spawn(requests::serve(config.data.clone(), spool.clone(), ended));
 
-    tokio::select! {
-        () = until_stopping(&mut stop) => {}
-        Some(_) = printers.join_next() => if !is_stopping(&stop) {
-            return Err(AgentError::PrinterEnded);
-        }
+    let going_on = tokio::select! {
+        going_on = until => going_on.unwrap_or_default(),
+        Some(_) = printers.join_next() => return Err(AgentError::PrinterEnded),
+    };
+    let goes_on = |(printer, _): &(PrinterConfig, _)| going_on.iter().any(|next| next.is_same_unit(printer));
+    let (going_on, leaving): (Vec<_>, Vec<_>) = stops.into_iter().partition(goes_on);
+    for (_, stop) in &leaving {
+        // An error is a task that has ended.
+        let _ = stop.send(true);
     }
-    let printed = tokio::time::timeout(Duration::from_millis(PRINTERS_MS_MAX), printers.join_all()).await;
+    let ended = async {
+        for _ in &leaving {
+            let _ = printers.join_next().await;
+        }
+        // Until now they were looked after.
+        drop(going_on);
+        while let Some(ended) = printers.join_next().await {
+            kept.extend(ended.ok().flatten());
+        }
+    };
+    let printed = tokio::time::timeout(Duration::from_millis(PRINTERS_MS_MAX), ended).await;
+    // What has not ended by now is cut short.
+    drop(printers);
     shown.spool.send_replace(None);
     // An error means that the storage thread is gone, and then there is nothing to wait for.
     let stored = tokio::time::timeout(Duration::from_millis(FLUSH_MS_MAX), spool.flush()).await;
@@ -87,7 +113,7 @@ pub async fn run(
     let _ = end.send(true);
     rest.join_all().await;
     spool.close().await;
-    Ok(())
+    Ok(kept)
 }
 
 /// Runs a printer once its journal can be used. Until then it is out, and only it: nothing may be printed of which a
@@ -97,7 +123,7 @@ async fn with_journal(
     spool: Spool,
     health: watch::Sender<PrinterHealth>,
     mut stop: watch::Receiver<bool>,
-) {
+) -> Option<Kept> {
     let counts = spool.counts();
     loop {
         let error = match spool.journal(&printer.name) {
@@ -116,17 +142,9 @@ async fn with_journal(
             health.waiting = counts.borrow().waiting_for(&printer.name);
         });
         tokio::select! {
-            () = until_stopping(&mut stop) => return,
+            // An error is a sender that is gone: another spool follows.
+            _ = stop.wait_for(|&stopping| stopping) => return None,
             () = tokio::time::sleep(Duration::from_millis(JOURNAL_RETRY_MS)) => {}
         }
     }
-}
-
-async fn until_stopping(stop: &mut watch::Receiver<bool>) {
-    // An error is a sender that is gone: the agent ends.
-    let _ = stop.wait_for(|&stopping| stopping).await;
-}
-
-fn is_stopping(stop: &watch::Receiver<bool>) -> bool {
-    *stop.borrow() || stop.has_changed().is_err()
 }

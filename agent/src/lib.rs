@@ -31,7 +31,7 @@ use identity::{Identity, IdentityError};
 use link::tls::TlsError;
 use spool::SpoolError;
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tracing::info;
 
 /// Why the agent does not run.
@@ -56,8 +56,9 @@ pub enum AgentError {
 /// Runs until `stop` becomes true.
 ///
 /// When staff change the printers on the local page, everything inside is closed and opened again with the new list:
-/// the way of a restart, which loses nothing at any step. The page stays. Rejected: exchanging printers in a running
-/// spool, which would be a second way with states of its own.
+/// the way of a restart, which loses nothing at any step. Two things stay: the page, and the connections of printers
+/// that are as they were, since a new connection cannot prove what an earlier one has sent. Rejected: exchanging
+/// printers in a running spool, which would be a second way with states of its own.
 ///
 /// # Errors
 /// Where it cannot begin or go on.
@@ -65,23 +66,27 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
     let identity = Identity::read(&config.data)?;
     info!(agent = %identity.agent, store = %identity.store, "running");
     let (parts, mut page) = page::start(&config, stop.clone());
+    let mut kept = Vec::new();
     loop {
-        config.added = page.printers.borrow_and_update().clone();
-        let (end, ended) = watch::channel(false);
-        let inside = inside::run(&config, &identity, &parts, ended);
+        let (end, ended) = oneshot::channel();
+        let inside = inside::run(config.clone(), &identity, &parts, kept, ended);
         tokio::pin!(inside);
-        tokio::select! {
+        let stops = tokio::select! {
             // By itself only where it cannot begin or go on.
-            result = &mut inside => return result,
+            result = &mut inside => return result.map(drop),
             // An error is a sender that is gone, which says so too.
-            _ = stop.wait_for(|stopping| *stopping) => {}
-            Ok(()) = page.printers.changed() => info!("the printers have changed: opening everything anew"),
-        }
-        let _ = end.send(true);
-        inside.await?;
-        if *stop.borrow() || stop.has_changed().is_err() {
+            _ = stop.wait_for(|stopping| *stopping) => true,
+            Ok(()) = page.printers.changed() => false,
+        };
+        if stops {
+            drop(end);
+            inside.await?;
             break;
         }
+        info!("the printers have changed: opening everything anew");
+        config.added = page.printers.borrow_and_update().clone();
+        let _ = end.send(config.printer_configs());
+        kept = inside.await?;
     }
     page.ended().await;
     info!("stopped");

@@ -27,6 +27,8 @@ pub const STATUS_FILE: &str = "status.json";
 pub const STATUS_EVERY: Duration = Duration::from_secs(15);
 /// Older than this, nobody is writing it.
 pub const STATUS_AGE_MAX_MS: u64 = 45_000;
+/// From further ahead than this, the PC's clock has been set back since.
+const AHEAD_MS_MAX: u64 = 5_000;
 /// Changes of counts alone are told at most so often; a change of health is told at once.
 const COUNTS_EVERY: Duration = Duration::from_secs(1);
 /// The file grows in steps of this: the block of every usual file system.
@@ -64,6 +66,13 @@ pub struct StatusFile {
     /// What is known of each printer.
     #[serde(default)]
     pub profiles: Vec<ProfileView>,
+}
+
+impl StatusFile {
+    /// Whether it can be taken for how things are now: somebody is writing it, as far as the clock tells.
+    pub fn is_fresh(&self, now: UnixMs) -> bool {
+        now.since(self.at) <= STATUS_AGE_MAX_MS && self.at.since(now) <= AHEAD_MS_MAX
+    }
 }
 
 /// What is known of a printer's unit.

@@ -32,7 +32,7 @@ pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
     let mut prints = None;
     if let Some(recent) = recent {
         let is_again = asked("again").is_some();
-        claim.repeat = if is_again { recent.repeat.saturating_add(1) } else { recent.repeat };
+        claim.repeat = if is_again { recent.next_repeat() } else { recent.repeat };
         match recent.taken_by.filter(|taken_by| !is_again && *taken_by != recent.printer) {
             Some(backup) => (prints, claim.backup_for) = (Some(backup), Some(recent.printer)),
             None => prints = Some(recent.printer),

@@ -117,7 +117,7 @@ impl App {
             (&Method::GET, "/") => Ok(assets::page()),
             (&Method::GET, path) if path.starts_with("/assets/") => assets::asset(path).ok_or_else(not_found),
             (&Method::GET, "/api/state") => Ok(whole("application/json", live::state_text(self))),
-            (&Method::GET, "/api/events") => live::watch(self),
+            (&Method::GET, "/api/events") => Ok(live::watch(self, peer)),
             (&Method::GET, "/api/tickets") => Ok(json(&tickets::recent(&self.spool()?).await?)),
             (&Method::GET, "/api/tickets/preview") => {
                 preview::preview(self, uri.query().unwrap_or_default()).await
@@ -131,14 +131,12 @@ impl App {
             (&Method::POST, "/api/tickets/settle") => {
                 tickets::settle(self, read(body).await?).await.map(|()| done())
             }
-            (&Method::POST, "/api/printers/add") => {
-                printers::add(self, read(body).await?).await.map(|()| done())
-            }
+            (&Method::POST, "/api/printers/add") => printers::add(self, read(body).await?).map(|()| done()),
             (&Method::POST, "/api/printers/change") => {
                 printers::change(self, read(body).await?).await.map(|()| done())
             }
             (&Method::POST, "/api/printers/remove") => {
-                printers::remove(self, read(body).await?).await.map(|()| done())
+                printers::remove(self, &read(body).await?).map(|()| done())
             }
             (&Method::POST, "/api/printers/pause") => {
                 printers::pause(self, read(body).await?).await.map(|()| done())

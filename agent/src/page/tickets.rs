@@ -1,8 +1,8 @@
 //! The newest tickets, and what a person does with one: print it again, say that it is settled.
 
-use super::App;
 use super::reply::Refused;
 use super::words::{self, Words};
+use super::{App, stored};
 use crate::spool::{RecentTicket, Reprint, Spool, SpoolError, TicketState};
 use docket_paper::wanted::Wanted;
 use docket_protocol::boxes::Boxes;
@@ -32,6 +32,8 @@ pub struct TicketView {
     confirmed: bool,
     /// How often it bears 补打.
     repeat: u16,
+    /// How often it will if it is printed again.
+    next_repeat: u16,
     received_at: UnixMs,
     ended_at: Option<UnixMs>,
     /// In what state, and how that is known.
@@ -63,6 +65,7 @@ impl TicketView {
         let printed = ticket.state == TicketState::Printed;
         TicketView {
             id: ticket.id.to_string(),
+            next_repeat: ticket.next_repeat(),
             kind: ticket.kind.map(|kind| kind.as_str()),
             kind_title: ticket.kind.map(|kind| kind.title()),
             title: ticket.title,
@@ -96,7 +99,12 @@ impl From<SpoolError> for Refused {
     fn from(error: SpoolError) -> Self {
         match error {
             SpoolError::UnknownPrinter { printer } => unknown_printer(printer.as_str()),
-            _ => Refused::busy(),
+            // Another one is being opened, unless the agent ends, and then nobody reads this for long.
+            SpoolError::Closed => Refused::busy(),
+            error => {
+                let (zh, en) = error.remedy();
+                Refused::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), zh, en)
+            }
         }
     }
 }
@@ -121,7 +129,7 @@ pub struct Which {
 /// Prints a ticket again, marked.
 pub async fn reprint(app: &App, again: Again) -> Result<(), Refused> {
     let printer = again.printer.map(PrinterName::new);
-    match app.spool()?.reprint(id(&again.ticket)?, printer).await? {
+    match stored(app.spool_with_room()?.reprint(id(&again.ticket)?, printer)).await? {
         Reprint::Queued | Reprint::Unmarked | Reprint::Moved => Ok(()),
         Reprint::Waiting => Err(Refused::new(
             StatusCode::CONFLICT,
@@ -135,12 +143,12 @@ pub async fn reprint(app: &App, again: Again) -> Result<(), Refused> {
 
 /// It did not come out: a held ticket is printed again, marked.
 pub async fn release(app: &App, which: Which) -> Result<(), Refused> {
-    held(app.spool()?.release(id(&which.ticket)?).await?)
+    held(stored(app.spool_with_room()?.release(id(&which.ticket)?)).await?)
 }
 
 /// It came out, or nobody needs it: a held ticket is not printed any more.
 pub async fn settle(app: &App, which: Which) -> Result<(), Refused> {
-    held(app.spool()?.settle(id(&which.ticket)?).await?)
+    held(stored(app.spool_with_room()?.settle(id(&which.ticket)?)).await?)
 }
 
 fn held(was_held: bool) -> Result<(), Refused> {

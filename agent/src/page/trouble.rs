@@ -153,7 +153,7 @@ mod tests {
             },
             fixed: false,
         };
-        Printers { list: names.iter().map(printer).collect(), notes: Vec::new() }
+        Printers { list: names.iter().map(printer).collect(), ..Printers::default() }
     }
 
     fn status(link: &str, printers: &[(&str, &[(Condition, i64)])]) -> StatusFile {

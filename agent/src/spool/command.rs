@@ -1,7 +1,7 @@
 //! What the handle asks of the storage thread.
 
 use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint, SpoolError};
-use docket_protocol::ids::{Seq, TicketId, UnixMs};
+use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::ticket::Ticket;
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -54,7 +54,7 @@ pub(super) enum Write {
     /// A ticket of this PC's own.
     PrintHere { printer: usize, ticket: Box<Ticket>, answer: Asker<()> },
     /// A printer waits, or goes on.
-    SetPaused { printer: usize, paused: bool, answer: Asker<()> },
+    SetPaused { printer: PrinterName, paused: bool, answer: Asker<()> },
     /// What a unit has shown. Lazy.
     Learn { printer: usize, unit: String, facts: String },
     /// Old rows go. Lazy.

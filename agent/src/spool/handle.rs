@@ -182,8 +182,17 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::UnknownPrinter`], [`SpoolError::Closed`].
     pub async fn set_paused(&self, printer: PrinterName, paused: bool) -> Result<(), SpoolError> {
-        let printer = self.index(printer)?;
+        self.index(printer.clone())?;
         self.ask(|answer| Write::SetPaused { printer, paused, answer }).await
+    }
+
+    /// A printer that the next spool in this folder has will wait from its first moment on. Where it has none of that
+    /// name, this is forgotten.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn pause_ahead(&self, printer: PrinterName) -> Result<(), SpoolError> {
+        self.ask(|answer| Write::SetPaused { printer, paused: true, answer }).await
     }
 
     /// The printers of the options.

@@ -29,6 +29,11 @@ pub enum Reprint {
     Unknown,
 }
 
+/// Whether the last that became of a ticket is that it came too late: no byte of it has left since.
+pub(super) fn has_expired(was_printed: bool, doubt: Option<Doubt>) -> bool {
+    !was_printed && doubt == Some(Doubt::Expired)
+}
+
 struct Asked {
     place: i64,
     state: u8,
@@ -42,7 +47,7 @@ struct Asked {
 impl Asked {
     /// Its last attempt was put aside before it began.
     fn has_expired(&self) -> bool {
-        self.state != 2 && self.doubt.as_deref() == Some(Doubt::Expired.as_str())
+        has_expired(self.state == 2, self.doubt.as_deref().and_then(Doubt::from_name))
     }
 }
 
@@ -179,14 +184,16 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(super) fn set_paused(&mut self, printer: usize, paused: bool) -> rusqlite::Result<()> {
-        let name = self.options.printers[printer].name.as_str();
-        let since = &mut self.known.printers[printer].paused_since;
+    pub(super) fn set_paused(&mut self, printer: &PrinterName, paused: bool) -> rusqlite::Result<()> {
+        let name = printer.as_str();
+        if let Some(printer) = self.queue_of(name) {
+            let since = &mut self.known.printers[printer].paused_since;
+            *since = paused.then(|| since.unwrap_or(self.now));
+        }
         if paused {
-            let since = *since.get_or_insert(self.now);
-            self.prepare("INSERT OR IGNORE INTO paused VALUES (?1, ?2)")?.execute(params![name, since.0])?;
+            self.prepare("INSERT OR IGNORE INTO paused VALUES (?1, ?2)")?
+                .execute(params![name, self.now.0])?;
         } else {
-            *since = None;
             self.prepare("DELETE FROM paused WHERE printer = ?1")?.execute([name])?;
         }
         Ok(())

@@ -66,6 +66,7 @@ impl Work<'_> {
         self.settle_claims(same_boot)?;
         self.read_again()?;
         self.route_again()?;
+        self.forget_pauses()?;
         self.count()?;
         if last != self.options.boot_id {
             self.prepare("UPDATE meta SET boot = ?1")?.execute([&self.options.boot_id])?;
@@ -183,6 +184,18 @@ impl Work<'_> {
                 )?
                 .execute(params![wanted, station, printer, pinned])?;
             }
+        }
+        Ok(())
+    }
+
+    /// A printer that is gone does not wait any more: one of its name may come.
+    fn forget_pauses(&mut self) -> rusqlite::Result<()> {
+        let paused = self
+            .prepare("SELECT printer FROM paused")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<Vec<String>, _>>()?;
+        for printer in paused.iter().filter(|printer| self.queue_of(printer).is_none()) {
+            self.prepare("DELETE FROM paused WHERE printer = ?1")?.execute([printer])?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What people see of the queues. Reading goes on while nothing can be stored; [`recent_in`] reads without a
 //! running agent, too.
 
+use super::people::has_expired;
 use super::store::limit_number;
 use super::{SpoolError, schema};
 use docket_protocol::boxes::Boxes;
@@ -96,6 +97,14 @@ pub struct RecentTicket {
     pub doubt: Option<Doubt>,
     /// What of it came out as boxes, as far as that is known.
     pub boxes: Boxes,
+}
+
+impl RecentTicket {
+    /// How often it will bear 补打 if a person has it printed again now.
+    pub fn next_repeat(&self) -> u16 {
+        let stays = has_expired(self.state == TicketState::Printed, self.doubt);
+        if stays { self.repeat } else { self.repeat.saturating_add(1) }
+    }
 }
 
 /// A ticket that waits for a person.

@@ -93,7 +93,7 @@ impl<'s> Work<'s> {
                 self.print_here(ticket, *printer).map(|()| Reply::Done)
             }
             Write::SetPaused { printer, paused, .. } => {
-                self.set_paused(*printer, *paused).map(|()| Reply::Done)
+                self.set_paused(printer, *paused).map(|()| Reply::Done)
             }
             Write::Learn { printer, unit, facts } => {
                 let name = self.options.printers[*printer].name.as_str();

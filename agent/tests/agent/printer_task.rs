@@ -3,7 +3,7 @@
 use crate::far_end::FarEnd;
 use crate::samples::{PATIENCE, front, item, items, open, reports, ticket, within};
 use docket_agent::printing::profile::Pins;
-use docket_agent::printing::{Address, Paper, PrinterConfig, run_printer, unknown_health};
+use docket_agent::printing::{Address, Kept, Paper, PrinterConfig, run_printer, unknown_health};
 use docket_agent::spool::Spool;
 use docket_protocol::ids::Seq;
 use docket_protocol::message::Report;
@@ -31,7 +31,7 @@ pub struct Stage<P = TcpListener> {
     pub place: P,
     health: watch::Receiver<PrinterHealth>,
     pub stop: watch::Sender<bool>,
-    pub task: JoinHandle<()>,
+    pub task: JoinHandle<Option<Kept>>,
 }
 
 impl Stage {

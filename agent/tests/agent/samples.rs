@@ -2,7 +2,6 @@
 
 use docket_agent::printing::journal::{Journal, Record};
 use docket_agent::spool::{Claim, ClaimPort, Ending, Finish, PrinterRoute, Spool, SpoolOptions};
-use docket_protocol::boxes::Boxes;
 use docket_protocol::document::{Align, Block, Document, Style};
 use docket_protocol::frame::{payload, read_payload};
 use docket_protocol::ids::{OrderKey, Platform, PrinterName, Seq, Station, TicketId, UnixMs};
@@ -90,7 +89,7 @@ pub fn finish(claim: &Claim, ending: Ending) -> Finish {
         attempt: claim.attempt,
         repeat: claim.repeat,
         ending,
-        boxes: Some(Boxes::of(&['😀'].into())),
+        boxes: None,
         began_at: UnixMs(10),
         ended_at: docket_agent::clock::now(),
     }

@@ -75,7 +75,8 @@ async fn a_printer_holds_what_it_wants_and_reports_in_order() {
     spool.flush().await.unwrap();
     assert!(port.try_next().is_none(), "two are wanted, two are held");
     let mut outbox = spool.outbox_changed();
-    let by_fence = finish(&second, Ending::Printed(Evidence::Fence));
+    let boxes = Some(Boxes::of(&['😀'].into()));
+    let by_fence = Finish { boxes, ..finish(&second, Ending::Printed(Evidence::Fence)) };
     let by_status = finish(&first, Ending::Printed(Evidence::Status));
     port.finish(by_fence.clone()).await.unwrap();
     let third = claim(&mut port).await;
@@ -93,7 +94,7 @@ async fn a_printer_holds_what_it_wants_and_reports_in_order() {
             printer: front(),
             meant_for: None,
             outcome: Outcome::Printed(evidence),
-            boxes: Some(Boxes::of(&['😀'].into())),
+            boxes: finish.boxes.clone(),
             began_at: finish.began_at,
             ended_at: finish.ended_at,
         })

@@ -75,7 +75,7 @@
   }
 
   function details(id, ticket) {
-    const address = `/api/tickets/preview?ticket=${ticket.id}&v=${ticket.repeat}-${ticket.state}-${ticket.printer.length}`;
+    const address = `/api/tickets/preview?ticket=${ticket.id}&v=${ticket.repeat}-${ticket.state}-${encodeURIComponent(ticket.backup || ticket.printer)}`;
     const actions = draw("div", { class: "actions" });
     const image = draw("img", { src: address, alt: say("preview"), onerror: () => {
       image.replaceWith(draw("p", { class: "hint" }, say("previewNone")));
@@ -96,11 +96,11 @@
 
     // Paper that is printed again can be cooked again: so it is asked.
     function sure() {
-      image.src = address + AGAIN;
       const printers = docket.state.printers.map((printer) => printer.name);
       const where = draw("select", { id: `on-${ticket.id}`, "data-id": `on-${ticket.id}` }, ...printers.map((name) => draw("option", { value: name }, name)));
-      where.onchange = () => { image.src = `${address}${AGAIN}&printer=${encodeURIComponent(where.value)}`; };
       where.value = printers.indexOf(ticket.printer) >= 0 ? ticket.printer : printers[0];
+      where.onchange = () => { image.src = `${address}${AGAIN}&printer=${encodeURIComponent(where.value)}`; };
+      where.onchange();
       const yes = docket.button(`yes-${ticket.id}`, say("yesReprint"), () => docket.doing(yes, async () => {
         const printer = where.value === ticket.printer ? null : where.value;
         if (await docket.ask("/api/tickets/reprint", { ticket: ticket.id, printer })) {
@@ -109,7 +109,7 @@
         }
       }), { class: "primary" });
       docket.refill(actions, [
-        draw("p", {}, say("reprintSure", String(ticket.repeat + 1))),
+        draw("p", {}, ticket.next_repeat ? say("reprintSure", String(ticket.next_repeat)) : say("reprintPlain")),
         printers.length > 1 && draw("label", { for: `on-${ticket.id}` }, say("reprintOn")),
         printers.length > 1 && where,
         draw("div", { class: "buttons" }, yes, docket.button(`no-${ticket.id}`, say("cancel"), ask, {})),

@@ -23,6 +23,7 @@ const JOURNAL_RETRY_MS: u64 = 1_000;
 const PACE_WEIGHT: u32 = 8;
 
 /// A claimed ticket as bytes.
+#[derive(Debug)]
 struct Prepared {
     claim: Claim,
     content: Vec<u8>,
@@ -32,6 +33,7 @@ struct Prepared {
 }
 
 /// The ticket in flight, or one of an earlier life that the printer is asked about.
+#[derive(Debug)]
 struct Current {
     ticket: TicketId,
     attempt: u16,
@@ -44,6 +46,7 @@ struct Current {
 }
 
 /// What one printer holds of the spool.
+#[derive(Debug)]
 pub(super) struct Claims {
     printer: PrinterName,
     paper: Paper,
@@ -78,6 +81,12 @@ impl Claims {
             pace: None,
             retry_at: None,
         }
+    }
+
+    /// Another spool has what this printer held and had not begun.
+    pub(super) fn go_on(&mut self, port: ClaimPort) {
+        self.port = port;
+        self.want = 0;
     }
 
     /// What a unit has shown, in words. What cannot be read is shown again.

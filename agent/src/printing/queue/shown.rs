@@ -19,6 +19,7 @@ pub fn unknown_health(printer: &PrinterName) -> PrinterHealth {
 }
 
 /// The health of one printer, as watchers see it.
+#[derive(Debug)]
 pub(super) struct Shown {
     printer: PrinterName,
     health: watch::Sender<PrinterHealth>,
@@ -34,6 +35,16 @@ impl Shown {
         counts: watch::Receiver<Counts>,
     ) -> Self {
         Self { printer, health, counts, waiting_told_at: None, flapping: Flapping::default() }
+    }
+
+    /// Another spool counts from now on.
+    pub(super) fn go_on(&mut self, counts: watch::Receiver<Counts>) {
+        self.counts = counts;
+    }
+
+    /// What watchers see.
+    pub(super) fn watch(&self) -> watch::Receiver<PrinterHealth> {
+        self.health.subscribe()
     }
 
     /// The printer cannot be reached.
