@@ -5,7 +5,7 @@ mod places;
 
 pub use places::SearchPlaces;
 
-use crate::printers::{Added, Printers};
+use crate::printers::{Added, Printers, entry_fault};
 use crate::printing::profile::Pins;
 use crate::printing::{Address, Paper, PrinterConfig};
 use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
@@ -37,7 +37,7 @@ pub enum ConfigError {
         cause: std::io::Error,
     },
     /// The file is not what the agent reads.
-    #[error("config-syntax: {path}: {cause}")]
+    #[error("config-syntax: {path}: {cause}按上面的行、列改正 / mend it at that line and column")]
     Syntax {
         /// Which.
         path: PathBuf,
@@ -45,12 +45,14 @@ pub enum ConfigError {
         cause: Box<toml::de::Error>,
     },
     /// A value that cannot be.
-    #[error("config-value: {key}: {cause}")]
+    #[error("config-value: {key}: {zh} / {en}")]
     Value {
         /// Which key.
         key: String,
-        /// Why, and what to write instead.
-        cause: String,
+        /// Why, and what to write instead, in Chinese.
+        zh: String,
+        /// And in English.
+        en: String,
     },
 }
 
@@ -182,6 +184,14 @@ pub struct PrinterEntry {
     pub profile: Pins,
 }
 
+impl PrinterEntry {
+    /// Whether both are at one port, which has one owner. In the network a printer may take several connections.
+    pub fn contends_with(&self, other: &PrinterEntry) -> bool {
+        let may_share = matches!(self.address, Address::Lan { .. } | Address::Spooler { .. });
+        !may_share && self.address.is_same_place(&other.address)
+    }
+}
+
 fn mm80() -> u8 {
     80
 }
@@ -203,60 +213,71 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let refused = |key: String, cause: &str| Err(ConfigError::Value { key, cause: cause.to_owned() });
         if self.printers.len() > PRINTERS_MAX {
-            return refused("printer".into(), &format!("give up to {PRINTERS_MAX} [[printer]] sections"));
+            return refused(
+                "printer",
+                format!("[[printer]] 最多 {PRINTERS_MAX} 段"),
+                format!("give up to {PRINTERS_MAX} [[printer]] sections"),
+            );
         }
         if !self.page.lan && !self.page.address().ip().is_loopback() {
             return refused(
-                "page.listen".into(),
+                "page.listen",
+                "还要写 `lan = true`:其他设备要输入本页的 PIN 才能打开",
                 "write `lan = true` too: other devices in the network then need the page's PIN",
             );
         }
         for (place, printer) in self.printers.iter().enumerate() {
-            let key = format!("printer {}", printer.name);
-            if let Some((_, en)) = name_fault(&printer.name) {
-                return refused(format!("printer {}", place + 1), en);
-            }
-            if self.printers[..place].iter().any(|other| other.name == printer.name) {
-                return refused(key, "the name is taken by another printer");
-            }
-            if !printer.address.is_usable_here() {
-                let cause =
-                    format!("{} is for another operating system (不能用于这个操作系统)", printer.address);
-                return refused(key, &cause);
-            }
-            if let Some(backup) = &printer.backup {
-                if *backup == printer.name {
-                    return refused(key, "a printer cannot be its own backup");
-                }
-                if !self.printers.iter().any(|other| other.name == *backup) {
-                    return refused(key, &format!("its backup {backup} is not among the printers"));
-                }
-            }
-            // In the network a printer may take several connections; a port has one owner.
-            let may_share = matches!(printer.address, Address::Lan { .. } | Address::Spooler { .. });
-            let shares = |other: &&PrinterEntry| !may_share && other.address.is_same_place(&printer.address);
-            if let Some(other) = self.printers[..place].iter().find(shares) {
-                return refused(key, &format!("printer {} has this address (地址已被它使用)", other.name));
-            }
-            if let Some(refusal) = printer.profile.refusal() {
-                return refused(format!("{key} profile"), &refusal);
-            }
-            if !matches!(printer.paper_mm, 58 | 80) {
-                return refused(key, "paper_mm is 58 or 80");
-            }
-            let taken = |station| self.printers[..place].iter().any(|other| other.stations.contains(station));
-            if let Some(station) = printer.stations.iter().find(|station| taken(station)) {
-                return refused(key, &format!("station {station} is printed by another printer already"));
-            }
+            self.check_printer(place, printer)?;
         }
         match self.printers.iter().filter(|printer| printer.default).count() {
             1 => Ok(()),
             0 if self.printers.len() < 2 => Ok(()),
             _ => refused(
-                "printer".into(),
+                "printer",
+                "只在一台打印机写 `default = true`:没有对应档口的小票由它打",
                 "write `default = true` at exactly one printer: it prints what maps nowhere",
+            ),
+        }
+    }
+
+    /// By itself, and beside those before it.
+    fn check_printer(&self, place: usize, printer: &PrinterEntry) -> Result<(), ConfigError> {
+        let key = format!("printer {}", printer.name);
+        let before = &self.printers[..place];
+        if let Some((zh, en)) = name_fault(&printer.name) {
+            // It may have no name.
+            return refused(format!("printer {}", place + 1), zh, en);
+        }
+        if before.iter().any(|other| other.name == printer.name) {
+            return refused(key, "名称已被另一台使用", "the name is taken by another printer");
+        }
+        if let Some((zh, en)) = entry_fault(printer) {
+            return refused(key, zh, en);
+        }
+        if let Some(backup) = &printer.backup {
+            if *backup == printer.name {
+                return refused(key, "不能做自己的备用", "a printer cannot be its own backup");
+            }
+            if !self.printers.iter().any(|other| other.name == *backup) {
+                let zh = format!("备用打印机 {backup} 不在这些打印机里");
+                return refused(key, zh, format!("its backup {backup} is not among the printers"));
+            }
+        }
+        if let Some(other) = before.iter().find(|other| other.contends_with(printer)) {
+            let zh = format!("地址已被打印机 {} 使用", other.name);
+            return refused(key, zh, format!("printer {} has this address", other.name));
+        }
+        if let Some((zh, en)) = printer.profile.refusal() {
+            return refused(format!("{key} profile"), zh, en);
+        }
+        let taken = |station| before.iter().any(|other| other.stations.contains(station));
+        match printer.stations.iter().find(|station| taken(station)) {
+            None => Ok(()),
+            Some(station) => refused(
+                key,
+                format!("档口 {station} 已由另一台打印机出票"),
+                format!("station {station} is printed by another printer already"),
             ),
         }
     }
@@ -304,6 +325,10 @@ impl Config {
         }
         routes
     }
+}
+
+fn refused(key: impl Into<String>, zh: impl Into<String>, en: impl Into<String>) -> Result<(), ConfigError> {
+    Err(ConfigError::Value { key: key.into(), zh: zh.into(), en: en.into() })
 }
 
 /// What is wrong with a name of a printer or a station: (zh-CN, en).

@@ -4,25 +4,38 @@ use crate::config::Config;
 use crate::identity::Identity;
 use crate::link::{LinkOptions, run_link, tls};
 use crate::page::Shown;
-use crate::printing::{run_printer, unknown_health};
+use crate::printing::{Kept, PrinterConfig, SHUTDOWN_MS_MAX, run_printer, unknown_health};
 use crate::spool::{Spool, SpoolOptions};
 use crate::status::Reporter;
-use crate::{AgentError, boot, requests};
+use crate::{AgentError, boot, clock, requests};
 use docket_protocol::message::AgentStatus;
+use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::session::LinkState;
-use tokio::sync::watch;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tracing::{error, warn};
 
-/// Runs until `stop` becomes true: first the printers finish what they have begun, then the reports are sent.
+/// How long printers may take to finish what they have begun: longer than each takes for itself.
+const PRINTERS_MS_MAX: u64 = 2 * SHUTDOWN_MS_MAX;
+/// How long what was asked before may take to be stored; on a full disk it takes until there is room.
+const FLUSH_MS_MAX: u64 = 3_000;
+/// How often a journal that cannot be opened is tried again.
+const JOURNAL_RETRY_MS: u64 = 5_000;
+
+/// Runs until it is told which printers will go on, or its sender is gone. Those are given back as they are; the others
+/// finish what they have begun; then the reports are sent. Each step has a limit: what is cut short is settled by the
+/// next life, as after a crash. `kept` are the printers that were given back the last time.
 ///
 /// # Errors
-/// Where it cannot begin.
+/// Where it cannot begin, or a printer's task ends unasked.
 pub async fn run(
-    config: &Config,
+    config: Config,
     identity: &Identity,
     shown: &Shown,
-    stop: watch::Receiver<bool>,
-) -> Result<(), AgentError> {
+    mut kept: Vec<Kept>,
+    until: oneshot::Receiver<Vec<PrinterConfig>>,
+) -> Result<Vec<Kept>, AgentError> {
     let tls = tls::link_config(identity)?;
     let boot = boot::id();
     let mut options = SpoolOptions::new(config.printer_routes(), boot.clone());
@@ -32,19 +45,21 @@ pub async fn run(
     shown.spool.send_replace(Some(spool.clone()));
 
     let mut printers = JoinSet::new();
-    let mut healths = Vec::new();
+    let (mut healths, mut stops) = (Vec::new(), Vec::new());
     let configs = config.printer_configs();
     for printer in configs.clone() {
-        let journal = spool.journal(&printer.name)?.in_boot(boot.as_deref())?;
-        let (health, seen) = watch::channel(unknown_health(&printer.name));
-        healths.push(seen);
-        printers.spawn(run_printer(printer, spool.clone(), journal, health, stop.clone()));
+        let (stop, stopped) = watch::channel(false);
+        stops.push((printer.clone(), stop));
+        if let Some(place) = kept.iter().position(|kept| kept.is(&printer)) {
+            let kept = kept.swap_remove(place);
+            healths.push(kept.health());
+            printers.spawn(kept.go_on(spool.clone(), stopped));
+        } else {
+            let (health, seen) = watch::channel(unknown_health(&printer.name));
+            healths.push(seen);
+            printers.spawn(with_journal(printer, spool.clone(), boot.clone(), health, stopped));
+        }
     }
-    // A store without a printer waits for its first one.
-    let mut waited = stop;
-    printers.spawn(async move {
-        let _ = waited.wait_for(|stopping| *stopping).await;
-    });
 
     let (publish, status) = watch::channel(AgentStatus::default());
     let (show_link, link) = watch::channel(LinkState::Waiting);
@@ -67,12 +82,71 @@ pub async fn run(
     rest.spawn(reporter.run(ended.clone()));
     rest.spawn(requests::serve(config.data.clone(), spool.clone(), ended));
 
-    printers.join_all().await;
+    let going_on = tokio::select! {
+        going_on = until => going_on.unwrap_or_default(),
+        Some(_) = printers.join_next() => return Err(AgentError::PrinterEnded),
+    };
+    let goes_on = |(printer, _): &(PrinterConfig, _)| going_on.iter().any(|next| next.is_same_unit(printer));
+    let (going_on, leaving): (Vec<_>, Vec<_>) = stops.into_iter().partition(goes_on);
+    for (_, stop) in &leaving {
+        // An error is a task that has ended.
+        let _ = stop.send(true);
+    }
+    let ended = async {
+        for _ in &leaving {
+            let _ = printers.join_next().await;
+        }
+        // Until now they were looked after.
+        drop(going_on);
+        while let Some(ended) = printers.join_next().await {
+            kept.extend(ended.ok().flatten());
+        }
+    };
+    let printed = tokio::time::timeout(Duration::from_millis(PRINTERS_MS_MAX), ended).await;
+    // What has not ended by now is cut short.
+    drop(printers);
     shown.spool.send_replace(None);
     // An error means that the storage thread is gone, and then there is nothing to wait for.
-    let _ = spool.flush().await;
+    let stored = tokio::time::timeout(Duration::from_millis(FLUSH_MS_MAX), spool.flush()).await;
+    if printed.is_err() || stored.is_err() {
+        warn!(code = "stop-unstored", "stopping without storing everything: the journals have it");
+    }
     let _ = end.send(true);
     rest.join_all().await;
     spool.close().await;
-    Ok(())
+    Ok(kept)
+}
+
+/// Runs a printer once its journal can be used. Until then it is out, and only it: nothing may be printed of which a
+/// crash could not be settled.
+async fn with_journal(
+    printer: PrinterConfig,
+    spool: Spool,
+    boot: Option<String>,
+    health: watch::Sender<PrinterHealth>,
+    mut stop: watch::Receiver<bool>,
+) -> Option<Kept> {
+    let counts = spool.counts();
+    loop {
+        let error = match spool.journal(&printer.name).and_then(|journal| journal.in_boot(boot.as_deref())) {
+            Ok(journal) => return run_printer(printer, spool, journal, health, stop).await,
+            Err(error) => error,
+        };
+        let is_new = health.borrow().prints();
+        if is_new {
+            let cause = &error.source;
+            error!(code = "journal-failed", printer = %printer.name, %error, %cause, "this printer is out");
+        }
+        health.send_modify(|health| {
+            if is_new {
+                health.conditions = vec![Since { condition: Condition::Journal, since: clock::now() }];
+            }
+            health.waiting = counts.borrow().waiting_for(&printer.name);
+        });
+        tokio::select! {
+            // An error is a sender that is gone: another spool follows.
+            _ = stop.wait_for(|&stopping| stopping) => return None,
+            () = tokio::time::sleep(Duration::from_millis(JOURNAL_RETRY_MS)) => {}
+        }
+    }
 }

@@ -29,10 +29,9 @@ pub mod status;
 use config::Config;
 use identity::{Identity, IdentityError};
 use link::tls::TlsError;
-use printing::journal::JournalError;
 use spool::SpoolError;
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tracing::info;
 
 /// Why the agent does not run.
@@ -47,40 +46,47 @@ pub enum AgentError {
     /// The spool.
     #[error("{code}: {0}; {en} ({zh})", code = .0.code(), en = .0.remedy().1, zh = .0.remedy().0)]
     Spool(#[from] SpoolError),
-    /// A printer's journal.
-    #[error("print-journal: {0}; check who may write the data folder (检查数据目录权限)")]
-    Journal(#[from] JournalError),
+    /// What keeps a printer running is gone. Whoever started the agent starts it again.
+    #[error(
+        "printer-ended: 打印任务意外结束,请重新启动程序 / a printer's task has ended: start the agent again"
+    )]
+    PrinterEnded,
 }
 
 /// Runs until `stop` becomes true.
 ///
 /// When staff change the printers on the local page, everything inside is closed and opened again with the new list:
-/// the way of a restart, which loses nothing at any step. The page stays. Rejected: exchanging printers in a running
-/// spool, which would be a second way with states of its own.
+/// the way of a restart, which loses nothing at any step. Two things stay: the page, and the connections of printers
+/// that are as they were, since a new connection cannot prove what an earlier one has sent. Rejected: exchanging
+/// printers in a running spool, which would be a second way with states of its own.
 ///
 /// # Errors
-/// Where it cannot begin.
+/// Where it cannot begin or go on.
 pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<(), AgentError> {
     let identity = Identity::read(&config.data)?;
     info!(agent = %identity.agent, store = %identity.store, "running");
     let (parts, mut page) = page::start(&config, stop.clone());
+    let mut kept = Vec::new();
     loop {
-        config.added = page.printers.borrow_and_update().clone();
-        let (end, ended) = watch::channel(false);
-        let inside = inside::run(&config, &identity, &parts, ended);
+        let (end, ended) = oneshot::channel();
+        let inside = inside::run(config.clone(), &identity, &parts, kept, ended);
         tokio::pin!(inside);
-        tokio::select! {
-            // By itself only where it cannot begin.
-            result = &mut inside => return result,
+        let stops = tokio::select! {
+            // By itself only where it cannot begin or go on.
+            result = &mut inside => return result.map(drop),
             // An error is a sender that is gone, which says so too.
-            _ = stop.wait_for(|stopping| *stopping) => {}
-            Ok(()) = page.printers.changed() => info!("the printers have changed: opening everything anew"),
-        }
-        let _ = end.send(true);
-        inside.await?;
-        if *stop.borrow() || stop.has_changed().is_err() {
+            _ = stop.wait_for(|stopping| *stopping) => true,
+            Ok(()) = page.printers.changed() => false,
+        };
+        if stops {
+            drop(end);
+            inside.await?;
             break;
         }
+        info!("the printers have changed: opening everything anew");
+        config.added = page.printers.borrow_and_update().clone();
+        let _ = end.send(config.printer_configs());
+        kept = inside.await?;
     }
     page.ended().await;
     info!("stopped");

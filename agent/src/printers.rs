@@ -8,10 +8,11 @@
 //! in order when it was added, but `agent.toml` may have been changed since. That must not keep a store from
 //! printing, so an added printer yields and the rest is said ([`Printers::notes`]), nothing is refused:
 //!
-//! * A name that both have is the one of `agent.toml`; the added printer is left out.
+//! * A name or a port that both have is the one of `agent.toml`; the added printer is off ([`Printers::off`]).
 //! * A station that both have is printed by the one of `agent.toml`.
 //! * The default printer is the one marked in `agent.toml`, else the one that is marked among the added, else the
 //!   first of all.
+//! * A backup that is not there counts as none.
 //! * A `printers.toml` that cannot be read counts as empty. The next change on the page moves it aside.
 //!
 //! Rejected: writing `agent.toml` (its comments are the technician's, and a service may not be allowed to write
@@ -79,11 +80,24 @@ pub struct Printer {
     pub fixed: bool,
 }
 
+/// A printer that staff have added and that does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Off {
+    /// What is configured of it.
+    pub entry: PrinterEntry,
+    /// Where it is in [`Added::printers`].
+    pub place: usize,
+    /// Why, and what to do: (zh-CN, en).
+    pub why: (String, String),
+}
+
 /// All printers in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Printers {
     /// Those of `agent.toml` first.
     pub list: Vec<Printer>,
+    /// Those that do not count.
+    pub off: Vec<Off>,
     /// What does not count of `printers.toml`, and why: (zh-CN, en).
     pub notes: Vec<(String, String)>,
 }
@@ -93,7 +107,7 @@ impl Printers {
     pub fn merge(fixed: &[PrinterEntry], added: &Added) -> Self {
         let mut printers = Printers {
             list: fixed.iter().map(|entry| Printer { entry: entry.clone(), fixed: true }).collect(),
-            notes: Vec::new(),
+            ..Printers::default()
         };
         if let Some(fault) = &added.fault {
             let first = fault.lines().next().unwrap_or_default();
@@ -102,8 +116,8 @@ impl Printers {
                 format!("{PRINTERS_FILE} cannot be read ({first}); its printers are off: add them again"),
             );
         }
-        for entry in &added.printers {
-            printers.add(entry.clone());
+        for (place, entry) in added.printers.iter().enumerate() {
+            printers.add(place, entry.clone());
         }
         printers.drop_lost_backups();
         let default = printers.list.iter().position(|printer| printer.entry.default).unwrap_or(0);
@@ -118,23 +132,13 @@ impl Printers {
         self.list.iter().find(|printer| printer.entry.name == name)
     }
 
-    fn add(&mut self, mut entry: PrinterEntry) {
+    fn add(&mut self, place: usize, mut entry: PrinterEntry) {
         let name = entry.name.clone();
-        if let Some((zh, en)) = entry_fault(&entry) {
-            return self
-                .note(format!("打印机「{name}」没有启用:{zh}"), format!("printer {name} is off: {en}"));
-        }
-        if self.get(&name).is_some() {
-            return self.note(
-                format!("打印机「{name}」有两台同名,只启用一台:请改名"),
-                format!("two printers are named {name}, one is off: rename it"),
-            );
-        }
-        if self.list.len() >= PRINTERS_MAX {
-            return self.note(
-                format!("打印机「{name}」没有启用:最多 {PRINTERS_MAX} 台"),
-                format!("printer {name} is off: {PRINTERS_MAX} are the most"),
-            );
+        if let Some(why) = self.objection(&entry) {
+            let (zh, en) = &why;
+            self.note(format!("打印机「{name}」没有启用:{zh}"), format!("printer {name} is off: {en}"));
+            self.off.push(Off { entry, place, why });
+            return;
         }
         let stations = std::mem::take(&mut entry.stations);
         for station in stations {
@@ -152,12 +156,38 @@ impl Printers {
         self.list.push(Printer { entry, fixed: false });
     }
 
-    /// Those of `agent.toml` were checked; an added one may name a printer that is gone.
+    fn objection(&self, entry: &PrinterEntry) -> Option<(String, String)> {
+        let other = self.list.iter().map(|other| &other.entry).find(|other| other.contends_with(entry));
+        match (entry_fault(entry), other) {
+            (Some(fault), _) => Some(fault),
+            (None, _) if self.get(&entry.name).is_some() => Some((
+                "已有同名的打印机,请改名或删除".to_owned(),
+                "another printer has its name: rename or remove it".to_owned(),
+            )),
+            (None, Some(other)) => Some((
+                format!("地址已被打印机「{}」使用,请改地址或删除", other.name),
+                format!("printer {} has its address: change or remove it", other.name),
+            )),
+            (None, None) if self.list.len() >= PRINTERS_MAX => Some((
+                format!("最多 {PRINTERS_MAX} 台,请删除不用的"),
+                format!("{PRINTERS_MAX} are the most: remove one that is not used"),
+            )),
+            (None, None) => None,
+        }
+    }
+
+    /// Those of `agent.toml` were checked; an added one may name a printer that is gone, or off.
     fn drop_lost_backups(&mut self) {
         let names: Vec<String> = self.list.iter().map(|printer| printer.entry.name.clone()).collect();
         for printer in self.list.iter_mut().filter(|printer| !printer.fixed) {
-            let own = printer.entry.name.clone();
-            printer.entry.backup.take_if(|backup| *backup == own || !names.contains(backup));
+            let own = &printer.entry.name;
+            let is_lost = |backup: &mut String| *backup == *own || !names.contains(backup);
+            if let Some(backup) = printer.entry.backup.take_if(is_lost) {
+                self.notes.push((
+                    format!("「{own}」的备用打印机「{backup}」不能用,请给它重新选一台,或选「不用备用」"),
+                    format!("{own} has no backup, {backup} cannot be it: choose another one, or none"),
+                ));
+            }
         }
     }
 
@@ -167,16 +197,23 @@ impl Printers {
 }
 
 /// What is wrong with one printer by itself: (zh-CN, en).
-pub fn entry_fault(entry: &PrinterEntry) -> Option<(&'static str, &'static str)> {
-    name_fault(&entry.name).or_else(|| match () {
-        () if !entry.address.is_usable_here() => {
-            Some(("这种地址不能用于这个操作系统", "its address is for another operating system"))
-        }
-        () if !matches!(entry.paper_mm, 58 | 80) => Some(("纸宽应为 58 或 80", "paper_mm is 58 or 80")),
-        () if entry.stations.iter().any(|station| name_fault(station).is_some()) => {
-            Some(("档口名称不对", "a station's name is not in order"))
-        }
-        () => None,
+pub fn entry_fault(entry: &PrinterEntry) -> Option<(String, String)> {
+    let address = &entry.address;
+    if let Some((zh, en)) = name_fault(&entry.name) {
+        return Some((zh.to_owned(), en.to_owned()));
+    }
+    if !address.is_usable_here() {
+        return Some((
+            format!("这种地址不能用于这个操作系统:{address}"),
+            format!("{address} is for another operating system"),
+        ));
+    }
+    if !matches!(entry.paper_mm, 58 | 80) {
+        return Some(("纸宽应为 58 或 80".to_owned(), "paper_mm is 58 or 80".to_owned()));
+    }
+    entry.stations.iter().find_map(|station| {
+        let (zh, en) = name_fault(station)?;
+        Some((format!("档口 {station:?}:{zh}"), format!("station {station:?}: {en}")))
     })
 }
 
@@ -216,6 +253,7 @@ mod tests {
                 entry("kitchen", &["kitchen"], false),
                 entry("吧台", &["bar", "kitchen"], true),
                 entry("", &[], false),
+                entry("kitchen", &["cold"], false),
             ],
             fault: None,
         };
@@ -229,12 +267,52 @@ mod tests {
                 ("吧台", vec!["bar"], false, false),
             ]
         );
-        assert_eq!(merged.notes.len(), 3, "{:?}", merged.notes);
+        // One more for the station that both have.
+        assert_eq!(merged.notes.len(), 4, "{:?}", merged.notes);
+        assert_eq!(places(&merged), [1, 3, 4]);
 
         let fixed = [entry("kitchen", &["kitchen"], true)];
         let defaults: Vec<bool> =
             Printers::merge(&fixed, &added).list.iter().map(|printer| printer.entry.default).collect();
         assert_eq!(defaults, [true, false, false]);
+    }
+
+    fn places(printers: &Printers) -> Vec<usize> {
+        printers.off.iter().map(|off| off.place).collect()
+    }
+
+    #[test]
+    fn a_port_has_one_owner() {
+        let at = |name, address: &str| {
+            let address = address.parse().unwrap();
+            PrinterEntry { address, ..entry(name, &[], false) }
+        };
+        let added = Added {
+            printers: vec![
+                at("a", "serial:COM3"),
+                at("b", "serial:COM3?baud=19200"),
+                at("c", "192.0.2.9"),
+                at("d", "192.0.2.9"),
+            ],
+            fault: None,
+        };
+        let merged = Printers::merge(&[], &added);
+        assert_eq!(places(&merged), [1]);
+        assert!(merged.off[0].why.0.contains("「a」"), "{:?}", merged.off);
+        assert_eq!(places(&Printers::merge(&[at("前台", "serial:COM3")], &added)), [0, 1]);
+    }
+
+    #[test]
+    fn a_backup_that_is_lost_is_said() {
+        let with =
+            |name, backup: &str| PrinterEntry { backup: Some(backup.into()), ..entry(name, &[], false) };
+        let printers = vec![with("a", "b"), with("b", "gone"), with("c", "c")];
+        let merged = Printers::merge(&[], &Added { printers, fault: None });
+        let backups: Vec<Option<&str>> =
+            merged.list.iter().map(|printer| printer.entry.backup.as_deref()).collect();
+        assert_eq!(backups, [Some("b"), None, None]);
+        assert!(merged.notes[0].0.contains("「b」的备用打印机「gone」"), "{:?}", merged.notes);
+        assert_eq!(merged.notes.len(), 2, "{:?}", merged.notes);
     }
 
     #[test]

@@ -37,8 +37,6 @@ const FILES_MAX: usize = 1_000;
 const REQUEST_BYTES_MAX: u64 = 4_096;
 /// What nobody has fetched by then, nobody will.
 const LEFT_S_MAX: u64 = 60;
-/// Held tickets that are released at once.
-const RELEASE_MAX: usize = 1_000;
 const FOLDER: &str = "requests";
 const ASKED: &str = "ask";
 const TAKEN: &str = "taken";
@@ -79,12 +77,14 @@ pub enum Answer {
     /// So many held tickets are in their queues again.
     Released {
         /// How many.
-        tickets: usize,
+        tickets: u32,
     },
     /// That ticket does not wait for a person.
     NotHeld,
-    /// The ticket is in its queue again.
+    /// The ticket is in its queue again, and will be marked.
     Queued,
+    /// The ticket had expired and is in its queue again; nothing of it was ever printed.
+    Unmarked,
     /// The ticket had not been begun, and waits for the other printer now.
     Moved,
     /// The ticket has not come out yet: it waits already, or is printing.
@@ -253,11 +253,7 @@ async fn answer(spool: &Spool, request: Request) -> Answer {
 
 async fn release(spool: &Spool, ticket: Option<&str>) -> Result<Answer, SpoolError> {
     let Some(ticket) = ticket else {
-        let mut tickets = 0;
-        for held in spool.held(RELEASE_MAX).await? {
-            tickets += usize::from(spool.release(held.ticket).await?);
-        }
-        return Ok(Answer::Released { tickets });
+        return Ok(Answer::Released { tickets: spool.release_all().await? });
     };
     match TicketId::parse(ticket) {
         Some(ticket) if spool.release(ticket).await? => Ok(Answer::Released { tickets: 1 }),
@@ -270,6 +266,7 @@ async fn reprint(spool: &Spool, ticket: &str, printer: Option<String>) -> Result
     let Some(ticket) = TicketId::parse(ticket) else { return Ok(Answer::UnknownTicket) };
     Ok(match spool.reprint(ticket, printer.map(PrinterName::new)).await? {
         Reprint::Queued => Answer::Queued,
+        Reprint::Unmarked => Answer::Unmarked,
         Reprint::Moved => Answer::Moved,
         Reprint::Waiting => Answer::Waiting,
         Reprint::Unknown => Answer::UnknownTicket,
@@ -280,9 +277,12 @@ impl Answer {
     /// Whether what was asked is so now.
     pub fn is_done(&self) -> bool {
         match self {
-            Answer::Released { .. } | Answer::Queued | Answer::Moved | Answer::Paused | Answer::Resumed => {
-                true
-            }
+            Answer::Released { .. }
+            | Answer::Queued
+            | Answer::Unmarked
+            | Answer::Moved
+            | Answer::Paused
+            | Answer::Resumed => true,
             Answer::NotHeld
             | Answer::Waiting
             | Answer::UnknownTicket
@@ -302,6 +302,9 @@ impl Answer {
             }
             Answer::NotHeld => "not-held: 这张小票不在等待人工 / this ticket does not wait for a person".into(),
             Answer::Queued => "已排队重打(带补打标记)/ queued to be printed again, marked".into(),
+            Answer::Unmarked => {
+                "已排队,还没打过,不带补打标记 / queued; it was never printed, so it is not marked".into()
+            }
             Answer::Moved => {
                 "尚未开打,已改到这台打印机 / it had not been begun: it waits for that printer now".into()
             }
@@ -324,7 +327,8 @@ impl Answer {
                 "request-unreadable: 运行中的程序版本不同,请重启它 / another version runs: restart the agent".into()
             }
             Answer::Delayed => {
-                "spool-full: 现在存不下(磁盘满?),腾出空间后自动生效 / it cannot be stored now (disk full?): done once there is room"
+                "not-stored: 现在存不下,能存时自动生效,原因见 docket-agent status / \
+                 it cannot be stored now and is done once it can: docket-agent status says why"
                     .into()
             }
             Answer::Stopping => "stopping: 程序正在退出 / the agent is stopping".into(),

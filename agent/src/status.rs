@@ -7,7 +7,7 @@ use crate::clock;
 use crate::identity::Identity;
 use crate::printing::PrinterConfig;
 use crate::printing::profile::{FenceKind, NamedFact};
-use crate::spool::{Counts, HeldTicket, Spool};
+use crate::spool::{Counts, HeldTicket, Spool, Storing};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::AgentStatus;
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
@@ -27,6 +27,8 @@ pub const STATUS_FILE: &str = "status.json";
 pub const STATUS_EVERY: Duration = Duration::from_secs(15);
 /// Older than this, nobody is writing it.
 pub const STATUS_AGE_MAX_MS: u64 = 45_000;
+/// From further ahead than this, the PC's clock has been set back since.
+const AHEAD_MS_MAX: u64 = 5_000;
 /// Changes of counts alone are told at most so often; a change of health is told at once.
 const COUNTS_EVERY: Duration = Duration::from_secs(1);
 /// The file grows in steps of this: the block of every usual file system.
@@ -56,11 +58,21 @@ pub struct StatusFile {
     pub page: Option<SocketAddr>,
     /// Printers and counts.
     pub status: AgentStatus,
+    /// What is wrong with the spool: the code of a [`Storing`].
+    #[serde(default)]
+    pub spool: Option<String>,
     /// Tickets that wait for a person.
     pub held: Vec<HeldView>,
     /// What is known of each printer.
     #[serde(default)]
     pub profiles: Vec<ProfileView>,
+}
+
+impl StatusFile {
+    /// Whether it can be taken for how things are now: somebody is writing it, as far as the clock tells.
+    pub fn is_fresh(&self, now: UnixMs) -> bool {
+        now.since(self.at) <= STATUS_AGE_MAX_MS && self.at.since(now) <= AHEAD_MS_MAX
+    }
 }
 
 /// What is known of a printer's unit.
@@ -135,6 +147,13 @@ pub struct HeldView {
     pub doubt: Option<String>,
 }
 
+impl StatusFile {
+    /// What is wrong with the spool, if anything is.
+    pub fn storing(&self) -> Option<Storing> {
+        self.spool.as_deref().and_then(Storing::from_code)
+    }
+}
+
 impl From<HeldTicket> for HeldView {
     fn from(held: HeldTicket) -> Self {
         HeldView {
@@ -182,11 +201,14 @@ impl Reporter {
         let (mut link_shown, mut link_since) = (*self.link.borrow_and_update(), clock::now());
         let mut told: Option<AgentStatus> = None;
         loop {
-            let status = self.compose(&counts.borrow_and_update());
+            let (status, storing) = {
+                let counts = counts.borrow_and_update();
+                (self.compose(&counts), counts.storing)
+            };
             let at_once = told.as_ref().is_none_or(|told| differs_in_health(told, &status));
             told = Some(status.clone());
             self.publish.send_replace(status.clone());
-            self.write(status, link_shown, link_since).await;
+            self.write(status, storing, link_shown, link_since).await;
             // Counts change with every ticket, and nobody reads faster than this. A change of health ends any pause.
             let pause = if at_once { Duration::ZERO } else { COUNTS_EVERY };
             tokio::select! {
@@ -220,10 +242,15 @@ impl Reporter {
             health
         });
         let printers = printers.collect();
-        AgentStatus { printers, waiting: counts.waiting, held: counts.held, spool_full: counts.full }
+        AgentStatus {
+            printers,
+            waiting: counts.waiting,
+            held: counts.held,
+            spool_full: counts.storing.fails(),
+        }
     }
 
-    async fn write(&mut self, status: AgentStatus, link: LinkState, link_since: UnixMs) {
+    async fn write(&mut self, status: AgentStatus, storing: Storing, link: LinkState, link_since: UnixMs) {
         let held =
             if status.held == 0 { Vec::new() } else { self.spool.held(HELD_MAX).await.unwrap_or_default() };
         let kept = self.spool.profiles().await.unwrap_or_default();
@@ -237,6 +264,7 @@ impl Reporter {
             link_since,
             page: *self.page.borrow_and_update(),
             status,
+            spool: (storing != Storing::Well).then(|| storing.code().to_owned()),
             held: held.into_iter().map(HeldView::from).collect(),
             profiles: self.configs.iter().map(|printer| ProfileView::new(printer, &kept)).collect(),
         };

@@ -5,11 +5,12 @@
 //! the link can be run for a simulated year inside a test.
 //!
 //! * [`order`], [`ticket`], [`document`]: what is to be printed.
-//! * [`printer`], [`outcome`]: what a store's printers say and what came of each ticket.
+//! * [`printer`], [`outcome`], [`boxes`]: what a store's printers say and what came of each ticket.
 //! * [`message`], [`frame`]: the bytes on the control stream.
 //! * [`enrol`]: how an agent gets its certificate.
 //! * [`session`]: who sends what when, and what is stored before what is said.
 
+pub mod boxes;
 pub mod document;
 pub mod enrol;
 pub mod frame;

@@ -1,5 +1,6 @@
 //! What came of a ticket, and how it is known.
 
+use crate::boxes::Boxes;
 use crate::ids::{PrinterName, TicketId, UnixMs};
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,9 @@ pub struct TicketReport {
     pub meant_for: Option<PrinterName>,
     /// What came of it.
     pub outcome: Outcome,
+    /// What of it came out as boxes, where it came out; `None` where that is not known: nothing was begun, or the agent
+    /// that had made its bytes has ended.
+    pub boxes: Option<Boxes>,
     /// When the first byte left, by the agent's clock.
     pub began_at: UnixMs,
     /// When the outcome was known, by the agent's clock.

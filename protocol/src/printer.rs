@@ -30,6 +30,8 @@ pub enum Condition {
     Flapping,
     /// A person has told it to wait.
     Paused,
+    /// The agent cannot keep its print journal, so it prints nothing: a crash could not be settled.
+    Journal,
 }
 
 impl Condition {
@@ -48,6 +50,7 @@ impl Condition {
             Condition::Unknown => "unknown",
             Condition::Flapping => "flapping",
             Condition::Paused => "paused",
+            Condition::Journal => "journal",
         }
     }
 
@@ -65,7 +68,8 @@ impl Condition {
             | Condition::Cutter
             | Condition::Heat
             | Condition::Fatal
-            | Condition::Paused => true,
+            | Condition::Paused
+            | Condition::Journal => true,
         }
     }
 
@@ -106,6 +110,10 @@ impl Condition {
                 "comes and goes: look for a loose power, network or USB plug",
             ),
             Condition::Paused => ("已暂停打印:点「继续」恢复", "paused by a person: press resume"),
+            Condition::Journal => (
+                "打印记录写不进去,先不打印:检查磁盘空间和数据目录的权限",
+                "the print journal cannot be written, so nothing is printed: check the disk's free space and the data folder's rights",
+            ),
         }
     }
 }

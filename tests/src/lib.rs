@@ -8,4 +8,5 @@ pub mod lab;
 pub mod measure;
 pub mod platform;
 pub mod raw_link;
+pub mod small_disk;
 pub mod virtual_printer;

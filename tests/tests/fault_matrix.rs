@@ -18,17 +18,25 @@
 //! The last one is in `kills` and `printer_faults`; no ticket of this module comes to it.
 //!
 //! * [`every_byte`]: the line is lost after each single byte of a ticket.
-//! * [`seeded`]: 310 runs of any fault at any moment, and the agent killed at the steps of its journal.
-//! * [`cells`]: the faults and the moments.
+//! * [`journal`]: the agent is killed just before and just after each write of spool and journal.
+//! * [`seeded`]: 310 runs of any fault at any moment, some with the agent killed. [`serial`]: the same over serial lines.
+//! * [`swapped`]: two printers change places while the agent is down.
+//! * [`cells`]: the faults and the moments. [`standing`]: where a ticket stands; [`heard`]: what its printer knows of it.
 
 mod cells;
 mod every_byte;
+mod heard;
+mod journal;
 mod seeded;
+mod serial;
+mod standing;
+mod swapped;
 
 use anyhow::{Context, ensure};
 use docket_tests::chain::shop::{PRINTED, now_s, push_order};
 use docket_tests::chain::slips::{Slip, are_marked_rightly, on_paper};
 use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PrinterAt, Shop, wait_for};
+use docket_tests::lab::way::Way;
 use docket_tests::platform::orders::{PlacedDish, PlacedOrder};
 use docket_tests::virtual_printer::{PrinterOptions, VirtualPrinter};
 use std::fmt::Write;
@@ -49,11 +57,14 @@ pub struct Kitchen {
     pub hub: Hub,
     pub agent: Agent,
     pub stations: Vec<Arc<VirtualPrinter>>,
+    /// As the agent has them: the one for front slips, and then those of the stations.
+    pub printers: Vec<PrinterAt>,
     _front: VirtualPrinter,
     _folder: TempDir,
 }
 
 /// What came of one ticket.
+#[derive(Debug)]
 pub struct Judged {
     pub repeats: u32,
     pub slips: usize,
@@ -63,18 +74,23 @@ pub struct Judged {
 }
 
 impl Kitchen {
-    /// With printers of one kind, and a live link.
+    /// With printers of one kind on the network, and a live link.
     pub async fn open(printer: &PrinterOptions) -> anyhow::Result<Self> {
+        Kitchen::with_ways(printer, &[Way::Tcp; STATIONS]).await
+    }
+
+    /// With a printer of one kind at the end of each of these ways, and a live link.
+    pub async fn with_ways(printer: &PrinterOptions, ways: &[Way]) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("docket-faults-").tempdir()?;
         let front = VirtualPrinter::start(PrinterOptions::default())?;
         let mut printers = vec![PrinterAt::only(front.address())];
         let mut stations = Vec::new();
         let mut routing = String::new();
-        for place in 0..STATIONS {
-            let printer = VirtualPrinter::start(printer.clone())?;
+        for (place, way) in ways.iter().enumerate() {
+            let (printer, address) = way.printer(&station(place), printer.clone(), folder.path())?;
             printers.push(PrinterAt {
                 name: station(place),
-                address: printer.address().to_string(),
+                address,
                 stations: vec![station(place)],
                 default: false,
             });
@@ -89,15 +105,15 @@ impl Kitchen {
         let hub =
             Hub::start(&folder.path().join("hub"), HubOptions { routing, ..HubOptions::default() }).await?;
         hub.add_store(Shop::STORE, "测试面馆")?;
-        let options = AgentOptions { printers, ..AgentOptions::default() };
+        let options = AgentOptions { printers: printers.clone(), ..AgentOptions::default() };
         let mut agent = Agent::enrol(&folder.path().join("agent"), &hub, Shop::STORE, options)?;
         agent.start_linked(&hub).await?;
-        Ok(Kitchen { hub, agent, stations, _front: front, _folder: folder })
+        Ok(Kitchen { hub, agent, stations, printers, _front: front, _folder: folder })
     }
 
     /// Places an order with a dish for each station.
     pub async fn push(&self, number: u64) -> anyhow::Result<PlacedOrder> {
-        let dishes = (0..STATIONS).map(|place| PlacedDish {
+        let dishes = (0..self.stations.len()).map(|place| PlacedDish {
             code: dish(place),
             name: format!("第{place}号菜"),
             spec: "大份".into(),
@@ -126,7 +142,7 @@ impl Kitchen {
             order.order_id
         );
         wait_for("every ticket to be printed", patience, || match ledger.number(&printed) {
-            Ok(count) if count == STATIONS as i64 + 1 => Ok(()),
+            Ok(count) if count == self.stations.len() as i64 + 1 => Ok(()),
             Ok(_) => Err(self.open_tickets(order)),
             Err(error) => Err(error.to_string()),
         })

@@ -2,78 +2,17 @@
 //! by itself. The disks are small file systems in memory, so these tests need to be root.
 
 use docket_tests::chain::shop::{PAID_PATH, now_s, order, slips};
-use docket_tests::chain::{AgentOptions, HubOptions, PATIENCE, Shop, TicketRow, run_to_end, wait_for};
+use docket_tests::chain::{AgentOptions, HubOptions, PATIENCE, Shop, TicketRow, wait_for};
 use docket_tests::platform::meituan::OK_REPLY;
 use docket_tests::platform::orders::PlacedOrder;
+use docket_tests::small_disk::SmallDisk;
 use docket_tests::virtual_printer::{Fault, Paper};
 use serde_json::Value;
-use std::fs::File;
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use tempfile::TempDir;
+use std::io::ErrorKind;
+use std::path::Path;
 
-const DISK_MIB: u32 = 16;
-const BLOCK_BYTES: usize = 4_096;
 const QUEUED: i64 = 1;
 const SPOOLED: i64 = 2;
-
-/// A small file system in memory; unmounted when it is dropped.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn mount() -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("docket-disk-").tempdir()?;
-        let size = format!("size={DISK_MIB}m,mode=0700");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "docket-test"]).arg(folder.path());
-        let output = run_to_end(&mut mount)?;
-        anyhow::ensure!(
-            output.status.success(),
-            "these tests mount a small tmpfs, which takes root (CAP_SYS_ADMIN): {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(SmallDisk(folder))
-    }
-
-    /// A data folder on it.
-    fn data(&self) -> PathBuf {
-        self.0.path().join("data")
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.0.path().join("filler")
-    }
-
-    /// Takes all the room there is.
-    fn fill(&self) -> anyhow::Result<()> {
-        let mut file = File::create(self.filler())?;
-        for block in [vec![0; 256 * BLOCK_BYTES], vec![0; BLOCK_BYTES]] {
-            let full = loop {
-                if let Err(error) = file.write_all(&block) {
-                    break error;
-                }
-            };
-            anyhow::ensure!(full.kind() == ErrorKind::StorageFull, "filling the disk: {full}");
-        }
-        Ok(())
-    }
-
-    /// Gives it back.
-    fn free(&self) -> anyhow::Result<()> {
-        Ok(std::fs::remove_file(self.filler())?)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: after a panic the processes on it end only now.
-        let unmounted = run_to_end(Command::new("umount").arg("--lazy").arg(self.0.path()));
-        if !unmounted.is_ok_and(|output| output.status.success()) {
-            eprintln!("{} is still mounted", self.0.path().display());
-        }
-    }
-}
 
 /// Pushes an order; whether the hub has taken it. What it has not taken is refused as the platform expects.
 async fn push(shop: &Shop, order: &PlacedOrder) -> anyhow::Result<bool> {
@@ -106,7 +45,7 @@ async fn until_shown_full(shop: &Shop, full: bool) -> anyhow::Result<()> {
 
 /// A store whose PC's data folder is on the disk, and the order that it has printed.
 async fn with_pc_on(disk: &SmallDisk) -> anyhow::Result<(Shop, PlacedOrder)> {
-    let options = AgentOptions { data: Some(disk.data()), ..AgentOptions::default() };
+    let options = AgentOptions { data: Some(disk.path().join("data")), ..AgentOptions::default() };
     let mut shop = Shop::enrolled(HubOptions::default(), options).await?;
     shop.agent.start_linked(&shop.hub).await?;
     let order = shop.push(1).await?;
@@ -132,7 +71,7 @@ async fn until_status_full(shop: &Shop, full: bool) -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_without_room_promises_nothing_and_goes_on_by_itself() -> anyhow::Result<()> {
     let disk = SmallDisk::mount()?;
-    let options = HubOptions { data: Some(disk.data()), ..HubOptions::default() };
+    let options = HubOptions { data: Some(disk.path().join("data")), ..HubOptions::default() };
     let mut shop = Shop::enrolled(options, AgentOptions::default()).await?;
     shop.agent.start_linked(&shop.hub).await?;
     let mut orders = vec![shop.push(1).await?];
@@ -169,7 +108,7 @@ async fn a_hub_without_room_promises_nothing_and_goes_on_by_itself() -> anyhow::
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_on_a_full_hub_loses_and_repeats_nothing() -> anyhow::Result<()> {
     let disk = SmallDisk::mount()?;
-    let options = HubOptions { data: Some(disk.data()), ..HubOptions::default() };
+    let options = HubOptions { data: Some(disk.path().join("data")), ..HubOptions::default() };
     let mut shop = Shop::enrolled(options, AgentOptions::default()).await?;
     shop.agent.start_linked(&shop.hub).await?;
     shop.printer.set(Fault::PaperOut);
@@ -263,6 +202,49 @@ async fn a_pc_is_started_again_without_room() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Records of a print journal that say so: see `docket_agent::printing::journal`.
+fn on_paper_in(journal: &[u8]) -> usize {
+    const RECORD_BYTES: usize = 64;
+    const PHASE_AT: usize = 4;
+    const FENCED: u8 = 2;
+    journal.as_chunks::<RECORD_BYTES>().0.iter().filter(|record| record[PHASE_AT] == FENCED).count()
+}
+
+/// What the spool could not store is in the journal, which needs no room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pc_is_killed_when_it_could_not_store_what_it_printed() -> anyhow::Result<()> {
+    let disk = SmallDisk::mount()?;
+    let options = AgentOptions { data: Some(disk.path().join("data")), ..AgentOptions::default() };
+    let mut shop = Shop::enrolled(HubOptions::default(), options).await?;
+    shop.agent.start_linked(&shop.hub).await?;
+    let mut orders = vec![shop.push(1).await?];
+    shop.until_printed(&orders).await?;
+    shop.printer.set(Fault::PaperOutAfterLines(3));
+    orders.push(shop.push(2).await?);
+    let is_out = shop.printer.wait_until(PATIENCE, |status| status.conditions.paper == Paper::Out);
+    is_out.await.map_err(anyhow::Error::msg)?;
+    disk.fill()?;
+    shop.printer.set(Fault::PaperIn);
+    until_status_full(&shop, true).await?;
+    wait_for("the journal to say that both are on paper", PATIENCE, || {
+        match std::fs::read(shop.agent.data().join("journal").join("p-front.bin")) {
+            Ok(bytes) if on_paper_in(&bytes) == orders.len() => Ok(()),
+            other => Err(other.map(|bytes| on_paper_in(&bytes))),
+        }
+    })
+    .await?;
+    shop.agent.process()?.kill();
+    shop.agent.start_linked(&shop.hub).await?;
+    until_status_full(&shop, true).await?;
+
+    disk.free()?;
+    shop.until_printed(&orders).await?;
+    for order in &orders {
+        assert_eq!(slips(&shop.printer, order), [None], "{}", order.order_id);
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_without_room_is_told_and_can_stop_the_agent() -> anyhow::Result<()> {
     let disk = SmallDisk::mount()?;
@@ -292,13 +274,54 @@ async fn a_person_without_room_is_told_and_can_stop_the_agent() -> anyhow::Resul
     shop.until_printed(&[first, second]).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pc_that_was_switched_off_is_started_again_without_room() -> anyhow::Result<()> {
+    let disk = SmallDisk::mount()?;
+    let (mut shop, first) = with_pc_on(&disk).await?;
+    let mut orders = vec![first];
+    shop.agent.process()?.end()?;
+    disk.fill()?;
+    shop.agent.start_linked(&shop.hub).await?;
+    orders.push(shop.push(2).await?);
+    until_shown_full(&shop, true).await?;
+    until_status_full(&shop, true).await?;
+
+    disk.free()?;
+    shop.until_printed(&orders).await?;
+    until_status_full(&shop, false).await?;
+    assert_printed_once(&shop, &orders);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_power_cut_without_room_the_agent_can_be_stopped() -> anyhow::Result<()> {
+    let disk = SmallDisk::mount()?;
+    let (mut shop, order) = with_pc_on(&disk).await?;
+    shop.agent.process()?.kill();
+    // The next life is of another boot, and that has to be written down before anything is printed.
+    let database = rusqlite::Connection::open(shop.agent.data().join("spool.db"))?;
+    database.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    database.execute("UPDATE meta SET boot = 'before'", [])?;
+    drop(database);
+    disk.fill()?;
+    shop.agent.start_linked(&shop.hub).await?;
+    until_status_full(&shop, true).await?;
+    shop.agent.process()?.end()?;
+
+    disk.free()?;
+    shop.agent.start_linked(&shop.hub).await?;
+    until_status_full(&shop, false).await?;
+    let second = shop.push(2).await?;
+    shop.until_printed(&[order, second]).await
+}
+
 #[test]
 fn the_disk_is_small_and_goes_away() -> anyhow::Result<()> {
     let mounted = |path: &Path| -> anyhow::Result<bool> {
         Ok(std::fs::read_to_string("/proc/mounts")?.contains(&path.display().to_string()))
     };
     let disk = SmallDisk::mount()?;
-    let path = disk.0.path().to_owned();
+    let path = disk.path().to_owned();
     assert!(mounted(&path)?);
     disk.fill()?;
     let refused = std::fs::write(path.join("one more"), b"x").expect_err("there is room");

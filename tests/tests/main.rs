@@ -1,6 +1,7 @@
 //! End-to-end tests: real processes, real sockets, real files. See `docket_tests` for the parts.
 
 mod bad_input;
+mod broken_spool;
 mod console;
 mod enrolment;
 mod fault_matrix;

@@ -11,13 +11,18 @@ mod browser {
     use docket_tests::browser::Browser;
     use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, shop, wait_for};
     use docket_tests::platform::http::HttpClient;
+    use docket_tests::platform::orders::PlacedOrder;
     use docket_tests::virtual_printer::{Fault, PrinterOptions, Receipt, VirtualPrinter};
     use serde_json::{Value, json};
     use std::net::{Ipv4Addr, SocketAddr};
     use std::path::PathBuf;
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpStream;
 
     const STORE: &str = "S0042";
+    /// Pages on the store's PC that the agent keeps up to date.
+    const VIEWERS_MAX: usize = 8;
     /// Within this, paper that is out is on the page with its remedy.
     const SEEN_MS_MAX: i64 = 1_000;
     /// A page that has lost the agent shows it within this; 6 s are the page's own.
@@ -251,6 +256,14 @@ mod browser {
         .await?;
         store.page.wait_for("#tickets", |text| text.contains("补打 1"), PATIENCE).await?;
 
+        // What no font has is said beside its ticket, with what to do.
+        let boxed = PlacedOrder { note: "少放辣\u{E123}".into(), ..shop::order(STORE, 7) };
+        shop::push_order(&store.hub, &boxed).await?;
+        let says = |text: &str| text.contains("打成方框:\u{E123}") && text.contains("自造字");
+        store.page.wait_for("#tickets", says, PATIENCE).await?;
+        store.axe("a ticket with boxes").await?;
+        store.picture("store-page-boxes.png").await?;
+
         let errors = store.page.console_errors().await?;
         assert!(errors.is_empty(), "{errors:?}");
         let loaded = store.page.eval("return performance.getEntriesByType('resource').map(e => e.name).filter(n => !n.startsWith(location.origin))").await?;
@@ -349,6 +362,52 @@ mod browser {
         })
         .await?;
         let errors = page.console_errors().await?;
+        assert!(errors.is_empty(), "{errors:?}");
+        Ok(())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_printer_that_is_off_can_be_removed_and_a_page_too_many_says_so() -> anyhow::Result<()> {
+        let mut store = Store::open("").await?;
+        let client = HttpClient::new(store.address);
+        let address = store.printers[0].address().ip();
+        let wanted = json!({ "name": "前台", "address": address, "paper_mm": 80, "stations": ["front"] });
+        let added = client.post_json("/api/printers/add", &wanted.to_string()).await?;
+        assert_eq!(added.status, 200, "{}", added.body);
+
+        // A person writes another one of that name into the file.
+        store.agent.process()?.end()?;
+        let file = store.agent.data().join("printers.toml");
+        let other =
+            format!("\n[[printer]]\nname = \"前台\"\naddress = \"{}\"\n", store.printers[1].address());
+        std::fs::write(&file, std::fs::read_to_string(&file)? + &other)?;
+        store.agent.start()?;
+        store.agent.until_link("live").await?;
+        let address =
+            store.agent.status()?["file"]["page"].as_str().context("the page's address")?.to_owned();
+        store.page.goto(&format!("http://{address}/")).await?;
+        store.banner("打印机「前台」没有启用").await?;
+        assert_eq!(store.count("#printers .card").await?, 2);
+        store.axe("a printer that is off").await?;
+        store.page.click("//li[contains(., '没有启用')]//button[.='修改']").await?;
+        store.press_button("删除").await?;
+        store.press_button("删除这台打印机").await?;
+        store.banner("一切正常").await?;
+        assert_eq!(store.count("#printers .card.green").await?, 1);
+
+        // Others open as many pages as there may be: this one is the longest viewer.
+        let mut viewers = Vec::new();
+        for _ in 0..VIEWERS_MAX {
+            let mut viewer = TcpStream::connect(&address).await?;
+            viewer
+                .write_all(format!("GET /api/events HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes())
+                .await?;
+            viewers.push(viewer);
+        }
+        store.banner("打开的页面太多").await?;
+        assert_eq!(store.count("html.stale").await?, 1);
+        store.axe("a page too many").await?;
+        let errors = store.page.console_errors().await?;
         assert!(errors.is_empty(), "{errors:?}");
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::page::pin::read_pin;
 use crate::printing::profile::Source;
-use crate::status::{ProfileView, STATUS_AGE_MAX_MS, StatusFile, read_file};
+use crate::status::{ProfileView, StatusFile, read_file};
 use anyhow::Context;
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::Refusal;
@@ -20,19 +20,20 @@ pub(super) fn status(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
             "not-running: 程序还没有在这台电脑上运行过 / the agent has not run here yet: docket-agent run"
         );
     };
-    let age = clock::now().since(file.at);
+    let now = clock::now();
+    let is_fresh = file.is_fresh(now);
     if json {
-        let shown = serde_json::json!({ "age_ms": age, "fresh": age <= STATUS_AGE_MAX_MS, "file": file });
+        let shown = serde_json::json!({ "age_ms": now.since(file.at), "fresh": is_fresh, "file": file });
         println!("{}", serde_json::to_string_pretty(&shown).context("status-show")?);
     } else {
-        print_status(&file, age);
+        print_status(&file, now);
         print_page(config, &file)?;
     }
     let status = &file.status;
-    let well = age <= STATUS_AGE_MAX_MS
+    let well = is_fresh
         && file.link == "live"
         && status.held == 0
-        && !status.spool_full
+        && file.spool.is_none()
         && !status.printers.is_empty()
         && status.printers.iter().all(|printer| printer.conditions.is_empty());
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -51,10 +52,16 @@ fn print_page(config: &Config, file: &StatusFile) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_status(file: &StatusFile, age: u64) {
-    let now = clock::now();
-    if age > STATUS_AGE_MAX_MS {
-        println!("!! 程序没有在运行,下面是 {} 前的状态 / NOT RUNNING, this is what was then", span(age));
+fn print_status(file: &StatusFile, now: UnixMs) {
+    match (file.is_fresh(now), now.since(file.at)) {
+        (true, _) => {}
+        (false, 0) => println!(
+            "!! 状态的时间比电脑时钟还晚:时钟改过,下面可能是旧的,一分钟后再看 / this is from after now: the clock was \
+             set back and it may be old; look again in a minute"
+        ),
+        (false, age) => {
+            println!("!! 程序没有在运行,下面是 {} 前的状态 / NOT RUNNING, this is what was then", span(age));
+        }
     }
     println!("{} {}  ({}, {})", file.store, file.store_name, file.agent, file.version);
     let link = match file.link.as_str() {
@@ -75,8 +82,9 @@ fn print_status(file: &StatusFile, age: u64) {
             print_profile(profile);
         }
     }
-    if file.status.spool_full {
-        println!("!! 磁盘已满,新小票存不下 / the disk is full: free some space");
+    if let Some(storing) = file.storing() {
+        let (zh, en) = storing.remedy();
+        println!("!! {zh} / {en}");
     }
     for held in &file.held {
         let hint = match held.doubt.as_deref() {

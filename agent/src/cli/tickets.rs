@@ -45,6 +45,7 @@ fn ticket_json(ticket: &RecentTicket) -> serde_json::Value {
         "ended_at": ticket.ended_at,
         "evidence": ticket.evidence.map(|evidence| evidence.as_str()),
         "doubt": ticket.doubt.map(|doubt| doubt.as_str()),
+        "boxes": ticket.boxes.as_str(),
     })
 }
 
@@ -62,8 +63,12 @@ fn print_ticket(ticket: &RecentTicket, now: UnixMs) {
         (TicketState::Waiting | TicketState::Held, _, Some(doubt)) => format!(" ({})", doubt.as_str()),
         _ => String::new(),
     };
+    let boxes = match ticket.boxes.as_str() {
+        "" => String::new(),
+        boxes => format!(" 打成方框 / boxes: {boxes}"),
+    };
     println!(
-        "{}  {zh} {en}{how}{repeat}{urgent}  {kind} {} → {printer}  {} 前 / ago",
+        "{}  {zh} {en}{how}{repeat}{urgent}{boxes}  {kind} {} → {printer}  {} 前 / ago",
         ticket.id,
         ticket.title,
         span(now.since(ticket.received_at))

@@ -41,16 +41,17 @@ impl Asked {
         self.renumbering = Some(renumbered);
     }
 
-    /// The session has ended: what it wanted to read would tell the next one of places that may be others by then. What
-    /// is stored stays true.
+    /// The session has ended: what it wanted to read would tell the next one of places that may be others by then, and
+    /// what it delivered the next one delivers again, where it is not stored by then.
     pub(super) fn session_ended(&mut self) {
         self.reading = None;
+        self.storing.clear();
     }
 
     /// The next answer; it may be dropped half-way, and never comes where nothing was asked.
     ///
     /// # Errors
-    /// [`SpoolError::Closed`], once for each question.
+    /// Those of the spool, once for each question.
     pub(super) async fn next(&mut self) -> Result<Answer, SpoolError> {
         let Asked { storing, reading, renumbering } = self;
         tokio::select! {

@@ -169,7 +169,8 @@ impl Link {
                     self.asked.reads(self.spool.outbox_after(after, limit))
                 }
                 Effect::RenumberAfter(seq) => self.asked.renumbers(self.spool.renumber_after(seq)),
-                // Nobody waits for these two.
+                // Nobody waits for these three.
+                Effect::HubTime(time) => drop(self.spool.hub_time(time)),
                 Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
                 Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
                 Effect::Close(reason) => self.close(reason),
@@ -213,6 +214,10 @@ impl Link {
             Ok(Answer::Stored(up_to)) => self.session.stored(up_to),
             Ok(Answer::Read(items)) => self.session.outbox_read(items),
             Ok(Answer::Renumbered(assigned)) => self.session.outbox_has(assigned),
+            Err(error @ SpoolError::Database { .. }) => {
+                warn!(code = error.code(), %error, "the outbox cannot be read");
+                self.close(CloseReason::OutboxUnread);
+            }
             // The agent is stopping.
             Err(error) => debug!(%error, "the spool does not answer"),
         }

@@ -6,23 +6,32 @@
 //!
 //! The state is rendered as soon as it changes: paper that is out is seen at once. The tickets are read from the spool,
 //! so they are looked at less often; a newcomer gets the next frame, never the last one.
+//!
+//! Seats are bounded, and other devices have their own, so that none of them takes one from the people at this PC. Where
+//! all are taken, the longest viewer is told so and leaves: a phone that went out of reach keeps its seat for minutes, and
+//! must not keep out whoever stands there now. Rejected: refusing the newcomer, of which a browser's event stream shows
+//! nothing.
 
-use super::reply::{self, Refused, Reply};
+use super::reply::{self, Reply};
 use super::view::State;
+use super::words::Words;
 use super::{App, assets, tickets};
 use crate::clock;
 use crate::spool::{Counts, Spool};
 use docket_protocol::ids::UnixMs;
-use hyper::StatusCode;
 use hyper::body::Bytes;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
-/// Pages that may look at the same time.
-pub const VIEWERS_MAX: usize = 16;
+/// Pages on this PC that may look at the same time.
+pub const VIEWERS_MAX: usize = 8;
+/// Pages on other devices that may.
+pub const LAN_VIEWERS_MAX: usize = 8;
 /// How often a viewer hears the agent's clock. The page calls the stream broken after three of these.
 pub const BEAT: Duration = Duration::from_secs(2);
 /// The shortest time between two looks at the tickets.
@@ -35,6 +44,8 @@ const VIEW_MAX: Duration = Duration::from_secs(500);
 const STUCK_MAX: Duration = Duration::from_secs(10);
 /// How soon a browser whose stream has ended tries again.
 const RETRY_MS: u32 = 500;
+/// How soon one tries again that has left for another one: were it at once, they would take turns without end.
+const RETRY_LEFT_MS: u32 = 30_000;
 /// Events that wait for a connection.
 const EVENTS_MAX: usize = 4;
 
@@ -48,6 +59,26 @@ pub struct Live {
     viewers: AtomicUsize,
     arrivals: AtomicUsize,
     arrived: Notify,
+    here: Row,
+    lan: Row,
+}
+
+/// Who sits where, the longest first: each leaves when its end is dropped.
+#[derive(Debug, Default)]
+struct Row(Mutex<VecDeque<oneshot::Sender<()>>>);
+
+impl Row {
+    /// Sits down. What is returned ends when the seat is another one's.
+    fn sit_down(&self, seats_max: usize) -> oneshot::Receiver<()> {
+        let (seat, taken) = oneshot::channel();
+        let mut seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.retain(|seat| !seat.is_closed());
+        while seats.len() >= seats_max {
+            seats.pop_front();
+        }
+        seats.push_back(seat);
+        taken
+    }
 }
 
 /// The newest text of each part, and a number that rises with each change of it.
@@ -177,15 +208,10 @@ fn text_of(value: &impl serde::Serialize) -> String {
 }
 
 /// A new viewer's stream.
-pub fn watch(app: &Arc<App>) -> Result<Reply, Refused> {
-    if app.live.viewers.load(Ordering::SeqCst) >= VIEWERS_MAX {
-        return Err(Refused::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "page-full",
-            format!("已有 {VIEWERS_MAX} 个页面打开,请关掉不用的"),
-            format!("{VIEWERS_MAX} pages are open already; close some"),
-        ));
-    }
+pub fn watch(app: &Arc<App>, peer: IpAddr) -> Reply {
+    let (row, seats_max) =
+        if peer.is_loopback() { (&app.live.here, VIEWERS_MAX) } else { (&app.live.lan, LAN_VIEWERS_MAX) };
+    let taken = row.sit_down(seats_max);
     // Before the seat is taken, which asks for a frame: that one is not to be missed.
     let frames = app.live.frames.subscribe();
     let seat = Seat::take(app);
@@ -193,12 +219,14 @@ pub fn watch(app: &Arc<App>) -> Result<Reply, Refused> {
     tokio::spawn(async move {
         let mut stop = seat.0.stop.clone();
         tokio::select! {
-            () = view(&seat.0, frames, events) => {}
+            () = view(&seat.0, frames, &events) => {}
             () = sleep(VIEW_MAX) => {}
+            // One that takes nothing is not waited for.
+            _ = taken => drop(events.try_send(left_event(seats_max).into())),
             _ = stop.wait_for(|stopping| *stopping) => {}
         }
     });
-    Ok(reply::events(stream))
+    reply::events(stream)
 }
 
 /// A viewer's place; free again when it is dropped.
@@ -220,7 +248,7 @@ impl Drop for Seat {
 }
 
 /// Sends until the connection is gone or takes nothing any more.
-async fn view(app: &App, mut frames: watch::Receiver<Frame>, events: mpsc::Sender<Bytes>) {
+async fn view(app: &App, mut frames: watch::Receiver<Frame>, events: &mpsc::Sender<Bytes>) {
     let mut seen = [0; PARTS.len()];
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -258,6 +286,15 @@ async fn view(app: &App, mut frames: watch::Receiver<Frame>, events: mpsc::Sende
 fn beat_event(now: UnixMs, taken: Option<UnixMs>) -> String {
     let beat = serde_json::json!({ "now": now, "taken": taken, "build": assets::build() });
     format!("event: beat\ndata: {beat}\n\n")
+}
+
+/// Its seat is another page's now.
+fn left_event(seats_max: usize) -> String {
+    let words = Words {
+        zh: format!("打开的页面太多(最多 {seats_max} 个),这一个停下了:关掉不用的,再刷新"),
+        en: format!("more than {seats_max} pages are open and this one has stopped: close some, then reload"),
+    };
+    format!("retry: {RETRY_LEFT_MS}\nevent: left\ndata: {}\n\n", text_of(&words))
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //!   is done, and does nothing itself.
 //! * `view` makes of the agent's state what is shown, `trouble` puts what is wrong in order; both are pure. `live`
 //!   pushes it: server-sent events, whenever something changes.
-//! * `printers` adds and changes printers, `tickets` prints again and settles, `search` finds printers.
+//! * `printers` adds and changes printers, `tickets` prints again and settles, `preview` shows a ticket as it comes out,
+//!   `search` finds printers.
 //! * `assets` are the page's own files. They draw what comes as JSON; nothing comes from elsewhere.
 //!
 //! # What survives a crash
@@ -23,6 +24,7 @@ mod assets;
 mod guard;
 mod live;
 pub mod pin;
+mod preview;
 mod printers;
 mod reply;
 mod routes;
@@ -34,12 +36,12 @@ mod trouble;
 mod view;
 mod words;
 
-pub use live::VIEWERS_MAX;
+pub use live::{LAN_VIEWERS_MAX, VIEWERS_MAX};
 pub use server::CONNECTIONS_MAX;
 
 use crate::config::{Config, PrinterEntry};
 use crate::printers::{Added, Printers};
-use crate::spool::Spool;
+use crate::spool::{Spool, SpoolError, Storing};
 use crate::status::StatusFile;
 use live::Live;
 use pin::Door;
@@ -48,9 +50,14 @@ use search::Search;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::error;
+
+/// How long a person waits for the disk before it is said that it takes its time.
+const STORE_MAX: Duration = Duration::from_secs(3);
 
 /// What the rest of the agent tells the page, and the page's address. It outlives what is opened anew when the
 /// printers change.
@@ -140,4 +147,21 @@ impl App {
     fn spool(&self) -> Result<Spool, Refused> {
         self.spool.borrow().clone().ok_or_else(Refused::busy)
     }
+
+    /// The spool, to have it store something.
+    fn spool_with_room(&self) -> Result<Spool, Refused> {
+        with_room(self.spool()?)
+    }
+}
+
+/// Where nothing can be stored, nothing more is taken: it would wait, a person would press again, and all of it would be
+/// done later. A spool at its bound has room for what comes of its tickets.
+fn with_room(spool: Spool) -> Result<Spool, Refused> {
+    let storing = spool.counts().borrow().storing;
+    if storing.fails() && storing != Storing::AtBound { Err(Refused::unstored(storing)) } else { Ok(spool) }
+}
+
+/// What the spool is to store, or word that it takes longer than a person waits.
+async fn stored<T>(storing: impl Future<Output = Result<T, SpoolError>>) -> Result<T, Refused> {
+    Ok(timeout(STORE_MAX, storing).await.map_err(|_| Refused::delayed())??)
 }

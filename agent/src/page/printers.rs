@@ -1,11 +1,15 @@
 //! What a person does with printers: add, change, remove, pause, test.
 //!
-//! Adding and changing is: check, write `printers.toml`, then tell the agent, which opens everything anew. Who is
-//! answered may rely on it. Nothing in between waits, and one thread runs it all, so no two changes can mix.
+//! Adding, changing and removing is: check, write `printers.toml`, then tell the agent, which opens everything anew. Who
+//! is answered may rely on it. Nothing in between waits, and one thread runs it all, so no two changes can mix.
+//!
+//! What refers to a printer by its name goes with it to another name: who has it as a backup, and that it is to wait. A
+//! printer that was a backup and is removed is missed aloud until somebody has chosen another one
+//! ([`crate::printers`]); a pause is forgotten with its printer.
 
-use super::App;
 use super::reply::Refused;
 use super::tickets::unknown_printer;
+use super::{App, stored, with_room};
 use crate::clock;
 use crate::config::PrinterEntry;
 use crate::printers::{Added, Printers, entry_fault};
@@ -28,11 +32,14 @@ const SET_UP_MAX: Duration = Duration::from_secs(10);
 pub struct Change {
     /// Its name until now.
     printer: String,
+    /// Whether it is the one of that name that is off.
+    #[serde(default)]
+    off: bool,
     to: Wanted,
 }
 
 /// A printer as a person wants it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     name: String,
@@ -54,6 +61,16 @@ pub struct Which {
     printer: String,
 }
 
+/// Which printer is not wanted any more.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unwanted {
+    printer: String,
+    /// Whether it is the one of that name that is off.
+    #[serde(default)]
+    off: bool,
+}
+
 /// Whether a printer waits.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,7 +80,7 @@ pub struct Pause {
 }
 
 /// Adds a printer.
-pub async fn add(app: &App, wanted: Wanted) -> Result<(), Refused> {
+pub fn add(app: &App, wanted: Wanted) -> Result<(), Refused> {
     let entry = wanted.entry()?;
     let mut added = app.added.borrow().clone();
     check(&entry, &app.printers(), None)?;
@@ -74,31 +91,50 @@ pub async fn add(app: &App, wanted: Wanted) -> Result<(), Refused> {
 
 /// Changes a printer that staff have added.
 pub async fn change(app: &App, change: Change) -> Result<(), Refused> {
-    let mut entry = change.to.entry()?;
-    let mut added = app.added.borrow().clone();
-    let place = place(app, &added, &change.printer)?;
-    // What a technician has pinned in the file is not the page's to change.
-    entry.profile = added.printers[place].profile.clone();
-    check(&entry, &app.printers(), Some(&change.printer))?;
-    added.printers[place] = entry.clone();
-    put_default(&mut added, &entry);
+    let mut added = changed(app, &change)?;
+    let to = PrinterName::new(change.to.name.trim());
+    if !change.off && change.printer != to.as_str() {
+        let spool = app.spool()?;
+        let is_paused = spool.counts().borrow().paused_since(&PrinterName::new(&change.printer)).is_some();
+        if is_paused {
+            stored(with_room(spool)?.pause_ahead(to)).await?;
+            // Others may have been changed meanwhile.
+            added = changed(app, &change)?;
+        }
+    }
     store(app, added)
 }
 
-/// Removes a printer that staff have added. Its tickets go where their stations are mapped then.
-pub async fn remove(app: &App, which: Which) -> Result<(), Refused> {
+/// What staff have added, with that change.
+fn changed(app: &App, change: &Change) -> Result<Added, Refused> {
+    let mut entry = change.to.clone().entry()?;
     let mut added = app.added.borrow().clone();
-    let place = place(app, &added, &which.printer)?;
-    // A printer of that name that is added later does not wait.
-    app.spool()?.set_paused(PrinterName::new(which.printer), false).await?;
+    let was = change.printer.as_str();
+    let place = place(app, &added, was, change.off)?;
+    // What a technician has pinned in the file is not the page's to change.
+    entry.profile = added.printers[place].profile.clone();
+    check(&entry, &app.printers(), (!change.off).then_some(was))?;
+    if !change.off {
+        for other in added.printers.iter_mut().filter(|other| other.backup.as_deref() == Some(was)) {
+            other.backup = Some(entry.name.clone());
+        }
+    }
+    added.printers[place] = entry.clone();
+    put_default(&mut added, &entry);
+    Ok(added)
+}
+
+/// Removes a printer that staff have added. Its tickets go where their stations are mapped then.
+pub fn remove(app: &App, unwanted: &Unwanted) -> Result<(), Refused> {
+    let mut added = app.added.borrow().clone();
+    let place = place(app, &added, &unwanted.printer, unwanted.off)?;
     added.printers.remove(place);
     store(app, added)
 }
 
 /// Tells a printer to wait, or to go on.
 pub async fn pause(app: &App, pause: Pause) -> Result<(), Refused> {
-    app.spool()?.set_paused(PrinterName::new(pause.printer), pause.paused).await?;
-    Ok(())
+    stored(app.spool_with_room()?.set_paused(PrinterName::new(pause.printer), pause.paused)).await
 }
 
 /// Prints a test page, also on a printer that has only just been added.
@@ -108,8 +144,7 @@ pub async fn test(app: &App, which: Which) -> Result<(), Refused> {
     let name = PrinterName::new(&which.printer);
     let spool = timeout(SET_UP_MAX, spool_with(app, &name)).await.map_err(|_| Refused::busy())??;
     let ticket = super::slip::test_page(printer, app.status.borrow().as_deref(), clock::now());
-    spool.print_here(ticket, name).await?;
-    Ok(())
+    stored(with_room(spool)?.print_here(ticket, name)).await
 }
 
 /// Waits for the spool that has this printer.
@@ -153,9 +188,9 @@ pub fn address(text: &str) -> Result<Address, Refused> {
     })
 }
 
-/// Where a printer is among those that staff have added.
-fn place(app: &App, added: &Added, name: &str) -> Result<usize, Refused> {
-    if app.fixed.iter().any(|entry| entry.name == name) {
+/// Where a printer is among those that staff have added: the one in force, or the one that is off.
+fn place(app: &App, added: &Added, name: &str, off: bool) -> Result<usize, Refused> {
+    if !off && app.fixed.iter().any(|entry| entry.name == name) {
         return Err(Refused::new(
             StatusCode::CONFLICT,
             "printer-fixed",
@@ -163,8 +198,11 @@ fn place(app: &App, added: &Added, name: &str) -> Result<usize, Refused> {
             format!("{name} is set in agent.toml and can be changed there only"),
         ));
     }
-    let place = added.printers.iter().position(|entry| entry.name == name);
-    place.ok_or_else(|| unknown_printer(name))
+    let all_off = Printers::merge(&app.fixed, added).off;
+    let is_off = |place: usize| all_off.iter().any(|printer| printer.place == place);
+    let mut named = added.printers.iter().enumerate().filter(|(_, entry)| entry.name == name);
+    let found = named.find(|&(place, _)| is_off(place) == off);
+    found.map(|(place, _)| place).ok_or_else(|| unknown_printer(name))
 }
 
 /// What would be in the way of another printer. `but` is the one whose place it takes.
@@ -180,6 +218,22 @@ fn check(entry: &PrinterEntry, printers: &Printers, but: Option<&str>) -> Result
             format!("{most} printers are the most"),
         );
     }
+    if let Some(backup) = &entry.backup {
+        if *backup == entry.name || Some(backup.as_str()) == but {
+            return conflict(
+                "backup-own",
+                "一台打印机不能做自己的备用,请选另一台".to_owned(),
+                "a printer cannot be its own backup: choose another one".to_owned(),
+            );
+        }
+        if !others.iter().any(|other| other.name == *backup) {
+            return conflict(
+                "backup-unknown",
+                format!("没有名为「{backup}」的备用打印机,请选另一台"),
+                format!("there is no printer {backup} to be the backup: choose another one"),
+            );
+        }
+    }
     for other in others {
         let name = &other.name;
         if *name == entry.name {
@@ -189,7 +243,7 @@ fn check(entry: &PrinterEntry, printers: &Printers, but: Option<&str>) -> Result
                 format!("there is a printer named {name}; choose another name"),
             );
         }
-        if other.address == entry.address {
+        if other.address.is_same_place(&entry.address) {
             return conflict(
                 "address-taken",
                 format!("这台打印机已经添加过,叫「{name}」"),

@@ -1,5 +1,6 @@
 //! Answers: whole ones, and streams of events.
 
+use crate::spool::Storing;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
@@ -74,6 +75,23 @@ impl Refused {
         let (zh, en) =
             ("正在应用新的打印机设置,请几秒后再试", "the printers are being set up: try again in a moment");
         Refused { retry_s: Some(1), ..Refused::new(StatusCode::SERVICE_UNAVAILABLE, "busy", zh, en) }
+    }
+
+    /// The spool stores nothing now.
+    pub fn unstored(why: Storing) -> Self {
+        let (zh, en) = why.remedy();
+        let (zh, en) = (format!("没有执行。{zh}"), format!("nothing was done: {en}"));
+        Refused::new(StatusCode::INSUFFICIENT_STORAGE, why.code(), zh, en)
+    }
+
+    /// The spool has it, and has not stored it yet.
+    pub fn delayed() -> Self {
+        Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "spool-delayed",
+            "磁盘太慢或已满,还没存下,存下后会自动生效:不用再点,检查磁盘空间",
+            "the disk is slow or full: it is done as soon as it is stored, do not press again; check the disk and its free space",
+        )
     }
 
     /// As an answer.

@@ -3,7 +3,7 @@
 use super::pin::Guess;
 use super::reply::{Refused, Reply, json, whole};
 use super::server::Answers;
-use super::{App, assets, guard, live, printers, search, tickets};
+use super::{App, assets, guard, live, preview, printers, search, tickets};
 use crate::clock;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
@@ -117,10 +117,10 @@ impl App {
             (&Method::GET, "/") => Ok(assets::page()),
             (&Method::GET, path) if path.starts_with("/assets/") => assets::asset(path).ok_or_else(not_found),
             (&Method::GET, "/api/state") => Ok(whole("application/json", live::state_text(self))),
-            (&Method::GET, "/api/events") => live::watch(self),
+            (&Method::GET, "/api/events") => Ok(live::watch(self, peer)),
             (&Method::GET, "/api/tickets") => Ok(json(&tickets::recent(&self.spool()?).await?)),
             (&Method::GET, "/api/tickets/preview") => {
-                tickets::preview(self, uri.query().unwrap_or_default()).await
+                preview::preview(self, uri.query().unwrap_or_default()).await
             }
             (&Method::POST, "/api/tickets/reprint") => {
                 tickets::reprint(self, read(body).await?).await.map(|()| done())
@@ -131,14 +131,12 @@ impl App {
             (&Method::POST, "/api/tickets/settle") => {
                 tickets::settle(self, read(body).await?).await.map(|()| done())
             }
-            (&Method::POST, "/api/printers/add") => {
-                printers::add(self, read(body).await?).await.map(|()| done())
-            }
+            (&Method::POST, "/api/printers/add") => printers::add(self, read(body).await?).map(|()| done()),
             (&Method::POST, "/api/printers/change") => {
                 printers::change(self, read(body).await?).await.map(|()| done())
             }
             (&Method::POST, "/api/printers/remove") => {
-                printers::remove(self, read(body).await?).await.map(|()| done())
+                printers::remove(self, &read(body).await?).map(|()| done())
             }
             (&Method::POST, "/api/printers/pause") => {
                 printers::pause(self, read(body).await?).await.map(|()| done())

@@ -173,7 +173,9 @@ pub async fn number(app: &App, which: Which) -> Result<(), Refused> {
             "this printer was not found: search again",
         )
     })?;
-    if let Some(printer) = app.printers().list.iter().find(|printer| printer.entry.address == address) {
+    if let Some(printer) =
+        app.printers().list.iter().find(|printer| printer.entry.address.is_same_place(&address))
+    {
         let name = &printer.entry.name;
         return Err(Refused::new(
             StatusCode::CONFLICT,

@@ -1,14 +1,13 @@
-//! The newest tickets, and what a person does with one: look at it, print it again, say that it is settled.
+//! The newest tickets, and what a person does with one: print it again, say that it is settled.
 
-use super::App;
-use super::reply::{Refused, Reply, whole};
+use super::reply::Refused;
 use super::words::{self, Words};
-use crate::printing::{Paper, slip};
-use crate::spool::{Claim, RecentTicket, Reprint, Spool, SpoolError, TicketState};
-use docket_paper::svg;
+use super::{App, stored};
+use crate::spool::{RecentTicket, Reprint, Spool, SpoolError, TicketState};
+use docket_paper::wanted::Wanted;
+use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
 use docket_protocol::outcome::Evidence;
-use docket_protocol::ticket::Ticket;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -33,12 +32,32 @@ pub struct TicketView {
     confirmed: bool,
     /// How often it bears 补打.
     repeat: u16,
+    /// How often it will if it is printed again.
+    next_repeat: u16,
     received_at: UnixMs,
     ended_at: Option<UnixMs>,
     /// In what state, and how that is known.
     says: Words,
     evidence: Option<Words>,
     doubt: Option<Words>,
+    /// What of it came out as boxes.
+    boxes: Option<BoxesView>,
+}
+
+/// Characters that came out as boxes, and what to do about it.
+#[derive(Debug, Serialize)]
+struct BoxesView {
+    characters: String,
+    remedies: Vec<Words>,
+}
+
+impl BoxesView {
+    fn new(boxes: &Boxes) -> Option<Self> {
+        (!boxes.is_empty()).then(|| BoxesView {
+            characters: boxes.as_str().to_owned(),
+            remedies: Wanted::by(boxes.as_str()).into_iter().map(|wanted| wanted.remedy().into()).collect(),
+        })
+    }
 }
 
 impl TicketView {
@@ -46,6 +65,7 @@ impl TicketView {
         let printed = ticket.state == TicketState::Printed;
         TicketView {
             id: ticket.id.to_string(),
+            next_repeat: ticket.next_repeat(),
             kind: ticket.kind.map(|kind| kind.as_str()),
             kind_title: ticket.kind.map(|kind| kind.title()),
             title: ticket.title,
@@ -64,6 +84,7 @@ impl TicketView {
             says: ticket.state.title().into(),
             evidence: ticket.evidence.filter(|_| printed).map(|evidence| words::evidence(evidence).into()),
             doubt: ticket.doubt.filter(|_| !printed).map(|doubt| words::doubt(doubt).into()),
+            boxes: BoxesView::new(&ticket.boxes),
         }
     }
 }
@@ -78,7 +99,12 @@ impl From<SpoolError> for Refused {
     fn from(error: SpoolError) -> Self {
         match error {
             SpoolError::UnknownPrinter { printer } => unknown_printer(printer.as_str()),
-            _ => Refused::busy(),
+            // Another one is being opened, unless the agent ends, and then nobody reads this for long.
+            SpoolError::Closed => Refused::busy(),
+            error => {
+                let (zh, en) = error.remedy();
+                Refused::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), zh, en)
+            }
         }
     }
 }
@@ -103,8 +129,8 @@ pub struct Which {
 /// Prints a ticket again, marked.
 pub async fn reprint(app: &App, again: Again) -> Result<(), Refused> {
     let printer = again.printer.map(PrinterName::new);
-    match app.spool()?.reprint(id(&again.ticket)?, printer).await? {
-        Reprint::Queued | Reprint::Moved => Ok(()),
+    match stored(app.spool_with_room()?.reprint(id(&again.ticket)?, printer)).await? {
+        Reprint::Queued | Reprint::Unmarked | Reprint::Moved => Ok(()),
         Reprint::Waiting => Err(Refused::new(
             StatusCode::CONFLICT,
             "not-printed-yet",
@@ -117,12 +143,12 @@ pub async fn reprint(app: &App, again: Again) -> Result<(), Refused> {
 
 /// It did not come out: a held ticket is printed again, marked.
 pub async fn release(app: &App, which: Which) -> Result<(), Refused> {
-    held(app.spool()?.release(id(&which.ticket)?).await?)
+    held(stored(app.spool_with_room()?.release(id(&which.ticket)?)).await?)
 }
 
 /// It came out, or nobody needs it: a held ticket is not printed any more.
 pub async fn settle(app: &App, which: Which) -> Result<(), Refused> {
-    held(app.spool()?.settle(id(&which.ticket)?).await?)
+    held(stored(app.spool_with_room()?.settle(id(&which.ticket)?)).await?)
 }
 
 fn held(was_held: bool) -> Result<(), Refused> {
@@ -137,37 +163,11 @@ fn held(was_held: bool) -> Result<(), Refused> {
     ))
 }
 
-/// What a ticket looks like on paper, with the marks that it bears, or would bear if it were printed again: an SVG of one
-/// copy.
-pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
-    let asked = query.split('&').find_map(|pair| pair.strip_prefix("ticket=")).unwrap_or_default();
-    let id = id(asked)?;
-    let spool = app.spool()?;
-    let ticket = spool.ticket(id).await?.ok_or_else(unknown_ticket)?;
-    let recent = spool.recent(TICKETS_SHOWN).await?.into_iter().find(|recent| recent.id == id);
-    let printers = app.printers();
-    let printer = recent.as_ref().and_then(|recent| printers.get(recent.printer.as_str()));
-    let paper = match printer {
-        Some(printer) if printer.entry.paper_mm == 58 => Paper::Mm58,
-        _ => Paper::Mm80,
-    };
-    let repeat = recent.as_ref().map_or(0, |recent| recent.repeat);
-    let backup_for =
-        recent.and_then(|recent| recent.taken_by.filter(|by| *by != recent.printer).map(|_| recent.printer));
-    let (repeat, backup_for) = if query.split('&').any(|pair| pair == "again=1") {
-        (repeat.saturating_add(1), None)
-    } else {
-        (repeat, backup_for)
-    };
-    let claim = Claim { ticket: Ticket { copies: 1, ..ticket }, attempt: 1, repeat, backup_for };
-    Ok(whole("image/svg+xml", svg::draw(&slip::lines(&claim, paper), paper)))
-}
-
-fn id(text: &str) -> Result<TicketId, Refused> {
+pub(super) fn id(text: &str) -> Result<TicketId, Refused> {
     TicketId::parse(text).ok_or_else(unknown_ticket)
 }
 
-fn unknown_ticket() -> Refused {
+pub(super) fn unknown_ticket() -> Refused {
     Refused::new(
         StatusCode::NOT_FOUND,
         "unknown-ticket",

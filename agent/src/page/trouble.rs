@@ -69,16 +69,9 @@ pub fn troubles(status: Option<&StatusFile>, printers: &Printers, now: UnixMs) -
 }
 
 fn of_status(status: &StatusFile, now: UnixMs, found: &mut Vec<Trouble>) {
-    if status.status.spool_full {
-        found.push(Trouble::new(
-            Level::Stop,
-            0,
-            "spool-full",
-            (
-                "磁盘已满,新小票存不下:删掉一些不用的文件",
-                "the disk is full, new tickets cannot be kept: delete files that nobody needs",
-            ),
-        ));
+    if let Some(storing) = status.storing() {
+        let level = if storing.fails() { Level::Stop } else { Level::Warn };
+        found.push(Trouble::new(level, 0, storing.code(), storing.remedy()));
     }
     for printer in &status.status.printers {
         for since in &printer.conditions {
@@ -160,7 +153,7 @@ mod tests {
             },
             fixed: false,
         };
-        Printers { list: names.iter().map(printer).collect(), notes: Vec::new() }
+        Printers { list: names.iter().map(printer).collect(), ..Printers::default() }
     }
 
     fn status(link: &str, printers: &[(&str, &[(Condition, i64)])]) -> StatusFile {
@@ -184,6 +177,7 @@ mod tests {
             page: None,
             profiles: Default::default(),
             status: AgentStatus { printers: printers.iter().map(health).collect(), ..AgentStatus::default() },
+            spool: None,
             held: Vec::new(),
         }
     }
@@ -208,7 +202,7 @@ mod tests {
                 ("d", &[(Condition::Paused, 2)]),
             ],
         );
-        status.status.spool_full = true;
+        status.spool = Some("spool-full".into());
         status.status.held = 2;
         status.held.push(HeldView {
             ticket: "t".into(),

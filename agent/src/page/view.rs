@@ -4,7 +4,7 @@ use super::trouble::{Trouble, troubles};
 use super::words::{self, Words};
 use crate::config::PrinterEntry;
 use crate::printers::{Printer, Printers};
-use crate::status::{HeldView, STATUS_AGE_MAX_MS, StatusFile};
+use crate::status::{HeldView, StatusFile};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::outcome::Doubt;
 use docket_protocol::printer::{Condition, PrinterHealth};
@@ -41,6 +41,8 @@ pub struct State<'a> {
     /// What is wrong, the worst first.
     troubles: Vec<Trouble>,
     printers: Vec<PrinterView>,
+    /// Printers that staff have added and that do not count.
+    off: Vec<OffView>,
     /// Tickets that have not come out.
     waiting: u32,
     /// Tickets that wait for a person.
@@ -90,6 +92,14 @@ struct PrinterView {
 }
 
 #[derive(Debug, Serialize)]
+struct OffView {
+    #[serde(flatten)]
+    entry: PrinterEntry,
+    /// Why, and what to do.
+    why: Words,
+}
+
+#[derive(Debug, Serialize)]
 struct ConditionView {
     code: &'static str,
     since: UnixMs,
@@ -102,7 +112,7 @@ impl<'a> State<'a> {
     pub fn new(status: Option<&'a StatusFile>, printers: Printers, now: UnixMs) -> Self {
         let troubles = troubles(status, &printers, now);
         // What nobody has written for so long is not known any more.
-        let fresh = status.filter(|status| now.since(status.at) <= STATUS_AGE_MAX_MS);
+        let fresh = status.filter(|status| status.is_fresh(now));
         let healths = fresh.map_or(&[][..], |status| &status.status.printers);
         let view = |printer: Printer| {
             let health = healths.iter().find(|health| health.printer.as_str() == printer.entry.name);
@@ -117,6 +127,11 @@ impl<'a> State<'a> {
             link_since: status.map(|status| status.link_since),
             troubles,
             printers: printers.list.into_iter().map(view).collect(),
+            off: printers
+                .off
+                .into_iter()
+                .map(|off| OffView { entry: off.entry, why: off.why.into() })
+                .collect(),
             waiting: status.map_or(0, |status| status.status.waiting),
             held: status.map_or(0, |status| status.status.held),
             held_tickets: status
@@ -164,6 +179,7 @@ fn light(health: Option<&PrinterHealth>) -> Light {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::STATUS_AGE_MAX_MS;
     use docket_protocol::ids::PrinterName;
     use docket_protocol::printer::Since;
 
@@ -206,9 +222,10 @@ mod tests {
             backup: None,
             profile: Default::default(),
         };
-        let printers = Printers { list: vec![Printer { entry, fixed: false }], notes: Vec::new() };
+        let printers = Printers { list: vec![Printer { entry, fixed: false }], ..Printers::default() };
         let light = |now| State::new(Some(&status), printers.clone(), UnixMs(now)).printers[0].light;
         assert_eq!(light(2_000), Light::Green);
+        assert_eq!(light(-60_000), Light::Unknown);
         assert_eq!(light(1_002 + i64::try_from(STATUS_AGE_MAX_MS).unwrap()), Light::Unknown);
     }
 }

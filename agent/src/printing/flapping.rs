@@ -116,7 +116,8 @@ fn onsets_min(condition: Condition) -> usize {
         | Condition::Heat
         | Condition::Fatal
         | Condition::Unknown
-        | Condition::Flapping => ONSETS_MIN,
+        | Condition::Flapping
+        | Condition::Journal => ONSETS_MIN,
     }
 }
 

@@ -16,7 +16,7 @@ impl Conditions {
     /// None.
     pub const NONE: Self = Self(0);
 
-    const ALL: [Condition; 12] = [
+    const ALL: [Condition; 13] = [
         Condition::Unreachable,
         Condition::Silent,
         Condition::Offline,
@@ -29,6 +29,7 @@ impl Conditions {
         Condition::Unknown,
         Condition::Flapping,
         Condition::Paused,
+        Condition::Journal,
     ];
 
     /// With one more.

@@ -15,11 +15,19 @@
 //! fsynced before anything is printed: else a second power cut would bring the same ones again.
 //!
 //! The file is filled when it is made, so that a full disk cannot fail a write later.
+//!
+//! # Serials
+//! Fences bear the serial of their attempt, and a printer on a line that outlives the agent answers them to whoever asks
+//! next. So the serials of each journal begin anywhere: printers that change places, a printer that gets another name, and
+//! an agent that has lost its folder take no answer to another ticket for one of their own. Rejected: from 1, where
+//! printers of one age are at the same number.
 
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
 use docket_protocol::outcome::Evidence;
+use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -57,7 +65,7 @@ pub struct Record {
     pub ticket: TicketId,
     /// Which attempt.
     pub attempt: u16,
-    /// Rises with every attempt of this printer: fences are made from it, so that no two have the same.
+    /// Rises with every attempt of this printer, from any number: fences are made from it, so that no two have the same.
     pub serial: u64,
     /// How far it came.
     pub phase: Phase,
@@ -119,19 +127,21 @@ impl Journal {
             let zeros = vec![0; RECORDS * RECORD_BYTES - bytes.len()];
             write_at(&file, &zeros, bytes.len() as u64).map_err(failed("fill"))?;
         }
-        let last = records_in(&bytes).max_by_key(|(record, _)| record.serial);
+        let all = || records_in(&bytes).map(|(record, _)| record);
+        let newest = records_in(&bytes).max_by_key(|(record, _)| record.serial);
+        // The printer has heard nothing of one that was withdrawn, so what came before it is the last that it knows.
+        let heard = || all().filter(|record| record.phase != Phase::Withdrawn);
+        let last = heard().max_by_key(|record| record.serial);
         let last_ticket =
-            records_in(&bytes).map(|(record, _)| record).filter(|record| record.ticket != NO_TICKET);
+            heard().filter(|record| record.ticket != NO_TICKET).max_by_key(|record| record.serial);
         Ok(Self {
             file,
             path,
-            boot: last.map_or(0, |(_, boot)| boot),
-            serial: last.map_or(0, |(record, _)| record.serial),
-            left_open: last_ticket
-                .max_by_key(|record| record.serial)
-                .filter(|record| record.phase == Phase::Began),
-            is_new: last.is_none(),
-            is_owed: last.is_some_and(|(record, _)| record.phase == Phase::Began),
+            boot: newest.map_or(0, |(_, boot)| boot),
+            serial: newest.map_or_else(any_serial, |(record, _)| record.serial),
+            left_open: last_ticket.filter(|record| record.phase == Phase::Began),
+            is_new: newest.is_none(),
+            is_owed: last.is_some_and(|record| record.phase == Phase::Began),
         })
     }
 
@@ -181,6 +191,14 @@ impl Journal {
         Ok(record)
     }
 
+    /// Whether it can be written: tries at the place of the next record, which that would write over.
+    ///
+    /// # Errors
+    /// Then nothing may begin.
+    pub fn check(&self) -> Result<(), JournalError> {
+        self.write_in(self.serial + 1, &[0; RECORD_BYTES])
+    }
+
     /// Says that an attempt is on paper.
     ///
     /// # Errors
@@ -213,9 +231,16 @@ impl Journal {
     }
 
     fn write(&self, record: &Record) -> Result<(), JournalError> {
-        let slot = record.serial % RECORDS as u64;
-        write_at(&self.file, &encode(record, self.boot), slot * RECORD_BYTES as u64)
-            .map_err(|source| JournalError { operation: "write", path: self.path.clone(), source })
+        self.write_in(record.serial, &encode(record, self.boot))
+    }
+
+    fn write_in(&self, serial: u64, record: &[u8; RECORD_BYTES]) -> Result<(), JournalError> {
+        let slot = serial % RECORDS as u64;
+        write_at(&self.file, record, slot * RECORD_BYTES as u64).map_err(|source| JournalError {
+            operation: "write",
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 
@@ -252,6 +277,12 @@ fn path_of(folder: &Path, printer: &PrinterName) -> PathBuf {
         }
     }
     folder.join(JOURNAL_FOLDER).join(name + ".bin")
+}
+
+/// What the first serial of a journal follows. It leaves more to come than any printer prints.
+fn any_serial() -> u64 {
+    // The hasher's keys are the system's random numbers, without an error that there would be nothing to do about.
+    u64::from(RandomState::new().build_hasher().finish() as u32)
 }
 
 fn encode(record: &Record, boot: u64) -> [u8; RECORD_BYTES] {
@@ -383,7 +414,38 @@ mod tests {
                 Record { phase: Phase::Withdrawn, ..third },
             ]
         );
-        assert_eq!(third.serial, 3);
+        assert_eq!(third.serial, first.serial + 2);
+    }
+
+    #[test]
+    fn one_that_was_withdrawn_does_not_hide_what_was_left_open_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let printer = PrinterName::new("front");
+        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let left = journal.began(ticket(1), 1, UnixMs(10)).unwrap();
+        let withdrawn = journal.began(ticket(2), 1, UnixMs(20)).unwrap();
+        journal.withdrawn(&withdrawn).unwrap();
+        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        assert_eq!(journal.left_open(), Some(left));
+        let printed = journal.began(ticket(2), 1, UnixMs(30)).unwrap();
+        assert_eq!(printed.serial, withdrawn.serial + 1);
+        journal.fenced(&printed, Evidence::Fence, UnixMs(40)).unwrap();
+        assert_eq!(Journal::open(folder.path(), &printer).unwrap().left_open(), None);
+    }
+
+    #[test]
+    fn no_two_journals_begin_at_the_same_serial() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut serials: Vec<u64> = (0..8)
+            .map(|number| {
+                let mut journal =
+                    Journal::open(folder.path(), &PrinterName::new(format!("p{number}"))).unwrap();
+                journal.began(ticket(1), 1, UnixMs(10)).unwrap().serial
+            })
+            .collect();
+        serials.sort_unstable();
+        serials.dedup();
+        assert_eq!(serials.len(), 8);
     }
 
     #[test]
@@ -391,12 +453,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let printer = PrinterName::new("front");
         let mut journal = Journal::open(folder.path(), &printer).unwrap();
-        for number in 0..RECORDS as u64 + 5 {
+        let first = journal.began(ticket(0), 1, UnixMs(0)).unwrap();
+        for number in 1..RECORDS as u64 + 5 {
             journal.began(ticket(number as u8), 1, UnixMs(0)).unwrap();
         }
         let records = read(folder.path(), &printer).unwrap().unwrap();
         assert_eq!(records.len(), RECORDS);
-        assert_eq!(records.iter().map(|record| record.serial).min(), Some(6));
+        assert_eq!(records.iter().map(|record| record.serial).min(), Some(first.serial + 5));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub mod status;
 pub mod transport;
 
 pub use docket_paper::Paper;
-pub use queue::{run_printer, unknown_health};
+pub use queue::{Kept, SHUTDOWN_MS_MAX, run_printer, unknown_health};
 pub use transport::Address;
 
 use docket_protocol::ids::PrinterName;
@@ -46,4 +46,14 @@ pub struct PrinterConfig {
     pub default: bool,
     /// What a person has decided about the unit.
     pub profile: profile::Pins,
+}
+
+impl PrinterConfig {
+    /// Whether nothing differs that its task has to know of.
+    pub fn is_same_unit(&self, other: &PrinterConfig) -> bool {
+        let of = |config: &PrinterConfig| {
+            (config.name.clone(), config.address.clone(), config.paper, config.profile.clone())
+        };
+        of(self) == of(other)
+    }
 }

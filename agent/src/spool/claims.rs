@@ -4,6 +4,7 @@ use super::outbox::Told;
 use super::store::seq;
 use super::work::Work;
 use super::{ATTEMPTS_MAX, Claim, Ending, Finish, OnUnknown};
+use docket_protocol::boxes::Boxes;
 use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{PrinterName, Seq, TicketId};
 use docket_protocol::message::{Item, Report};
@@ -83,7 +84,7 @@ impl Work<'_> {
              ORDER BY urgent DESC, place LIMIT ?4",
         )?;
         let name = self.options.printers[queue].name.as_str();
-        let mut rows = select.query(params![name, is_own, self.now.0, count])?;
+        let mut rows = select.query(params![name, is_own, self.hub_now.0, count])?;
         while let Some(row) = rows.next()? {
             found.push(Candidate { not_urgent: row.get(0)?, place: row.get(1)?, queue });
         }
@@ -168,6 +169,7 @@ impl Work<'_> {
             printer: printer.clone(),
             meant_for: (queue.printer != printer.as_str()).then(|| PrinterName::new(&queue.printer)),
             outcome,
+            boxes: finish.boxes.clone(),
             began_at: finish.began_at,
             ended_at: finish.ended_at,
         }))?;
@@ -175,7 +177,7 @@ impl Work<'_> {
             Ending::Printed(evidence) => self
                 .prepare(
                     "UPDATE tickets SET state = 2, began_at = ?2, ended_at = ?3, evidence = ?4, told = ?5,
-                            told_seq = ?6
+                            told_seq = ?6, boxes = coalesce(?7, boxes)
                      WHERE id = ?1",
                 )?
                 .execute(params![
@@ -184,7 +186,8 @@ impl Work<'_> {
                     finish.ended_at.0,
                     evidence.as_str(),
                     told.bytes,
-                    told.seq
+                    told.seq,
+                    boxes(finish)
                 ])?,
             Ending::Unknown(doubt) if settled == Settled::Held => {
                 self.end_in_doubt(finish, 3, finish.repeat, doubt, &told)?
@@ -213,7 +216,7 @@ impl Work<'_> {
     ) -> rusqlite::Result<usize> {
         self.prepare(
             "UPDATE tickets SET state = ?2, attempt = ?3, repeat = ?4, began_at = ?5, ended_at = ?6, doubt = ?7,
-                    told = ?8, told_seq = ?9
+                    told = ?8, told_seq = ?9, boxes = coalesce(?10, boxes)
              WHERE id = ?1",
         )?
         .execute(params![
@@ -226,6 +229,7 @@ impl Work<'_> {
             doubt.as_str(),
             told.bytes,
             told.seq,
+            boxes(finish),
         ])
     }
 
@@ -252,6 +256,10 @@ impl Work<'_> {
             self.known.printers[printer].enter(queue.pinned);
         }
     }
+}
+
+fn boxes(finish: &Finish) -> Option<&str> {
+    finish.boxes.as_ref().map(Boxes::as_str)
 }
 
 /// Where a ticket waits.

@@ -1,9 +1,13 @@
 //! What the handle asks of the storage thread.
 
-use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint};
-use docket_protocol::ids::{Seq, TicketId};
+use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint, SpoolError};
+use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::ticket::Ticket;
+use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+/// Whoever waits for an answer.
+pub(super) type Asker<T> = oneshot::Sender<Result<T, SpoolError>>;
 
 /// One entry of the thread's channel.
 #[derive(Debug)]
@@ -16,8 +20,10 @@ pub(super) enum Command {
     Subscribe { printer: usize, claims: mpsc::Sender<Claim> },
     /// A printer holds up to this many tickets from now on.
     Want { printer: usize, level: u32 },
+    /// The hub's clock said this at that moment.
+    HubTime { time: UnixMs, at: Instant },
     /// End after what came before.
-    Stop { answer: oneshot::Sender<()> },
+    Stop { answer: Asker<()> },
 }
 
 /// Something to store. It may be run more than once until a commit succeeds.
@@ -26,33 +32,35 @@ pub(super) enum Write {
     /// First of all: settles what an earlier life left.
     Recover,
     /// Items of the hub.
-    Receive { items: Vec<(Seq, Vec<u8>)>, answer: oneshot::Sender<Seq> },
+    Receive { items: Vec<(Seq, Vec<u8>)>, answer: Asker<Seq> },
     /// The hub sends what is after this place.
-    SkipTo { seq: Seq, answer: oneshot::Sender<()> },
+    SkipTo { seq: Seq, answer: Asker<()> },
     /// The hub has these reports. Lazy: it waits for company.
     Acknowledged { up_to: Seq },
     /// Pending reports move behind this place.
-    Renumber { after: Seq, answer: oneshot::Sender<Seq> },
+    Renumber { after: Seq, answer: Asker<Seq> },
     /// What came of an attempt.
     Finish { printer: usize, finish: Finish },
     /// Claims that were not begun.
     HandBack { printer: usize, tickets: Vec<TicketId> },
     /// A held ticket goes on.
-    Release { ticket: TicketId, answer: oneshot::Sender<bool> },
+    Release { ticket: TicketId, answer: Asker<bool> },
+    /// All held tickets go on.
+    ReleaseAll { answer: Asker<u32> },
     /// A held ticket is not printed any more.
-    Settle { ticket: TicketId, answer: oneshot::Sender<bool> },
+    Settle { ticket: TicketId, answer: Asker<bool> },
     /// A ticket is printed again, on a printer that a person chose.
-    Reprint { ticket: TicketId, printer: Option<usize>, answer: oneshot::Sender<Reprint> },
+    Reprint { ticket: TicketId, printer: Option<usize>, answer: Asker<Reprint> },
     /// A ticket of this PC's own.
-    PrintHere { printer: usize, ticket: Box<Ticket>, answer: oneshot::Sender<()> },
+    PrintHere { printer: usize, ticket: Box<Ticket>, answer: Asker<()> },
     /// A printer waits, or goes on.
-    SetPaused { printer: usize, paused: bool, answer: oneshot::Sender<()> },
+    SetPaused { printer: PrinterName, paused: bool, answer: Asker<()> },
     /// What a unit has shown. Lazy.
     Learn { printer: usize, unit: String, facts: String },
     /// Old rows go. Lazy.
     Retain,
     /// Nothing: answered when all before it is durable.
-    Flush { answer: oneshot::Sender<()> },
+    Flush { answer: Asker<()> },
 }
 
 impl Write {
@@ -67,6 +75,7 @@ impl Write {
             | Write::Finish { .. }
             | Write::HandBack { .. }
             | Write::Release { .. }
+            | Write::ReleaseAll { .. }
             | Write::Settle { .. }
             | Write::Reprint { .. }
             | Write::PrintHere { .. }
@@ -78,6 +87,17 @@ impl Write {
     /// Whether it has to stay in order with its like: a cursor moves.
     pub(super) fn moves_received(&self) -> bool {
         matches!(self, Write::Receive { .. } | Write::SkipTo { .. })
+    }
+
+    /// The last place that it delivers.
+    pub(super) fn delivers_up_to(&self) -> Option<Seq> {
+        let Write::Receive { items, .. } = self else { return None };
+        items.last().map(|&(seq, _)| seq)
+    }
+
+    /// Whether it delivers nothing, and nobody waits to hear so.
+    pub(super) fn is_moot(&self) -> bool {
+        matches!(self, Write::Receive { items, answer } if items.is_empty() && answer.is_closed())
     }
 
     /// Whether it means reports by their places, and so comes after what gives them new ones.
@@ -95,6 +115,8 @@ pub(super) enum Reply {
     Seq(Seq),
     /// Whether there was something to do.
     Changed(bool),
+    /// How many tickets it was about.
+    Tickets(u32),
     /// What became of the wish.
     Reprint(Reprint),
 }
@@ -104,7 +126,7 @@ impl Write {
     pub(super) fn answer(self, reply: Reply) {
         match (self, reply) {
             (Write::Receive { answer, .. } | Write::Renumber { answer, .. }, Reply::Seq(seq)) => {
-                let _ = answer.send(seq);
+                let _ = answer.send(Ok(seq));
             }
             (
                 Write::SkipTo { answer, .. }
@@ -113,13 +135,16 @@ impl Write {
                 | Write::SetPaused { answer, .. },
                 _,
             ) => {
-                let _ = answer.send(());
+                let _ = answer.send(Ok(()));
             }
             (Write::Release { answer, .. } | Write::Settle { answer, .. }, Reply::Changed(changed)) => {
-                let _ = answer.send(changed);
+                let _ = answer.send(Ok(changed));
+            }
+            (Write::ReleaseAll { answer }, Reply::Tickets(tickets)) => {
+                let _ = answer.send(Ok(tickets));
             }
             (Write::Reprint { answer, .. }, Reply::Reprint(reprint)) => {
-                let _ = answer.send(reprint);
+                let _ = answer.send(Ok(reprint));
             }
             _ => {}
         }
@@ -130,17 +155,17 @@ impl Write {
 #[derive(Debug)]
 pub(super) enum Read {
     /// Reports after a place.
-    OutboxAfter { after: Seq, limit: usize, answer: oneshot::Sender<Vec<(Seq, Vec<u8>)>> },
+    OutboxAfter { after: Seq, limit: usize, answer: Asker<Vec<(Seq, Vec<u8>)>> },
     /// Tickets that wait for a person.
-    Held { limit: usize, answer: oneshot::Sender<Vec<HeldTicket>> },
+    Held { limit: usize, answer: Asker<Vec<HeldTicket>> },
     /// The newest tickets.
-    Recent { limit: usize, answer: oneshot::Sender<Vec<RecentTicket>> },
+    Recent { limit: usize, answer: Asker<Vec<RecentTicket>> },
     /// One ticket with its document.
-    Ticket { id: TicketId, answer: oneshot::Sender<Option<Ticket>> },
+    Ticket { id: TicketId, answer: Asker<Option<Ticket>> },
     /// What is known of a unit.
-    Profile { unit: String, answer: oneshot::Sender<String> },
+    Profile { unit: String, answer: Asker<String> },
     /// What is known of each printer's unit.
-    Profiles { answer: oneshot::Sender<Vec<(String, String)>> },
+    Profiles { answer: Asker<Vec<(String, String)>> },
     /// How often a ticket bears 补打 that a printer has begun in an earlier life and that nothing is known of.
-    InQuestion { printer: usize, ticket: TicketId, attempt: u16, answer: oneshot::Sender<Option<u16>> },
+    InQuestion { printer: usize, ticket: TicketId, attempt: u16, answer: Asker<Option<u16>> },
 }

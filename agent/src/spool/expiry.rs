@@ -1,4 +1,4 @@
-//! Tickets of no more use: what was not begun by the time that the ticket names waits for a person.
+//! Tickets of no more use: what was not begun by the time that the ticket names, by the hub's clock, waits for a person.
 //!
 //! It is looked for whenever anything is stored, and at the time of the next one, so that a person sees it on a
 //! printer that has long been out, too. A claimed ticket does not expire: its printer has it in hand, and where it
@@ -43,13 +43,13 @@ impl Work<'_> {
     /// Takes expired tickets out of their queues, and notes when the next ones do.
     pub(super) fn expire(&mut self) -> rusqlite::Result<()> {
         self.known.expires_at = self.next_expiry()?;
-        if self.known.has_expired(self.now) {
+        if self.known.has_expired(self.hub_now) {
             let expired = self
                 .prepare(
                     "SELECT place, id, printer, pinned, attempt, repeat FROM tickets
                      WHERE state = 0 AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2",
                 )?
-                .query_map(params![self.now.0, SLICE], Expired::from_row)?
+                .query_map(params![self.hub_now.0, SLICE], Expired::from_row)?
                 .collect::<Result<Vec<_>, _>>()?;
             for ticket in &expired {
                 self.expire_one(ticket)?;
@@ -69,6 +69,7 @@ impl Work<'_> {
             printer: printer.clone(),
             meant_for: None,
             outcome: Outcome::Held(Doubt::Expired),
+            boxes: None,
             began_at: self.now,
             ended_at: self.now,
         });
@@ -94,13 +95,13 @@ impl Work<'_> {
 
 impl Known {
     /// Whether a ticket that waits has become of no more use.
-    pub(super) fn has_expired(&self, now: UnixMs) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
+    pub(super) fn has_expired(&self, hub_now: UnixMs) -> bool {
+        self.expires_at.is_some_and(|at| at <= hub_now)
     }
 
     /// When that has to be looked at.
-    pub(super) fn expiry_due(&self, now: UnixMs, at: Instant) -> Option<Instant> {
-        let wait_ms = self.expires_at?.since(now).min(LOOK_MS_MAX);
+    pub(super) fn expiry_due(&self, hub_now: UnixMs, at: Instant) -> Option<Instant> {
+        let wait_ms = self.expires_at?.since(hub_now).min(LOOK_MS_MAX);
         Some(at + Duration::from_millis(wait_ms))
     }
 }

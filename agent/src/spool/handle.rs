@@ -6,19 +6,20 @@
 //! wait for room in the call, so it waits before it takes up what makes it ask ([`Spool::room`]). All others wait
 //! for room first.
 
-use super::command::{Command, Read, Write};
+use super::command::{Asker, Command, Read, Write};
 use super::opening::{self, Shared};
 use super::{
     CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, RecentTicket, Reprint, SpoolError,
     SpoolOptions,
 };
 use crate::printing::journal::{Journal, JournalError};
-use docket_protocol::ids::{PrinterName, Seq, TicketId};
+use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::ticket::Ticket;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, mpsc::Sender};
 use std::task::{Context, Poll};
+use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 /// A cheap handle on the spool. The storage thread ends when the last one is gone, or with [`Spool::close`].
@@ -32,7 +33,7 @@ pub struct Spool {
 impl Spool {
     /// Opens the spool in `folder`, making it where there is none, and settles what an earlier life left.
     ///
-    /// With a full disk it opens too, with [`Counts::full`]; what has to be settled is then settled as soon
+    /// With a full disk it opens too, as [`Counts::storing`] says; what has to be settled is then settled as soon
     /// as there is room, before any printer gets a ticket.
     ///
     /// # Errors
@@ -51,6 +52,14 @@ impl Spool {
     pub async fn room(&self) {
         // It is never closed.
         let _ = self.permits.acquire().await;
+    }
+
+    /// The hub's clock says this now: tickets expire by it from then on.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub fn hub_time(&self, time: UnixMs) -> Result<(), SpoolError> {
+        self.send(Command::HubTime { time, at: Instant::now() })
     }
 
     /// Stores what the hub delivers, `(place, postcard Item)` in rising order. The answer is the cursor that may be
@@ -102,6 +111,15 @@ impl Spool {
         self.ask(|answer| Write::Release { ticket, answer }).await
     }
 
+    /// Puts all held tickets back into their queues, in one step: all of them or, where that cannot be stored yet, none.
+    /// How many they were.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn release_all(&self) -> Result<u32, SpoolError> {
+        self.ask(|answer| Write::ReleaseAll { answer }).await
+    }
+
     /// A person has looked at a held ticket: nothing more is printed of it, and the hub is told. `false` where it is not
     /// held.
     ///
@@ -114,7 +132,7 @@ impl Spool {
     /// Tickets that wait for a person, oldest first.
     ///
     /// # Errors
-    /// [`SpoolError::Closed`].
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn held(&self, limit: usize) -> Result<Vec<HeldTicket>, SpoolError> {
         self.look_up(|answer| Read::Held { limit, answer }).await
     }
@@ -122,7 +140,7 @@ impl Spool {
     /// The newest tickets first, whatever their state, for a person to look at.
     ///
     /// # Errors
-    /// [`SpoolError::Closed`].
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn recent(&self, limit: usize) -> Result<Vec<RecentTicket>, SpoolError> {
         self.look_up(|answer| Read::Recent { limit, answer }).await
     }
@@ -130,7 +148,7 @@ impl Spool {
     /// One ticket with its document; `None` where it is not known (any more).
     ///
     /// # Errors
-    /// [`SpoolError::Closed`].
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, SpoolError> {
         self.look_up(|answer| Read::Ticket { id, answer }).await
     }
@@ -164,8 +182,17 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::UnknownPrinter`], [`SpoolError::Closed`].
     pub async fn set_paused(&self, printer: PrinterName, paused: bool) -> Result<(), SpoolError> {
-        let printer = self.index(printer)?;
+        self.index(printer.clone())?;
         self.ask(|answer| Write::SetPaused { printer, paused, answer }).await
+    }
+
+    /// A printer that the next spool in this folder has will wait from its first moment on. Where it has none of that
+    /// name, this is forgotten.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn pause_ahead(&self, printer: PrinterName) -> Result<(), SpoolError> {
+        self.ask(|answer| Write::SetPaused { printer, paused: true, answer }).await
     }
 
     /// The printers of the options.
@@ -190,7 +217,7 @@ impl Spool {
     /// What the printers' units have shown, as (printer, words), the newest first.
     ///
     /// # Errors
-    /// [`SpoolError::Closed`].
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn profiles(&self) -> Result<Vec<(String, String)>, SpoolError> {
         self.look_up(|answer| Read::Profiles { answer }).await
     }
@@ -217,15 +244,15 @@ impl Spool {
     }
 
     /// In its place now.
-    fn submit<T>(&self, write: impl FnOnce(oneshot::Sender<T>) -> Write) -> Pending<T> {
+    fn submit<T>(&self, write: impl FnOnce(Asker<T>) -> Write) -> Pending<T> {
         self.pending(|answer| Command::Write(write(answer), self.place()))
     }
 
-    fn look_up<T>(&self, read: impl FnOnce(oneshot::Sender<T>) -> Read) -> Pending<T> {
+    fn look_up<T>(&self, read: impl FnOnce(Asker<T>) -> Read) -> Pending<T> {
         self.pending(|answer| Command::Read(read(answer)))
     }
 
-    fn pending<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Pending<T> {
+    fn pending<T>(&self, command: impl FnOnce(Asker<T>) -> Command) -> Pending<T> {
         let (answer, answered) = oneshot::channel();
         // Where the thread has gone, the answer's end goes with the command, and that says so.
         let _ = self.send(command(answer));
@@ -237,7 +264,7 @@ impl Spool {
     }
 
     /// In its place once there is room.
-    async fn ask<T>(&self, write: impl FnOnce(oneshot::Sender<T>) -> Write) -> Result<T, SpoolError> {
+    async fn ask<T>(&self, write: impl FnOnce(Asker<T>) -> Write) -> Result<T, SpoolError> {
         let (answer, answered) = oneshot::channel();
         self.write(write(answer)).await?;
         Pending(answered).await
@@ -257,14 +284,15 @@ impl Spool {
 /// dropping it takes nothing back.
 #[derive(Debug)]
 #[must_use = "somebody waits for the answer"]
-pub struct Pending<T>(oneshot::Receiver<T>);
+pub struct Pending<T>(oneshot::Receiver<Result<T, SpoolError>>);
 
 impl<T> Future for Pending<T> {
     type Output = Result<T, SpoolError>;
 
-    /// [`SpoolError::Closed`] where there will be no answer.
+    /// [`SpoolError::Closed`] where there will be no answer; [`SpoolError::Database`] where what was to be read
+    /// cannot be.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map_err(|_| SpoolError::Closed)
+        Pin::new(&mut self.0).poll(context).map(|answer| answer.map_err(|_| SpoolError::Closed).flatten())
     }
 }
 
@@ -317,7 +345,7 @@ impl ClaimPort {
     /// What the unit, a printer at an address, has shown: the words of [`crate::printing::profile`].
     ///
     /// # Errors
-    /// [`SpoolError::Closed`].
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn profile(&self, unit: &str) -> Result<String, SpoolError> {
         self.spool.look_up(|answer| Read::Profile { unit: unit.to_owned(), answer }).await
     }
@@ -334,7 +362,7 @@ impl ClaimPort {
     /// the printer is to be asked. Its end is told with [`ClaimPort::finish`]. `None` where it has an end.
     ///
     /// # Errors
-    /// [`SpoolError::Closed`].
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn in_question(&self, ticket: TicketId, attempt: u16) -> Result<Option<u16>, SpoolError> {
         let printer = self.printer;
         self.spool.look_up(|answer| Read::InQuestion { printer, ticket, attempt, answer }).await

@@ -12,8 +12,9 @@
 //! # One queue a printer
 //! Urgent tickets come first, then the order of arrival. A queue is a printer's own; while that printer cannot
 //! print, its backup takes from it (`backup`). What is of no more use by the time that a ticket names waits
-//! for a person (`expiry`). A person can tell a printer to wait, and have any ticket printed again (`people`).
-//! All of it is in the tables: a crash between any two steps changes nothing of it.
+//! for a person (`expiry`); that time is by the hub's clock (`hub_clock`). A person can tell a printer to wait, and
+//! have any ticket printed again (`people`). All of it is in the tables: a crash between any two steps changes nothing
+//! of it.
 //!
 //! # What survives what
 //! * A claimed ticket without an outcome *may* have been printed, as far as the database knows.
@@ -22,12 +23,18 @@
 //! * After a power cut (another boot) the journal may lack its last records, so a claimed ticket is
 //!   *unknown* unless a record says that it came out. Unknown is never silent: it is reported, and the
 //!   ticket is printed again marked 补打, or waits for a person.
-//! * A printed ticket's row stays for [`RETENTION_DAYS`] days, so a ticket that is delivered again is known by its key.
+//! * A printed ticket's row stays for [`RETENTION_DAYS`] days, and the newest
+//!   [`KEPT_TICKETS_MIN`] in any case, so a ticket that is delivered again is known by its key.
+//!
+//! # The bound
+//! Near [`SPOOL_BYTES_MAX`] the oldest tickets go before their time, if they are printed and the hub knows it. What is
+//! not, stays: then people are told ([`Storing::Filling`]), and at the bound nothing new is taken. What is stored is
+//! printed and reported all the same.
 //!
 //! # The disk is full
-//! Nothing is acknowledged, the commands stay and are tried again every second, [`Counts::full`] says so.
-//! Reading goes on. At most [`COMMANDS_MAX`] commands wait; then their senders do, and the link reads nothing more
-//! from the hub.
+//! Nothing is acknowledged, the commands stay and are tried again every second, [`Counts::storing`] says so.
+//! Reading goes on, and so does printing. What the hub delivers again meanwhile is kept once. At most [`COMMANDS_MAX`]
+//! commands wait; then their senders do, and the link reads nothing more from the hub.
 //!
 //! # However long a queue is
 //! No statement that a commit runs walks a queue: each finds its rows by an index, and counts are kept beside the
@@ -43,12 +50,14 @@ mod command;
 mod error;
 mod expiry;
 mod handle;
+mod hub_clock;
 mod opening;
 mod outbox;
 mod people;
 mod recovery;
 mod schema;
 mod store;
+mod storing;
 mod view;
 mod work;
 mod writer;
@@ -57,14 +66,19 @@ pub use docket_protocol::session::Cursors;
 pub use error::SpoolError;
 pub use handle::{ClaimPort, Pending, Spool};
 pub use people::Reprint;
+pub use storing::Storing;
 pub use view::{HeldTicket, RecentTicket, TicketState, recent_in};
 
+use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
 use docket_protocol::outcome::{Doubt, Evidence};
 use docket_protocol::ticket::Ticket;
 
 /// Days for which printed tickets are kept: a platform's disputes are settled by then.
 pub const RETENTION_DAYS: u32 = 30;
+/// The newest tickets, which stay however old they seem: a PC's clock may have been years behind when they were printed.
+/// A busy store's day.
+pub const KEPT_TICKETS_MIN: u32 = 2_000;
 /// Begun attempts without evidence after which a ticket waits for a person.
 pub const ATTEMPTS_MAX: u16 = 3;
 /// How long a printer cannot print until its backup takes its tickets: a roll of paper is changed by then.
@@ -73,8 +87,14 @@ pub const BACKUP_AFTER_MS: u64 = 30_000;
 pub const CLAIMS_MAX: u32 = 32;
 /// Commands that wait for the storage thread at most; then their senders wait.
 pub const COMMANDS_MAX: usize = 1_024;
-/// The largest database: years of tickets of a busy store, and far below what an old PC has.
+/// The largest database: years of tickets of a busy store, and far below what an old PC has. What comes of the tickets
+/// in it has an eighth more.
 pub const SPOOL_BYTES_MAX: u64 = 1 << 30;
+
+/// How much of that is in use, in percent, when what is printed and reported goes before its time.
+pub const RETAIN_PERCENT: u64 = 75;
+/// When people are told that it fills up: what is in it could not go.
+pub const FILLING_PERCENT: u64 = 80;
 
 /// What a spool needs to know of the store.
 #[derive(Debug, Clone)]
@@ -137,8 +157,8 @@ pub struct Counts {
     pub waiting: u32,
     /// Tickets that wait for a person.
     pub held: u32,
-    /// Nothing can be stored at the moment.
-    pub full: bool,
+    /// Whether what comes can be stored.
+    pub storing: Storing,
     /// [`Counts::waiting`] by printer, in the order of the options.
     pub printers: Vec<(PrinterName, u32)>,
     /// Printers that a person has told to wait, and since when.
@@ -146,6 +166,11 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// How many tickets wait for a printer.
+    pub fn waiting_for(&self, printer: &PrinterName) -> u32 {
+        self.printers.iter().find(|(name, _)| name == printer).map_or(0, |&(_, waiting)| waiting)
+    }
+
     /// Since when a printer waits as a person has told it.
     pub fn paused_since(&self, printer: &PrinterName) -> Option<UnixMs> {
         self.paused.iter().find(|(paused, _)| paused == printer).map(|&(_, since)| since)
@@ -166,7 +191,7 @@ pub struct Claim {
 }
 
 /// What came of a begun attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finish {
     /// Which ticket.
     pub ticket: TicketId,
@@ -176,6 +201,8 @@ pub struct Finish {
     pub repeat: u16,
     /// What came of it.
     pub ending: Ending,
+    /// What of it came out as boxes; `None` for an attempt of an earlier life.
+    pub boxes: Option<Boxes>,
     /// When the first byte left.
     pub began_at: UnixMs,
     /// When the outcome was known.

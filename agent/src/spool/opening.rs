@@ -4,7 +4,7 @@
 use super::command::Command;
 use super::store::Store;
 use super::writer::Writer;
-use super::{Counts, Cursors, PrinterRoute, SpoolError, SpoolOptions};
+use super::{Counts, Cursors, PrinterRoute, SpoolError, SpoolOptions, Storing};
 use docket_protocol::ids::{PrinterName, Seq};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -67,11 +67,11 @@ impl Shared {
     }
 
     /// Shows how the store is now.
-    pub(super) fn publish(&self, store: &Store, full: bool) {
+    pub(super) fn publish(&self, store: &Store, storing: Storing) {
         self.received_up_to.store(store.received_up_to().0, Ordering::Release);
         let assigned = store.assigned_up_to();
         self.assigned_up_to.send_if_modified(|seq| std::mem::replace(seq, assigned) != assigned);
-        self.counts.send_if_modified(|counts| store.update_counts(counts, full));
+        self.counts.send_if_modified(|counts| store.update_counts(counts, storing));
     }
 
     pub(super) fn cursors(&self) -> Cursors {

@@ -17,8 +17,10 @@ use rusqlite::{OptionalExtension as _, params};
 /// What became of a wish to print a ticket again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reprint {
-    /// It is in its queue again.
+    /// It is in its queue again, and will be marked.
     Queued,
+    /// It had expired and is in its queue again: no byte of it has ever left, so it will not be marked.
+    Unmarked,
     /// It had not been begun, and waits for the other printer now.
     Moved,
     /// It has not come out yet: it waits already, or is printing.
@@ -27,13 +29,26 @@ pub enum Reprint {
     Unknown,
 }
 
+/// Whether the last that became of a ticket is that it came too late: no byte of it has left since.
+pub(super) fn has_expired(was_printed: bool, doubt: Option<Doubt>) -> bool {
+    !was_printed && doubt == Some(Doubt::Expired)
+}
+
 struct Asked {
     place: i64,
     state: u8,
     station: String,
     printer: String,
     pinned: bool,
+    repeat: u16,
     doubt: Option<String>,
+}
+
+impl Asked {
+    /// Its last attempt was put aside before it began.
+    fn has_expired(&self) -> bool {
+        has_expired(self.state == 2, self.doubt.as_deref().and_then(Doubt::from_name))
+    }
 }
 
 impl Work<'_> {
@@ -48,13 +63,26 @@ impl Work<'_> {
         }
     }
 
+    pub(super) fn release_all(&mut self) -> rusqlite::Result<u32> {
+        let held = self
+            .prepare("SELECT id FROM tickets WHERE state = 3 ORDER BY place")?
+            .query_map([], |row| Ok(TicketId::from_bytes(row.get(0)?)))?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut released = 0;
+        for ticket in held {
+            released += u32::from(self.release(ticket)?);
+        }
+        Ok(released)
+    }
+
     pub(super) fn reprint(&mut self, ticket: TicketId, chosen: Option<usize>) -> rusqlite::Result<Reprint> {
         let Some(asked) = self.asked(ticket)? else { return Ok(Reprint::Unknown) };
         let queue = self.home(&asked, chosen);
         match asked.state {
             2..=4 => {
                 self.queue_again(&asked, &queue)?;
-                Ok(Reprint::Queued)
+                let is_marked = !asked.has_expired() || asked.repeat > 0;
+                Ok(if is_marked { Reprint::Queued } else { Reprint::Unmarked })
             }
             0 if queue.printer != asked.printer => {
                 self.prepare("UPDATE tickets SET printer = ?2, pinned = ?3 WHERE place = ?1")?
@@ -83,6 +111,7 @@ impl Work<'_> {
                     repeat: row.get(2)?,
                     meant_for: None,
                     outcome: Outcome::Settled,
+                    boxes: None,
                     began_at: self.now,
                     ended_at: self.now,
                 })
@@ -97,18 +126,21 @@ impl Work<'_> {
     }
 
     fn asked(&self, ticket: TicketId) -> rusqlite::Result<Option<Asked>> {
-        self.prepare("SELECT place, state, station, printer, pinned, doubt FROM tickets WHERE id = ?1")?
-            .query_row([ticket.as_bytes()], |row| {
-                Ok(Asked {
-                    place: row.get(0)?,
-                    state: row.get(1)?,
-                    station: row.get(2)?,
-                    printer: row.get(3)?,
-                    pinned: row.get(4)?,
-                    doubt: row.get(5)?,
-                })
+        self.prepare(
+            "SELECT place, state, station, printer, pinned, repeat, doubt FROM tickets WHERE id = ?1",
+        )?
+        .query_row([ticket.as_bytes()], |row| {
+            Ok(Asked {
+                place: row.get(0)?,
+                state: row.get(1)?,
+                station: row.get(2)?,
+                printer: row.get(3)?,
+                pinned: row.get(4)?,
+                repeat: row.get(5)?,
+                doubt: row.get(6)?,
             })
-            .optional()
+        })
+        .optional()
     }
 
     /// The queue that it comes into: the chosen printer's, or its own as the stations are mapped now.
@@ -125,13 +157,18 @@ impl Work<'_> {
     /// and what expired was never begun.
     fn queue_again(&mut self, asked: &Asked, queue: &Queue) -> rusqlite::Result<()> {
         let was_printed = asked.state == 2;
-        let expired = !was_printed && asked.doubt.as_deref() == Some(Doubt::Expired.as_str());
         self.prepare(
             "UPDATE tickets SET state = 0, printer = ?2, pinned = ?3, taken_by = NULL, claimed_at = NULL,
                     expires_at = NULL, attempt = min(attempt + ?4, 65535), repeat = min(repeat + ?5, 65535)
              WHERE place = ?1",
         )?
-        .execute(params![asked.place, queue.printer, queue.pinned, was_printed, !expired])?;
+        .execute(params![
+            asked.place,
+            queue.printer,
+            queue.pinned,
+            was_printed,
+            !asked.has_expired()
+        ])?;
         if asked.state == 3 {
             self.known.held = self.known.held.saturating_sub(1);
         }
@@ -147,14 +184,16 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(super) fn set_paused(&mut self, printer: usize, paused: bool) -> rusqlite::Result<()> {
-        let name = self.options.printers[printer].name.as_str();
-        let since = &mut self.known.printers[printer].paused_since;
+    pub(super) fn set_paused(&mut self, printer: &PrinterName, paused: bool) -> rusqlite::Result<()> {
+        let name = printer.as_str();
+        if let Some(printer) = self.queue_of(name) {
+            let since = &mut self.known.printers[printer].paused_since;
+            *since = paused.then(|| since.unwrap_or(self.now));
+        }
         if paused {
-            let since = *since.get_or_insert(self.now);
-            self.prepare("INSERT OR IGNORE INTO paused VALUES (?1, ?2)")?.execute(params![name, since.0])?;
+            self.prepare("INSERT OR IGNORE INTO paused VALUES (?1, ?2)")?
+                .execute(params![name, self.now.0])?;
         } else {
-            *since = None;
             self.prepare("DELETE FROM paused WHERE printer = ?1")?.execute([name])?;
         }
         Ok(())

@@ -6,6 +6,7 @@
 //! | began | its printer is asked first; then unknown (agent ended), or printed | unknown (power lost) |
 //! | withdrawn | back to the queue | unknown (power lost): a later record may be missing |
 //! | nothing | back to the queue | unknown (power lost) |
+//! | began, and so did a later one | unknown (agent ended) | unknown (power lost) |
 //! | (no journal) | unknown (power lost) | unknown (power lost) |
 
 use super::claims::Settled;
@@ -65,6 +66,7 @@ impl Work<'_> {
         self.settle_claims(same_boot)?;
         self.read_again()?;
         self.route_again()?;
+        self.forget_pauses()?;
         self.count()?;
         if last != self.options.boot_id {
             self.prepare("UPDATE meta SET boot = ?1")?.execute([&self.options.boot_id])?;
@@ -96,22 +98,24 @@ impl Work<'_> {
                 .or_insert_with(|| read_journal(self.folder, &ticket.printer))
                 .as_deref();
             let attempt = ticket.attempt + 1;
-            let record = records.into_iter().flatten();
-            let record = record
-                .filter(|record| record.ticket == ticket.id && record.attempt == attempt)
-                .max_by_key(|record| record.serial);
+            let of_ticket = |record: &&Record| record.ticket == ticket.id && record.attempt == attempt;
+            let by_serial = |record: &&Record| record.serial;
+            let record = records.into_iter().flatten().filter(of_ticket).max_by_key(by_serial);
+            let last = records.into_iter().flatten().max_by_key(by_serial);
             let verdict = judge(record, same_boot && records.is_some());
-            self.settle_claim(&ticket, verdict)?;
+            self.settle_claim(&ticket, verdict, record == last)?;
         }
         Ok(())
     }
 
-    fn settle_claim(&mut self, ticket: &Claimed, verdict: Verdict) -> rusqlite::Result<()> {
+    /// `is_last`: the printer's last record is about it, so the printer can be asked.
+    fn settle_claim(&mut self, ticket: &Claimed, verdict: Verdict, is_last: bool) -> rusqlite::Result<()> {
         let finish = |ending, began_at, ended_at| Finish {
             ticket: ticket.id,
             attempt: ticket.attempt + 1,
             repeat: ticket.repeat,
             ending,
+            boxes: None,
             began_at,
             ended_at,
         };
@@ -127,7 +131,9 @@ impl Work<'_> {
             Verdict::Printed { evidence, began_at, ended_at } => {
                 finish(Ending::Printed(evidence), began_at, ended_at)
             }
-            Verdict::Unknown { doubt: Doubt::AgentEnded, .. } if self.queue_of(&ticket.printer).is_some() => {
+            Verdict::Unknown { doubt: Doubt::AgentEnded, .. }
+                if is_last && self.queue_of(&ticket.printer).is_some() =>
+            {
                 return Ok(());
             }
             Verdict::Unknown { doubt, began_at } => {
@@ -178,6 +184,18 @@ impl Work<'_> {
                 )?
                 .execute(params![wanted, station, printer, pinned])?;
             }
+        }
+        Ok(())
+    }
+
+    /// A printer that is gone does not wait any more: one of its name may come.
+    fn forget_pauses(&mut self) -> rusqlite::Result<()> {
+        let paused = self
+            .prepare("SELECT printer FROM paused")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<Vec<String>, _>>()?;
+        for printer in paused.iter().filter(|printer| self.queue_of(printer).is_none()) {
+            self.prepare("DELETE FROM paused WHERE printer = ?1")?.execute([printer])?;
         }
         Ok(())
     }

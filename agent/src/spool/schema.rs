@@ -20,6 +20,8 @@ const CACHE_KIB: u32 = 1_024;
 const BUSY_MS_MAX: u64 = 5_000;
 /// Pages of 4 KiB, SQLite's default.
 const PAGE_BYTES: u64 = 4_096;
+/// What is beyond the bound for what comes of the tickets that are stored: one in so many bytes.
+const RESERVE_SHARE: u64 = 8;
 /// All statements of the store fit.
 const STATEMENTS_CACHED: usize = 64;
 
@@ -35,6 +37,7 @@ const MIGRATIONS: &[&str] = &["
     -- printer: whose queue it is in. pinned: a person chose that printer, so no other takes it.
     -- state: 0 queued, 1 claimed by taken_by, 2 printed by taken_by, 3 held, 4 settled by a person.
     -- attempt: begun attempts that have ended in doubt or were followed by a person's reprint.
+    -- boxes: what came out as boxes when that was last known.
     -- told: the last outcome as it was reported; told_seq: the place of that report.
     CREATE TABLE tickets (
         place       INTEGER PRIMARY KEY,
@@ -57,6 +60,7 @@ const MIGRATIONS: &[&str] = &["
         ended_at    INTEGER,
         evidence    TEXT,
         doubt       TEXT,
+        boxes       TEXT,
         told        BLOB,
         told_seq    INTEGER
     ) STRICT;
@@ -75,6 +79,8 @@ const MIGRATIONS: &[&str] = &["
         learned_at INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE paused (printer TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;
+", "
+    ALTER TABLE meta ADD COLUMN hub_ahead_ms INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// Opens and migrates the database.
@@ -110,13 +116,28 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, SpoolError> {
 
 fn configure(connection: &Connection, bytes_max: u64) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    // The WAL stays when the database is closed: on a full disk it could not be made anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // journal_mode and friends answer with a row, which execute_batch reads and drops.
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = -1;
          PRAGMA wal_autocheckpoint = {WAL_PAGES}; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA temp_store = MEMORY;
          PRAGMA max_page_count = {};",
-        (bytes_max / PAGE_BYTES).clamp(1, u64::from(u32::MAX - 1))
+        pages(bytes_max + bytes_max / RESERVE_SHARE)
     ))
+}
+
+/// Whole pages of so many bytes.
+fn pages(bytes: u64) -> u32 {
+    u32::try_from(bytes / PAGE_BYTES).unwrap_or(u32::MAX - 1).max(1)
+}
+
+/// How much of `bytes_max` is in use, in percent. From 100 on nothing new is taken; what is stored has room to be
+/// claimed, reported and deleted all the same.
+pub(super) fn used_percent(connection: &Connection, bytes_max: u64) -> rusqlite::Result<u64> {
+    let number = |sql| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, u32>(0));
+    let used = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
+    Ok(u64::from(used) * 100 / u64::from(pages(bytes_max)))
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), SpoolError> {
@@ -148,7 +169,7 @@ mod tests {
         let path = folder.path().join("spool.db");
         drop(open(&path, 1 << 20).unwrap());
         Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 1 })));
+        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 2 })));
     }
 
     #[test]
@@ -163,6 +184,6 @@ mod tests {
         };
         assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
         assert_eq!(pragma("synchronous"), "Integer(2)");
-        assert_eq!(pragma("max_page_count"), "Integer(256)");
+        assert_eq!(pragma("max_page_count"), "Integer(288)");
     }
 }

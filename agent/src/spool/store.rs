@@ -5,9 +5,10 @@
 
 use super::backup::Desk;
 use super::claims::Claims;
-use super::command::{Read, Reply, Write};
+use super::command::{Asker, Read, Reply, Write};
+use super::hub_clock::HubClock;
 use super::work::Work;
-use super::{Counts, SpoolError, SpoolOptions, schema, view};
+use super::{Counts, FILLING_PERCENT, SpoolError, SpoolOptions, Storing, schema, view};
 use crate::clock;
 use docket_protocol::ids::{Seq, TicketId, UnixMs};
 use ring::rand::SecureRandom as _;
@@ -24,6 +25,7 @@ pub(super) struct Store {
     known: Known,
     /// What each printer wants to hold; not part of the database.
     desk: Desk,
+    hub_clock: HubClock,
 }
 
 /// What is known without asking the database. A copy is cheap.
@@ -33,7 +35,11 @@ pub(super) struct Known {
     pub(super) received_up_to: Seq,
     pub(super) assigned_up_to: Seq,
     pub(super) held: u32,
-    /// When the next waiting ticket is of no more use.
+    /// How much of the bound is in use.
+    pub(super) used_percent: u64,
+    /// How far the hub's clock is ahead of this PC's, as it is stored.
+    pub(super) hub_ahead_ms: i64,
+    /// When the next waiting ticket is of no more use, by the hub's clock.
     pub(super) expires_at: Option<UnixMs>,
     pub(super) printers: Vec<Load>,
 }
@@ -114,12 +120,12 @@ impl Store {
         if is_new {
             // The boot is of this life: there is nothing of an earlier one to be settled.
             connection
-                .execute("INSERT INTO meta VALUES (1, ?1, 0, 0, ?2)", params![fresh, options.boot_id])
+                .execute("INSERT INTO meta VALUES (1, ?1, 0, 0, ?2, 0)", params![fresh, options.boot_id])
                 .map_err(failed)?;
         }
-        let (spool, received, assigned) = connection
-            .query_row("SELECT spool, received_up_to, assigned_up_to FROM meta", [], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        let (spool, received, assigned, hub_ahead_ms) = connection
+            .query_row("SELECT spool, received_up_to, assigned_up_to, hub_ahead_ms FROM meta", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })
             .map_err(failed)?;
         let known = Known {
@@ -127,11 +133,21 @@ impl Store {
             received_up_to: seq(received),
             assigned_up_to: seq(assigned),
             held: 0,
+            used_percent: 0,
+            hub_ahead_ms,
             expires_at: None,
             printers: vec![Load::default(); options.printers.len()],
         };
         let desk = Desk::new(&options, Instant::now());
-        Ok(Self { connection, options, folder: folder.to_owned(), spool, known, desk })
+        Ok(Self {
+            connection,
+            options,
+            folder: folder.to_owned(),
+            spool,
+            known,
+            desk,
+            hub_clock: HubClock::default(),
+        })
     }
 
     pub(super) fn spool(&self) -> [u8; 16] {
@@ -148,17 +164,19 @@ impl Store {
 
     pub(super) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        self.update_counts(&mut counts, false);
+        self.update_counts(&mut counts, Storing::Well);
         counts
     }
 
     /// Brings `counts` up to date; whether that changed anything.
-    pub(super) fn update_counts(&self, counts: &mut Counts, full: bool) -> bool {
+    pub(super) fn update_counts(&self, counts: &mut Counts, storing: Storing) -> bool {
+        let fills_up = storing == Storing::Well && self.known.used_percent >= FILLING_PERCENT;
+        let storing = if fills_up { Storing::Filling } else { storing };
         if counts.printers.is_empty() {
             counts.printers = self.options.printers.iter().map(|printer| (printer.name.clone(), 0)).collect();
         }
-        let mut changed = counts.full != full || counts.held != self.known.held;
-        counts.full = full;
+        let mut changed = counts.storing != storing || counts.held != self.known.held;
+        counts.storing = storing;
         counts.held = self.known.held;
         counts.waiting = 0;
         for (load, (_, waiting)) in self.known.printers.iter().zip(&mut counts.printers) {
@@ -176,8 +194,20 @@ impl Store {
         changed
     }
 
+    pub(super) fn is_at_bound(&self) -> bool {
+        self.known.used_percent >= 100
+    }
+
     pub(super) fn set_want(&mut self, printer: usize, level: u32) {
         self.desk.set_want(printer, level, Instant::now());
+    }
+
+    pub(super) fn hear_hub(&mut self, time: UnixMs, at: Instant) {
+        self.hub_clock.hear(time, at);
+    }
+
+    fn hub_time(&self, at: Instant) -> UnixMs {
+        self.hub_clock.time(clock::now(), at, self.known.hub_ahead_ms)
     }
 
     /// Whether there is something to do that nobody has to ask for: a printer wants a ticket and there is one, or a
@@ -185,7 +215,7 @@ impl Store {
     pub(super) fn has_work(&self) -> bool {
         let at = Instant::now();
         self.known.recovered
-            && (self.known.has_expired(clock::now())
+            && (self.known.has_expired(self.hub_time(at))
                 || self.known.printers.iter().enumerate().any(|(printer, load)| {
                     self.desk.want(printer) > load.claimed
                         && self.known.queues_of(printer, &self.desk, at).next().is_some()
@@ -199,7 +229,7 @@ impl Store {
             // Once it is due, only what a printer says changes anything.
             self.desk.due(home).filter(|&due| load.movable() > 0 && due > at)
         });
-        backups.chain(self.known.expiry_due(clock::now(), at)).min()
+        backups.chain(self.known.expiry_due(self.hub_time(at), at)).min()
     }
 
     /// Runs writes in one transaction and hands out claims at its end.
@@ -219,6 +249,7 @@ impl Store {
     ) -> rusqlite::Result<Committed> {
         // Deferred: without a statement that writes, the commit costs nothing.
         self.connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
+        let at = Instant::now();
         let mut work = Work {
             connection: &self.connection,
             options: &self.options,
@@ -226,13 +257,15 @@ impl Store {
             desk: &self.desk,
             known: self.known.clone(),
             now: clock::now(),
-            at: Instant::now(),
+            hub_now: self.hub_time(at),
+            at,
             old_rows_left: false,
             printed: Vec::new(),
         };
         let result = work.run(writes, with_claims);
         let committed = result.and_then(|(replies, claims)| {
             work.store_cursors(&self.known)?;
+            work.known.used_percent = schema::used_percent(work.connection, work.options.bytes_max)?;
             work.connection.prepare_cached("COMMIT")?.execute([])?;
             Ok(Committed { replies, claims, old_rows_left: work.old_rows_left })
         });
@@ -253,29 +286,18 @@ impl Store {
         }
     }
 
-    /// Looks something up. Where that fails, whoever asked gets no answer and takes the spool as closed.
+    /// Looks something up.
     pub(super) fn read(&self, read: Read) {
-        let result = match read {
-            Read::OutboxAfter { after, limit, answer } => {
-                self.outbox_after(after, limit).map(|rows| answer.send(rows).is_ok())
-            }
-            Read::Held { limit, answer } => {
-                view::held(&self.connection, limit).map(|held| answer.send(held).is_ok())
-            }
-            Read::Recent { limit, answer } => {
-                view::recent(&self.connection, limit).map(|recent| answer.send(recent).is_ok())
-            }
-            Read::Ticket { id, answer } => {
-                view::ticket(&self.connection, id).map(|ticket| answer.send(ticket).is_ok())
-            }
-            Read::Profile { unit, answer } => self.profile(&unit).map(|facts| answer.send(facts).is_ok()),
-            Read::Profiles { answer } => self.profiles().map(|all| answer.send(all).is_ok()),
+        match read {
+            Read::OutboxAfter { after, limit, answer } => tell(answer, self.outbox_after(after, limit)),
+            Read::Held { limit, answer } => tell(answer, view::held(&self.connection, limit)),
+            Read::Recent { limit, answer } => tell(answer, view::recent(&self.connection, limit)),
+            Read::Ticket { id, answer } => tell(answer, view::ticket(&self.connection, id)),
+            Read::Profile { unit, answer } => tell(answer, self.profile(&unit)),
+            Read::Profiles { answer } => tell(answer, self.profiles()),
             Read::InQuestion { printer, ticket, attempt, answer } => {
-                self.in_question(printer, ticket, attempt).map(|repeat| answer.send(repeat).is_ok())
+                tell(answer, self.in_question(printer, ticket, attempt))
             }
-        };
-        if let Err(error) = result {
-            tracing::error!(code = "spool-failed", %error, "the spool cannot be read");
         }
     }
 
@@ -308,6 +330,15 @@ impl Store {
         let name = self.options.printers[printer].name.as_str();
         statement.query_row(params![ticket.as_bytes(), name, attempt], |row| row.get(0)).optional()
     }
+}
+
+/// A receiver that is gone does not mind.
+fn tell<T>(answer: Asker<T>, found: rusqlite::Result<T>) {
+    let found = found.map_err(|source| {
+        tracing::error!(code = "spool-failed", error = %source, "the spool cannot be read");
+        SpoolError::Database { operation: "read the spool", source }
+    });
+    let _ = answer.send(found);
 }
 
 /// SQLite's integers are signed; 2^63 places last for ever.

@@ -1,8 +1,10 @@
 //! What people see of the queues. Reading goes on while nothing can be stored; [`recent_in`] reads without a
 //! running agent, too.
 
+use super::people::has_expired;
 use super::store::limit_number;
 use super::{SpoolError, schema};
+use docket_protocol::boxes::Boxes;
 use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
 use docket_protocol::message::Item;
@@ -93,6 +95,16 @@ pub struct RecentTicket {
     pub evidence: Option<Evidence>,
     /// Why it was or is in doubt.
     pub doubt: Option<Doubt>,
+    /// What of it came out as boxes, as far as that is known.
+    pub boxes: Boxes,
+}
+
+impl RecentTicket {
+    /// How often it will bear 补打 if a person has it printed again now.
+    pub fn next_repeat(&self) -> u16 {
+        let stays = has_expired(self.state == TicketState::Printed, self.doubt);
+        if stays { self.repeat } else { self.repeat.saturating_add(1) }
+    }
 }
 
 /// A ticket that waits for a person.
@@ -115,7 +127,7 @@ pub struct HeldTicket {
 pub(super) fn recent(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<RecentTicket>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, kind, title, station, printer, taken_by, urgent, state, attempt, repeat, received_at, began_at,
-                ended_at, evidence, doubt
+                ended_at, evidence, doubt, boxes
          FROM tickets ORDER BY place DESC LIMIT ?1",
     )?;
     let rows = statement.query_map([limit_number(limit)], recent_from_row)?;
@@ -141,6 +153,7 @@ fn recent_from_row(row: &Row<'_>) -> rusqlite::Result<RecentTicket> {
         ended_at: time(12)?,
         evidence: text(13)?.and_then(|name| Evidence::from_name(&name)),
         doubt: text(14)?.and_then(|name| Doubt::from_name(&name)),
+        boxes: text(15)?.unwrap_or_default().into(),
     })
 }
 

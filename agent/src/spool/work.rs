@@ -1,15 +1,15 @@
 //! One transaction at work: what each command does to the tables.
 
-use super::SpoolOptions;
 use super::backup::Desk;
 use super::claims::{Claims, Queue};
 use super::command::{Reply, Write};
 use super::store::{Known, number};
+use super::{KEPT_TICKETS_MIN, RETAIN_PERCENT, SpoolOptions, hub_clock, schema};
 use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::message::{Item, Report};
 use docket_protocol::ticket::Ticket;
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, ffi, params};
 use std::path::Path;
 use std::time::Instant;
 
@@ -26,6 +26,8 @@ pub(super) struct Work<'s> {
     pub(super) desk: &'s Desk,
     pub(super) known: Known,
     pub(super) now: UnixMs,
+    /// By the hub's clock.
+    pub(super) hub_now: UnixMs,
     pub(super) at: Instant,
     pub(super) old_rows_left: bool,
     /// Printers that tickets came out of.
@@ -57,6 +59,7 @@ impl<'s> Work<'s> {
         match write {
             Write::Recover => self.recover().map(|()| Reply::Done),
             Write::Receive { items, .. } => {
+                self.need_room()?;
                 for (seq, item) in items {
                     if *seq > self.known.received_up_to {
                         self.receive(*seq, item)?;
@@ -82,13 +85,15 @@ impl<'s> Work<'s> {
                 Ok(Reply::Done)
             }
             Write::Release { ticket, .. } => self.release(*ticket).map(Reply::Changed),
+            Write::ReleaseAll { .. } => self.release_all().map(Reply::Tickets),
             Write::Settle { ticket, .. } => self.settle_held(*ticket).map(Reply::Changed),
             Write::Reprint { ticket, printer, .. } => self.reprint(*ticket, *printer).map(Reply::Reprint),
             Write::PrintHere { printer, ticket, .. } => {
+                self.need_room()?;
                 self.print_here(ticket, *printer).map(|()| Reply::Done)
             }
             Write::SetPaused { printer, paused, .. } => {
-                self.set_paused(*printer, *paused).map(|()| Reply::Done)
+                self.set_paused(printer, *paused).map(|()| Reply::Done)
             }
             Write::Learn { printer, unit, facts } => {
                 let name = self.options.printers[*printer].name.as_str();
@@ -99,6 +104,14 @@ impl<'s> Work<'s> {
             Write::Retain => self.retain().map(|()| Reply::Done),
             Write::Flush { .. } => Ok(Reply::Done),
         }
+    }
+
+    /// Fails as a full disk does where the bound is reached.
+    fn need_room(&self) -> rusqlite::Result<()> {
+        if schema::used_percent(self.connection, self.options.bytes_max)? >= 100 {
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None));
+        }
+        Ok(())
     }
 
     pub(super) fn receive(&mut self, seq: Seq, item: &[u8]) -> rusqlite::Result<()> {
@@ -176,24 +189,37 @@ impl<'s> Work<'s> {
         self.options.printers.iter().position(|known| known.name.as_str() == printer)
     }
 
+    /// A slice of what is old goes; and near the bound, of what is printed and reported, the oldest first.
     fn retain(&mut self) -> rusqlite::Result<()> {
         let oldest = self.now.0 - i64::from(self.options.retention_days) * DAY_MS;
-        let old: Vec<i64> = self
+        let is_near_bound = schema::used_percent(self.connection, self.options.bytes_max)? >= RETAIN_PERCENT;
+        let done: Vec<(i64, i64, bool)> = self
             .prepare(
-                "SELECT place FROM tickets WHERE state IN (2, 4) AND ended_at < ?1 ORDER BY ended_at LIMIT ?2",
+                "SELECT place, ended_at, NOT EXISTS (SELECT 1 FROM outbox WHERE seq <= told_seq) FROM tickets
+                 WHERE state IN (2, 4) AND place <= (SELECT max(place) FROM tickets) - ?1
+                 ORDER BY ended_at LIMIT ?2",
             )?
-            .query_map(params![oldest, RETAIN_SLICE], |row| row.get(0))?
+            .query_map([KEPT_TICKETS_MIN, RETAIN_SLICE], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<Result<_, _>>()?;
-        for place in &old {
-            self.prepare("DELETE FROM tickets WHERE place = ?1")?.execute([place])?;
-            self.prepare("DELETE FROM payloads WHERE place = ?1")?.execute([place])?;
+        for (place, ended_at, is_reported) in done {
+            if ended_at < oldest || (is_near_bound && is_reported) {
+                self.prepare("DELETE FROM tickets WHERE place = ?1")?.execute([place])?;
+                self.prepare("DELETE FROM payloads WHERE place = ?1")?.execute([place])?;
+                self.old_rows_left = true;
+            }
         }
-        self.prepare("DELETE FROM unreadable WHERE received_at < ?1")?.execute([oldest])?;
-        self.old_rows_left |= !old.is_empty();
+        self.prepare(
+            "DELETE FROM unreadable WHERE received_at < ?1 AND seq <= (SELECT max(seq) FROM unreadable) - ?2",
+        )?
+        .execute(params![oldest, KEPT_TICKETS_MIN])?;
         Ok(())
     }
 
-    pub(super) fn store_cursors(&self, before: &Known) -> rusqlite::Result<()> {
+    pub(super) fn store_cursors(&mut self, before: &Known) -> rusqlite::Result<()> {
+        if let Some(ahead_ms) = hub_clock::changed(self.hub_now, self.now, before.hub_ahead_ms) {
+            self.prepare("UPDATE meta SET hub_ahead_ms = ?1")?.execute([ahead_ms])?;
+            self.known.hub_ahead_ms = ahead_ms;
+        }
         let now = &self.known;
         if now.received_up_to != before.received_up_to || now.assigned_up_to != before.assigned_up_to {
             self.prepare("UPDATE meta SET received_up_to = ?1, assigned_up_to = ?2")?

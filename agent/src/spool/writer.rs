@@ -5,16 +5,16 @@
 //! needs no room (deletions, a change of state) goes through while a delivery has to wait. What means reports by their
 //! places is not among it while they are to get new ones.
 
-use super::Claim;
-use super::command::{Command, Read, Write};
+use super::command::{Asker, Command, Read, Write};
 use super::opening::Shared;
 use super::store::{Committed, Store};
-use rusqlite::ErrorCode;
+use super::{Claim, Storing};
+use docket_protocol::ids::Seq;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// Commands in one transaction at most, so that the first does not wait long for the last.
 const BATCH_MAX: usize = 512;
@@ -35,12 +35,12 @@ enum State {
     /// It did the last time.
     Writing,
     /// It did not; the pending writes are tried again then.
-    Failing { retry_at: Instant },
+    Failing { retry_at: Instant, storing: Storing },
 }
 
 enum Next {
     Go,
-    Stop(Option<oneshot::Sender<()>>),
+    Stop(Option<Asker<()>>),
 }
 
 /// What the thread works on.
@@ -92,7 +92,7 @@ impl Writer {
                 drop(store);
                 drop(_lock);
                 if let Some(answer) = answer {
-                    let _ = answer.send(());
+                    let _ = answer.send(Ok(()));
                 }
                 return;
             }
@@ -103,7 +103,7 @@ impl Writer {
     fn gather(&mut self) -> Next {
         let now = Instant::now();
         let mut until = self.retain_at;
-        if let State::Failing { retry_at } = self.state {
+        if let State::Failing { retry_at, .. } = self.state {
             until = until.min(retry_at);
         } else {
             let lazy = self.lazy_since.map(|since| since + Duration::from_millis(LAZY_MS_MAX));
@@ -132,7 +132,10 @@ impl Writer {
 
     fn take(&mut self, command: Command) -> Next {
         match command {
-            Command::Write(write, permit) => {
+            Command::Write(mut write, permit) => {
+                if let (State::Failing { .. }, Write::Receive { items, .. }) = (&self.state, &mut write) {
+                    self.keep_once(items);
+                }
                 if write.is_lazy() {
                     self.lazy_since.get_or_insert_with(Instant::now);
                 }
@@ -141,19 +144,32 @@ impl Writer {
             Command::Read(read) => self.reads.push(read),
             Command::Subscribe { printer, claims } => self.ports[printer] = Some(claims),
             Command::Want { printer, level } => self.store.set_want(printer, level),
+            Command::HubTime { time, at } => self.store.hear_hub(time, at),
             Command::Stop { answer } => return Next::Stop(Some(answer)),
         }
         Next::Go
+    }
+
+    /// While nothing can be stored, each session delivers again what waits here: it is not kept twice.
+    fn keep_once(&mut self, items: &mut Vec<(Seq, Vec<u8>)>) {
+        self.pending.retain(|(write, _)| !write.is_moot());
+        let waits = self.pending.iter().filter_map(|(write, _)| write.delivers_up_to()).max();
+        items.retain(|&(seq, _)| Some(seq) > waits);
+        items.shrink_to_fit();
     }
 
     fn look_after_time(&mut self) {
         let now = Instant::now();
         if now >= self.retain_at {
             self.retain_at = now + Duration::from_millis(RETAIN_EVERY_MS);
-            self.lazy_since.get_or_insert(now);
-            if !self.pending.iter().any(|(write, _)| matches!(write, Write::Retain)) {
-                self.pending.push((Write::Retain, None));
-            }
+            self.retain();
+        }
+    }
+
+    fn retain(&mut self) {
+        self.lazy_since.get_or_insert_with(Instant::now);
+        if !self.pending.iter().any(|(write, _)| matches!(write, Write::Retain)) {
+            self.pending.push((Write::Retain, None));
         }
     }
 
@@ -163,7 +179,7 @@ impl Writer {
 
     fn is_due(&self) -> bool {
         match self.state {
-            State::Failing { retry_at } => Instant::now() >= retry_at,
+            State::Failing { retry_at, .. } => Instant::now() >= retry_at,
             State::Writing => {
                 let lazy_is_due = self
                     .lazy_since
@@ -185,10 +201,17 @@ impl Writer {
         let was_failing = matches!(self.state, State::Failing { .. });
         match &failed {
             Some(error) => {
+                let storing = Storing::of(error, self.store.is_at_bound());
                 if !was_failing {
-                    report_failure(error);
+                    let code = storing.code();
+                    tracing::error!(code, %error, "the spool cannot store: nothing is acknowledged until it can");
                 }
-                self.state = State::Failing { retry_at: Instant::now() + Duration::from_millis(RETRY_MS) };
+                if storing == Storing::AtBound {
+                    // Perhaps something can go.
+                    self.retain();
+                }
+                let retry_at = Instant::now() + Duration::from_millis(RETRY_MS);
+                self.state = State::Failing { retry_at, storing };
             }
             None => {
                 if was_failing {
@@ -198,7 +221,7 @@ impl Writer {
                 self.lazy_since = None;
             }
         }
-        self.publish(failed.is_some());
+        self.publish();
     }
 
     /// Places that are to be given anew are not read before: a session means the new ones.
@@ -221,7 +244,8 @@ impl Writer {
     }
 
     /// Each on its own, what frees room first; what fails stays, in its order. The last try has no writes and
-    /// hands out claims: where it fails, nothing is printed that could not be remembered.
+    /// hands out claims, whatever waits: a delivery that finds no room keeps nothing from being printed that is
+    /// stored. Outcomes that find none do: their tickets stay claimed, and a printer gets no more than it wants.
     fn write_apart(&mut self) -> Option<rusqlite::Error> {
         let mut renumbers = false;
         let (mut waiting, eager): (Vec<Waiting>, Vec<Waiting>) =
@@ -253,7 +277,7 @@ impl Writer {
                 }
             }
         }
-        if failed.is_none() {
+        if !recovery_blocked {
             match self.store.run(std::iter::empty()) {
                 Ok(committed) => self.settle(Vec::new(), committed),
                 Err(error) => failed = Some(error),
@@ -264,7 +288,7 @@ impl Writer {
 
     fn settle(&mut self, done: Vec<Waiting>, committed: Committed) {
         // Before the answers, so that who has one sees what it stands for.
-        self.publish(matches!(self.state, State::Failing { .. }));
+        self.publish();
         for (printer, claim) in committed.claims {
             let ticket = claim.ticket.id;
             let given = self.ports[printer].as_ref().is_some_and(|port| port.try_send(claim).is_ok());
@@ -283,22 +307,11 @@ impl Writer {
         }
     }
 
-    fn publish(&self, full: bool) {
-        self.shared.publish(&self.store, full);
+    fn publish(&self) {
+        let storing = match self.state {
+            State::Writing => Storing::Well,
+            State::Failing { storing, .. } => storing,
+        };
+        self.shared.publish(&self.store, storing);
     }
-}
-
-fn report_failure(error: &rusqlite::Error) {
-    let is_disk = matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::ReadOnly
-                | ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-        )
-    );
-    let code = if is_disk { "spool-full" } else { "spool-failed" };
-    tracing::error!(code, %error, "the spool cannot store: nothing is acknowledged until it can");
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too, which clippy cannot know")]
 
+mod broken_storage;
 mod clones;
 mod connect;
 mod discovery;
@@ -15,6 +16,7 @@ mod requests;
 mod samples;
 mod serial_printer;
 mod spool;
+mod spool_bounds;
 mod spool_model;
 mod spool_queues;
 mod spool_recovery;

@@ -1,13 +1,16 @@
 //! The local page over real sockets: who is let in, what is refused, and what survives.
 
-use crate::samples::{PATIENCE, claim, finish, item, reports, ticket, within};
+use crate::samples::{claim, finish, item, reports, ticket, within};
 use docket_agent::config::Config;
 use docket_agent::page::{self, Page, Shown};
 use docket_agent::printers::Added;
-use docket_agent::spool::{Ending, OnUnknown, Spool, SpoolOptions, TicketState};
-use docket_protocol::ids::{PrinterName, Seq};
+use docket_agent::spool::{ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolOptions, TicketState};
+use docket_protocol::boxes::Boxes;
+use docket_protocol::document::{Align, Block, Document, Style};
+use docket_protocol::ids::{PrinterName, Seq, UnixMs};
 use docket_protocol::message::Report;
-use docket_protocol::outcome::{Doubt, Outcome};
+use docket_protocol::outcome::{Doubt, Evidence, Outcome};
+use docket_protocol::ticket::Ticket;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -377,6 +380,112 @@ async fn tickets_are_shown_drawn_and_printed_again() {
     assert_eq!(desk.post("/api/tickets/reprint", &elsewhere).await.code(), "unknown-printer");
 }
 
+/// Ticket `number` with this text, stored.
+async fn stored(spool: &Spool, number: u32, text: &str) -> Ticket {
+    let block = Block::Text { text: text.to_owned(), style: Style::NORMAL, align: Align::Left };
+    let ticket = Ticket { document: Document { blocks: vec![block] }, ..ticket(number, "front") };
+    spool.receive(vec![(Seq(u64::from(number)), item(&ticket))]).await.unwrap();
+    ticket
+}
+
+#[tokio::test]
+async fn a_preview_shows_what_this_pc_prints_and_not_what_the_browser_has() {
+    let narrow = "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\npaper_mm = 58\n\
+                  [printer.profile]\nchinese = false\nqr = false\n";
+    let chinese = "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n";
+    for (printer, width, nobodys) in [(narrow, 384, ">NaCl??<"), (chinese, 576, ">NaCl<")] {
+        let desk = Desk::open(LOOPBACK, printer).await;
+        let drawn = async |number, text| {
+            let ticket = stored(&desk.spool(), number, text).await;
+            desk.get(&format!("/api/tickets/preview?ticket={}", ticket.id)).await.body
+        };
+        // Every PC's fonts have a smile and Chinese, so a line with what the unit lacks is drawn: a path, and no text.
+        let smile = drawn(1, "少放辣\u{1F600}").await;
+        assert!(smile.contains(&format!("width=\"{width}\"")), "{smile}");
+        assert!(
+            smile.contains(" d=\"M") && !smile.contains("<text") && !smile.contains('\u{1F600}'),
+            "{smile}"
+        );
+        let salt = drawn(2, "少放盐").await;
+        assert_eq!(salt.contains("<text"), printer == chinese, "{salt}");
+        // What no font has is what the unit prints in its place.
+        let boxed = drawn(3, "NaCl\u{E123}").await;
+        assert!(boxed.contains(nobodys) && !boxed.contains('\u{E123}'), "{boxed}");
+        assert_eq!(boxed.contains('□'), printer == chinese, "{boxed}");
+    }
+}
+
+#[tokio::test]
+async fn a_preview_is_of_the_paper_that_it_comes_out_of() {
+    let printers = "[[printer]]\nname = \"宽\"\naddress = \"192.0.2.9\"\ndefault = true\nbackup = \"窄\"\n\
+                    [[printer]]\nname = \"窄\"\naddress = \"192.0.2.10\"\npaper_mm = 58\n";
+    let desk = Desk::open(LOOPBACK, printers).await;
+    let ticket = stored(&desk.spool(), 7, "少放盐").await;
+    let width = async |more: &str| {
+        let drawn = desk.get(&format!("/api/tickets/preview?ticket={}{more}", ticket.id)).await;
+        let (_, rest) = drawn.body.split_once(" width=\"").unwrap_or_else(|| panic!("{drawn:?}"));
+        rest.split('"').next().unwrap().to_owned()
+    };
+    assert_eq!(width("").await, "576");
+    assert_eq!(width("&again=1").await, "576");
+    assert_eq!(width("&again=1&printer=%E7%AA%84").await, "384", "elsewhere");
+    assert_eq!(width("&printer=%E7%AA%84").await, "576", "it is not printed there");
+    for odd in ["%", "%zz", "%E7%A", "%E7", "nobody"] {
+        assert_eq!(width(&format!("&again=1&printer={odd}")).await, "576", "{odd}");
+    }
+
+    // Its backup has it: narrow paper, and 【备用】 on it.
+    desk.shown.spool.send_replace(None).unwrap().close().await;
+    let options = SpoolOptions {
+        backup_after_ms: 0,
+        ..SpoolOptions::new(desk.config.printer_routes(), Some("boot".into()))
+    };
+    let spool = Spool::open(&desk.config.data, options).unwrap();
+    desk.shown.spool.send_replace(Some(spool.clone()));
+    let mut port = spool.port(&PrinterName::new("窄")).unwrap();
+    port.want(1).unwrap();
+    let claim = within("the backup's claim", port.next()).await.unwrap();
+    assert_eq!(claim.backup_for, Some(PrinterName::new("宽")));
+    assert_eq!(width("").await, "384");
+    assert_eq!(width("&again=1").await, "576");
+}
+
+#[tokio::test]
+async fn boxes_are_listed_with_the_font_that_is_wanted() {
+    let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
+    let spool = desk.spool();
+    let mut port = spool.port(&PrinterName::new("front")).unwrap();
+    port.want(1).unwrap();
+    let print = async |port: &mut ClaimPort, ending, boxes: Option<&str>| {
+        let boxes = boxes.map(|characters| Boxes::of(&characters.chars().collect()));
+        let claim = claim(port).await;
+        port.finish(Finish { boxes, ..finish(&claim, ending) }).await.unwrap();
+        spool.flush().await.unwrap();
+        let listed: Value = serde_json::from_str(&desk.get("/api/tickets").await.body).unwrap();
+        listed[0]["boxes"].clone()
+    };
+    let printed = Ending::Printed(Evidence::Fence);
+    let ticket = stored(&spool, 7, "\u{1F95F}\u{20BB7}").await;
+    let boxes = print(&mut port, printed, Some("\u{1F95F}\u{20BB7}")).await;
+    assert_eq!(boxes["characters"], "\u{1F95F}\u{20BB7}");
+    let remedies = boxes["remedies"].as_array().unwrap();
+    assert!(remedies[0]["zh"].as_str().unwrap().contains("fonts-hanazono"), "{remedies:?}");
+    assert!(remedies[1]["en"].as_str().unwrap().contains("seguiemj.ttf"), "{remedies:?}");
+    let told = reports(&spool).await;
+    assert!(
+        matches!(&told[..], [Report::Ticket(told)] if told.boxes == Some(Boxes::of(&['\u{1F95F}', '\u{20BB7}'].into()))),
+        "{told:?}"
+    );
+
+    // After a crash nobody knows: what was known stays. With the font there is nothing to be said any more.
+    let again = PrinterName::new("front");
+    spool.reprint(ticket.id, Some(again.clone())).await.unwrap();
+    let boxes = print(&mut port, printed, None).await;
+    assert_eq!(boxes["characters"], "\u{1F95F}\u{20BB7}");
+    spool.reprint(ticket.id, Some(again)).await.unwrap();
+    assert_eq!(print(&mut port, printed, Some("")).await, Value::Null);
+}
+
 #[tokio::test]
 async fn a_held_ticket_is_settled_by_a_person_and_the_hub_is_told() {
     let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
@@ -445,31 +554,63 @@ async fn without_a_spool_it_says_that_it_is_being_set_up() {
     );
 }
 
+const EVERYTHING: [&str; 4] = ["event: state", "event: tickets", "event: search", "event: beat"];
+
+/// A viewer that has seen everything once.
+async fn viewer(address: SocketAddr, headers: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /api/events HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    until_seen(&mut stream, &EVERYTHING).await;
+    stream
+}
+
 #[tokio::test]
-async fn events_begin_with_everything_and_viewers_are_bounded() {
+async fn events_begin_with_everything_and_the_longest_viewer_makes_room() {
     let desk = Desk::open(LOOPBACK, "").await;
-    let request = format!("GET /api/events HTTP/1.1\r\nHost: {}\r\n\r\n", desk.address);
     let mut viewers = Vec::new();
-    for _ in 0..page::VIEWERS_MAX {
-        let mut stream = TcpStream::connect(desk.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        until_seen(&mut stream, &["event: state", "event: tickets", "event: search", "event: beat"]).await;
-        viewers.push(stream);
+    for _ in 0..=page::VIEWERS_MAX {
+        viewers.push(viewer(desk.address, "").await);
     }
-    assert_eq!(desk.send(&request).await.code(), "page-full");
-    drop(viewers);
-    // A viewer that is gone is noticed at the next beat.
-    let deadline = std::time::Instant::now() + PATIENCE;
-    loop {
-        let mut stream = TcpStream::connect(desk.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut buffer = [0; 64];
-        let read = within("an answer", stream.read(&mut buffer)).await.unwrap();
-        if buffer[..read].starts_with(b"HTTP/1.1 200") {
-            return;
-        }
-        let answer = String::from_utf8_lossy(&buffer[..read]);
-        assert!(std::time::Instant::now() < deadline, "no place became free: {answer}");
+    // It is told why, and when to come again; its stream has an end.
+    until_seen(
+        &mut viewers[0],
+        &["event: left\ndata: {\"zh\":\"打开的页面太多", "retry: 30000", "\r\n0\r\n\r\n"],
+    )
+    .await;
+    for viewer in &mut viewers[1..] {
+        until_seen(viewer, &["event: beat"]).await;
+    }
+}
+
+#[tokio::test]
+async fn other_devices_take_no_seat_from_this_pc() {
+    let Some(lan) = own_address() else {
+        // A machine without any network has no other devices.
+        return;
+    };
+    let desk = Desk::open("listen = \"0.0.0.0:0\"\nlan = true", "").await;
+    let address = SocketAddr::new(lan, desk.address.port());
+    let pin = json!({ "pin": page::pin::read_pin(&desk.config.data).unwrap().unwrap() }).to_string();
+    let sign_in = format!(
+        "POST /api/sign-in HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{pin}",
+        pin.len()
+    );
+    let signed_in = exchange(address, &sign_in).await;
+    let cookie = signed_in.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    let cookie = format!("Cookie: {}\r\n", cookie.split(';').next().unwrap());
+
+    let mut here = Vec::new();
+    for _ in 0..page::VIEWERS_MAX {
+        here.push(viewer(SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())), "").await);
+    }
+    let mut phones = Vec::new();
+    for _ in 0..=page::LAN_VIEWERS_MAX {
+        phones.push(viewer(address, &cookie).await);
+    }
+    until_seen(&mut phones[0], &["event: left"]).await;
+    for stays in here.iter_mut().chain(&mut phones[1..]) {
+        until_seen(stays, &["event: beat"]).await;
     }
 }
 
@@ -498,4 +639,180 @@ async fn a_printers_file_that_cannot_be_read_is_said() {
     assert_eq!(state["troubles"][0]["code"], "printers-file");
     assert_eq!(state["printers"][0]["name"], "front");
     assert!(desk.folder.path().exists());
+}
+
+/// What staff have added, as the agent reads it.
+fn added(desk: &Desk) -> Vec<(String, Option<String>)> {
+    let printers = Added::read(&desk.config.data).printers.into_iter();
+    printers.map(|printer| (printer.name, printer.backup)).collect()
+}
+
+async fn troubles(desk: &Desk) -> String {
+    let state: Value = serde_json::from_str(&desk.get("/api/state").await.body).unwrap();
+    state["troubles"].to_string()
+}
+
+#[tokio::test]
+async fn what_refers_to_a_printer_goes_with_it_to_another_name() {
+    let mut desk = Desk::open(LOOPBACK, "").await;
+    let with = |name: &str, backup: &str| {
+        let mut wanted = printer(name, &format!("192.0.2.{}", name.len()), &[]);
+        wanted["backup"] = json!(backup);
+        wanted
+    };
+    for wanted in [with("a", ""), with("bb", "a")] {
+        assert_eq!(desk.post("/api/printers/add", &wanted).await.status, 200);
+        desk.reopen().await;
+    }
+    for (wanted, code) in [(with("ccc", "nobody"), "backup-unknown"), (with("ccc", "ccc"), "backup-own")] {
+        assert_eq!(desk.post("/api/printers/add", &wanted).await.code(), code, "{wanted}");
+    }
+    let change = |printer: &str, to: Value| json!({ "printer": printer, "to": to });
+    assert_eq!(desk.post("/api/printers/change", &change("a", with("dddd", "a"))).await.code(), "backup-own");
+
+    let pause = json!({ "printer": "a", "paused": true });
+    assert_eq!(desk.post("/api/printers/pause", &pause).await.status, 200);
+    assert_eq!(desk.post("/api/printers/change", &change("a", with("dddd", ""))).await.status, 200);
+    assert_eq!(added(&desk), [("dddd".into(), None), ("bb".into(), Some("dddd".into()))]);
+    desk.reopen().await;
+    let is_paused = |desk: &Desk, name: &str| {
+        desk.spool().counts().borrow().paused_since(&PrinterName::new(name)).is_some()
+    };
+    assert!(is_paused(&desk, "dddd"), "the printer goes on waiting under its new name");
+
+    // Removed, it is missed as a backup, and its name is free: neither the old nor the new one waits.
+    assert_eq!(desk.post("/api/printers/remove", &json!({ "printer": "dddd" })).await.status, 200);
+    desk.reopen().await;
+    assert!(troubles(&desk).await.contains("「bb」的备用打印机「dddd」"), "{}", troubles(&desk).await);
+    for wanted in [with("a", ""), with("dddd", "")] {
+        assert_eq!(desk.post("/api/printers/add", &wanted).await.status, 200);
+        desk.reopen().await;
+    }
+    assert!(!is_paused(&desk, "a") && !is_paused(&desk, "dddd"));
+    assert!(!troubles(&desk).await.contains("备用"), "{}", troubles(&desk).await);
+}
+
+#[tokio::test]
+async fn a_printer_that_is_off_is_listed_and_can_be_changed_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data: &Path = &folder.path().join("data");
+    std::fs::create_dir_all(data).unwrap();
+    let one =
+        |name: &str, address: &str| format!("[[printer]]\nname = \"{name}\"\naddress = \"{address}\"\n");
+    let file = ["kitchen", "bar", "bar"].map(|name| one(name, "192.0.2.1")).concat();
+    std::fs::write(data.join("printers.toml"), file).unwrap();
+    let mut desk = Desk::open_in(folder, LOOPBACK, &one("kitchen", "192.0.2.9")).await;
+    let off = async |desk: &Desk| {
+        let state: Value = serde_json::from_str(&desk.get("/api/state").await.body).unwrap();
+        let all = state["off"].as_array().unwrap().iter();
+        all.map(|off| off["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(off(&desk).await, ["kitchen", "bar"]);
+    assert!(troubles(&desk).await.contains("打印机「kitchen」没有启用"), "{}", troubles(&desk).await);
+    let remove = |name: &str| json!({ "printer": name, "off": true });
+    assert_eq!(desk.post("/api/printers/remove", &remove("bar")).await.status, 200);
+    assert_eq!(desk.post("/api/printers/remove", &remove("bar")).await.code(), "unknown-printer");
+    assert_eq!(
+        desk.post("/api/printers/remove", &json!({ "printer": "kitchen" })).await.code(),
+        "printer-fixed"
+    );
+    let change = |to: Value| json!({ "printer": "kitchen", "off": true, "to": to });
+    let taken = printer("kitchen", "192.0.2.2", &[]);
+    assert_eq!(desk.post("/api/printers/change", &change(taken)).await.code(), "name-taken");
+    assert_eq!(
+        desk.post("/api/printers/change", &change(printer("凉菜", "192.0.2.2", &[]))).await.status,
+        200
+    );
+    desk.reopen().await;
+    assert_eq!(desk.spool().printers(), ["kitchen", "凉菜", "bar"].map(PrinterName::new));
+    assert_eq!((off(&desk).await, troubles(&desk).await), (Vec::new(), "[]".to_owned()));
+}
+
+#[tokio::test]
+async fn a_printer_that_is_added_while_another_goes_stays() {
+    let desk = Desk::open(LOOPBACK, "").await;
+    assert_eq!(desk.post("/api/printers/add", &printer("a", "192.0.2.1", &[])).await.status, 200);
+    let remove = desk.posted("/api/printers/remove", &json!({ "printer": "a" }).to_string(), "");
+    let add = desk.posted("/api/printers/add", &printer("b", "192.0.2.2", &[]).to_string(), "");
+    let mut streams =
+        [TcpStream::connect(desk.address).await.unwrap(), TcpStream::connect(desk.address).await.unwrap()];
+    for (stream, request) in streams.iter_mut().zip([remove, add]) {
+        stream.write_all(request.as_bytes()).await.unwrap();
+    }
+    for stream in &mut streams {
+        assert_eq!(within("an answer", read_answer(stream)).await.status, 200);
+    }
+    assert_eq!(added(&desk), [("b".into(), None)]);
+}
+
+#[tokio::test]
+async fn one_serial_port_is_one_printer() {
+    let desk = Desk::open(LOOPBACK, "").await;
+    assert_eq!(desk.post("/api/printers/add", &printer("a", "serial:COM3", &[])).await.status, 200);
+    let again = printer("b", "serial:COM3?baud=19200", &[]);
+    assert_eq!(desk.post("/api/printers/add", &again).await.code(), "address-taken");
+}
+
+#[tokio::test]
+async fn a_press_that_cannot_be_stored_is_answered_in_time_and_done_once() {
+    let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
+    let mut counts = desk.spool().counts();
+    // Whoever holds the database's lock is to the spool what a full disk is: its commits fail.
+    let other = rusqlite::Connection::open(desk.config.data.join("spool.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let test = json!({ "printer": "front" });
+    assert_eq!(desk.post("/api/printers/test", &test).await.code(), "spool-delayed");
+    within("a full spool", counts.wait_for(|counts| counts.storing.fails())).await.unwrap();
+    let pause = json!({ "printer": "front", "paused": true });
+    let ticket = json!({ "ticket": ticket(7, "front").id.to_string() });
+    for (path, body) in [
+        ("/api/printers/test", &test),
+        ("/api/printers/pause", &pause),
+        ("/api/tickets/reprint", &ticket),
+        ("/api/tickets/release", &ticket),
+        ("/api/tickets/settle", &ticket),
+    ] {
+        let answer = desk.post(path, body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (507, "spool-failed"), "{path}");
+    }
+    drop(other);
+    within("room", counts.wait_for(|counts| !counts.storing.fails())).await.unwrap();
+    assert_eq!(
+        desk.spool().recent(9).await.unwrap().len(),
+        1,
+        "the first press was stored, and no other one"
+    );
+    assert_eq!(desk.post("/api/printers/pause", &pause).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_expired_is_offered_as_it_will_come_out() {
+    let desk = Desk::open(LOOPBACK, "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n").await;
+    let spool = desk.spool();
+    let late = Ticket { expires_at: Some(UnixMs(1)), ..ticket(7, "front") };
+    spool.receive(vec![(Seq(1), item(&late)), (Seq(2), item(&ticket(8, "front")))]).await.unwrap();
+    within("the late one to be held", spool.counts().wait_for(|counts| counts.held == 1)).await.unwrap();
+    let mut port = spool.port(&PrinterName::new("front")).unwrap();
+    port.want(1).unwrap();
+    let print = async |port: &mut ClaimPort| {
+        let claim = claim(port).await;
+        port.finish(finish(&claim, Ending::Printed(Evidence::Fence))).await.unwrap();
+        spool.flush().await.unwrap();
+        (claim.ticket.id, claim.repeat)
+    };
+    print(&mut port).await;
+    let late = late.id.to_string();
+    let next = async || {
+        let listed: Value = serde_json::from_str(&desk.get("/api/tickets").await.body).unwrap();
+        (listed[0]["next_repeat"].clone(), listed[1]["next_repeat"].clone())
+    };
+    assert_eq!(next().await, (json!(1), json!(0)));
+    assert_eq!(desk.post("/api/tickets/settle", &json!({ "ticket": late })).await.status, 200);
+    assert_eq!(next().await, (json!(1), json!(0)));
+    let again = desk.get(&format!("/api/tickets/preview?ticket={late}&again=1")).await;
+    assert!(again.body.contains("No.7") && !again.body.contains("补打"), "{again:?}");
+    // So it comes out, and then it has been printed.
+    assert_eq!(desk.post("/api/tickets/reprint", &json!({ "ticket": late })).await.status, 200);
+    assert_eq!(print(&mut port).await, (ticket(7, "front").id, 0));
+    assert_eq!(next().await, (json!(1), json!(1)));
 }

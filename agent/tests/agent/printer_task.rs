@@ -3,7 +3,7 @@
 use crate::far_end::FarEnd;
 use crate::samples::{PATIENCE, copy, front, item, items, open, options, reports, ticket, within};
 use docket_agent::printing::profile::Pins;
-use docket_agent::printing::{Address, Paper, PrinterConfig, run_printer, unknown_health};
+use docket_agent::printing::{Address, Kept, Paper, PrinterConfig, run_printer, unknown_health};
 use docket_agent::spool::Spool;
 use docket_protocol::ids::Seq;
 use docket_protocol::message::Report;
@@ -31,17 +31,17 @@ pub struct Stage<P = TcpListener> {
     pub place: P,
     health: watch::Receiver<PrinterHealth>,
     pub stop: watch::Sender<bool>,
-    pub task: JoinHandle<()>,
+    pub task: JoinHandle<Option<Kept>>,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().into();
         Self::at(listener, address, tempdir().unwrap())
     }
 
-    async fn connection(&self) -> Unit {
+    pub async fn connection(&self) -> Unit {
         let (stream, _) = within("a connection", self.place.accept()).await.unwrap();
         Unit::new(Box::new(stream))
     }

@@ -3,8 +3,9 @@
 use crate::samples::{PATIENCE, claim, finish, front, item, open, ticket, within};
 use docket_agent::requests::{Answer, AskError, Request, ask, serve};
 use docket_agent::spool::{Ending, Spool};
-use docket_protocol::ids::Seq;
+use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::outcome::Evidence;
+use docket_protocol::ticket::Ticket;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tempfile::{TempDir, tempdir};
@@ -89,6 +90,22 @@ async fn everybody_is_answered_and_nothing_is_left() {
     assert_eq!(files(running.folder.path()), Vec::<PathBuf>::new());
     running.stop.send(true).unwrap();
     within("the end", running.task).await.unwrap();
+}
+
+#[tokio::test]
+async fn all_that_wait_for_a_person_go_on_in_one_step() {
+    const TICKETS: u32 = 3_000;
+    let running = Running::start(tempdir().unwrap());
+    let expired = |number| Ticket { expires_at: Some(UnixMs(1)), ..ticket(number, "front") };
+    let items = (1..=TICKETS).map(|number| (Seq(u64::from(number)), item(&expired(number))));
+    running.spool.receive(items.collect()).await.unwrap();
+    let mut counts = running.spool.counts();
+    within("the expiry", counts.wait_for(|counts| counts.held == TICKETS)).await.unwrap();
+    // Nothing of it was ever printed, and it says so.
+    assert_eq!(running.ask(&reprint(1)).await, Answer::Unmarked);
+    let released = Answer::Released { tickets: TICKETS - 1 };
+    assert_eq!(running.ask(&Request::Release { ticket: None }).await, released);
+    assert_eq!((counts.borrow().held, counts.borrow().waiting), (0, TICKETS));
 }
 
 #[tokio::test]

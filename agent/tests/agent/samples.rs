@@ -78,7 +78,7 @@ pub async fn ask_in_vain(journal: &Journal, port: &ClaimPort) {
     let Some(repeat) = port.in_question(record.ticket, record.attempt).await.unwrap() else { return };
     let ending = Ending::Unknown(Doubt::AgentEnded);
     let Record { ticket, attempt, began_at, .. } = record;
-    let finish = Finish { ticket, attempt, repeat, ending, began_at, ended_at: UnixMs(9) };
+    let finish = Finish { ticket, attempt, repeat, ending, boxes: None, began_at, ended_at: UnixMs(9) };
     port.finish(finish).await.unwrap();
 }
 
@@ -89,6 +89,7 @@ pub fn finish(claim: &Claim, ending: Ending) -> Finish {
         attempt: claim.attempt,
         repeat: claim.repeat,
         ending,
+        boxes: None,
         began_at: UnixMs(10),
         ended_at: docket_agent::clock::now(),
     }

@@ -2,9 +2,10 @@
 
 use crate::samples::{PATIENCE, claim, finish, front, item, items, open, options, reports, ticket, within};
 use docket_agent::spool::{
-    ATTEMPTS_MAX, COMMANDS_MAX, Ending, Finish, OnUnknown, Pending, Spool, SpoolError,
+    ATTEMPTS_MAX, COMMANDS_MAX, Ending, Finish, KEPT_TICKETS_MIN, OnUnknown, Pending, Spool, SpoolError,
 };
-use docket_protocol::ids::{PrinterName, Seq, UnixMs};
+use docket_protocol::boxes::Boxes;
+use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome, TicketReport};
 use std::path::Path;
@@ -74,15 +75,16 @@ async fn a_printer_holds_what_it_wants_and_reports_in_order() {
     spool.flush().await.unwrap();
     assert!(port.try_next().is_none(), "two are wanted, two are held");
     let mut outbox = spool.outbox_changed();
-    let by_fence = finish(&second, Ending::Printed(Evidence::Fence));
+    let boxes = Some(Boxes::of(&['😀'].into()));
+    let by_fence = Finish { boxes, ..finish(&second, Ending::Printed(Evidence::Fence)) };
     let by_status = finish(&first, Ending::Printed(Evidence::Status));
-    port.finish(by_fence).await.unwrap();
+    port.finish(by_fence.clone()).await.unwrap();
     let third = claim(&mut port).await;
     assert_eq!(third.ticket.id, ticket(3, "front").id);
     within("a report", outbox.wait_for(|seq| *seq == Seq(1))).await.unwrap();
-    port.finish(by_status).await.unwrap();
+    port.finish(by_status.clone()).await.unwrap();
     // What is not claimed cannot be finished, and not twice.
-    port.finish(by_status).await.unwrap();
+    port.finish(by_status.clone()).await.unwrap();
     assert_eq!(waiting(&spool).await, (2, 0));
     let report = |finish: &Finish, evidence| {
         Report::Ticket(TicketReport {
@@ -92,6 +94,7 @@ async fn a_printer_holds_what_it_wants_and_reports_in_order() {
             printer: front(),
             meant_for: None,
             outcome: Outcome::Printed(evidence),
+            boxes: finish.boxes.clone(),
             began_at: finish.began_at,
             ended_at: finish.ended_at,
         })
@@ -255,7 +258,7 @@ async fn without_room(folder: &Path, reports: u64) -> (Spool, Pending<Seq>, Seq)
         tokio::select! {
             biased;
             stored = &mut receiving => assert_eq!(stored.unwrap(), seq),
-            full = counts.wait_for(|counts| counts.full) => {
+            full = counts.wait_for(|counts| counts.storing.fails()) => {
                 drop(full.unwrap());
                 return (spool, receiving, seq);
             }
@@ -281,7 +284,7 @@ async fn a_full_disk_loses_nothing_and_goes_on_by_itself() {
     spool.acknowledged(Seq(4_000)).unwrap();
     assert_eq!(within("the delivery that waited", refused).await.unwrap(), seq);
     let mut counts = spool.counts();
-    tokio::time::timeout(PATIENCE, counts.wait_for(|counts| !counts.full)).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, counts.wait_for(|counts| !counts.storing.fails())).await.unwrap().unwrap();
     assert_eq!(waiting(&spool).await, (seq.0 as u32 - 4_000, 0));
 }
 
@@ -338,12 +341,30 @@ async fn old_printed_tickets_go_and_others_stay() {
     port.want(0).unwrap();
     port.finish(printed_at(&old, UnixMs(now.0 - 31 * 86_400_000))).await.unwrap();
     port.finish(printed_at(&recent, now)).await.unwrap();
+    let ids = [1, 2, 3].map(|number| ticket(number, "front").id);
+    // The clock was behind when it was printed, and is right now: it is the newest day's all the same.
     spool.close().await;
     let spool = open(folder.path());
+    assert_eq!(kept(&spool, ids).await, [true, true, true]);
+    // A day later.
+    let later =
+        (4..=3 + KEPT_TICKETS_MIN).map(|number| (Seq(u64::from(number)), item(&ticket(number, "front"))));
+    spool.receive(later.collect()).await.unwrap();
+    spool.close().await;
+    let spool = open(folder.path());
+    assert_eq!(kept(&spool, ids).await, [false, true, true]);
     spool.close().await;
     let database = rusqlite::Connection::open(folder.path().join("spool.db")).unwrap();
     let left = |table: &str| -> u32 {
         database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
     };
-    assert_eq!((left("tickets"), left("payloads")), (2, 2));
+    assert_eq!((left("tickets"), left("payloads")), (2 + KEPT_TICKETS_MIN, 2 + KEPT_TICKETS_MIN));
+}
+
+async fn kept(spool: &Spool, ids: [TicketId; 3]) -> [bool; 3] {
+    let mut kept = [false; 3];
+    for (kept, id) in kept.iter_mut().zip(ids) {
+        *kept = spool.ticket(id).await.unwrap().is_some();
+    }
+    kept
 }

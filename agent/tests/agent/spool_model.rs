@@ -264,7 +264,7 @@ impl World {
                 if let Some(chosen) = chosen {
                     (known.home, known.pinned) = (chosen, true);
                 }
-                Reprint::Queued
+                if known.repeat == 0 { Reprint::Unmarked } else { Reprint::Queued }
             }
             State::Waiting if chosen.is_some_and(|chosen| chosen != before) => {
                 (known.home, known.pinned) = (printer, true);

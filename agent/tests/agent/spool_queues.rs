@@ -229,6 +229,33 @@ async fn what_was_not_begun_in_time_waits_for_a_person_unmarked() {
 }
 
 #[tokio::test]
+async fn a_ticket_expires_by_the_hubs_clock_whatever_the_pcs_says() {
+    const HOURS_MS: i64 = 3_600_000;
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    let hub_after = |hours: i64| UnixMs(docket_agent::clock::now().0 + hours * HOURS_MS);
+    // The PC is eight hours ahead: for it, a ticket of two hours has long expired.
+    spool.hub_time(hub_after(-8)).unwrap();
+    receive(&spool, &[expiring(1, "front", -6 * HOURS_MS)]).await;
+    port.want(1).unwrap();
+    let fresh = claim(&mut port).await;
+    port.want(0).unwrap();
+    port.hand_back(vec![fresh.ticket.id]).await.unwrap();
+    spool.close().await;
+    // Without a link it goes by the difference that was seen last.
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    port.want(1).unwrap();
+    assert_eq!(claim(&mut port).await.ticket.id, fresh.ticket.id);
+    // And one that is behind does not keep what is of no more use.
+    spool.hub_time(hub_after(8)).unwrap();
+    receive(&spool, &[expiring(2, "front", 6 * HOURS_MS)]).await;
+    let mut counts = spool.counts();
+    within("the expiry", counts.wait_for(|counts| counts.held == 1)).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_a_printer_has_in_hand_expires_when_it_comes_back_unbegun() {
     let folder = tempdir().unwrap();
     let spool = open(folder.path());

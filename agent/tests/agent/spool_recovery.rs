@@ -68,7 +68,15 @@ async fn left_at(step: Step) -> TempDir {
     if step == Step::Finished {
         let Claim { attempt, repeat, .. } = claim;
         let ending = Ending::Printed(Evidence::Fence);
-        let finish = Finish { ticket, attempt, repeat, ending, began_at: UnixMs(10), ended_at: UnixMs(20) };
+        let finish = Finish {
+            ticket,
+            attempt,
+            repeat,
+            ending,
+            boxes: None,
+            began_at: UnixMs(10),
+            ended_at: UnixMs(20),
+        };
         port.finish(finish).await.unwrap();
         spool.flush().await.unwrap();
     }
@@ -183,4 +191,29 @@ async fn a_claim_of_several_is_settled_one_by_one() {
     // The one in doubt keeps its place at the head, and only it is marked.
     assert_eq!(claims, [(ids[1], 2, 1), (ids[2], 1, 0), (ids[3], 1, 0)]);
     assert_eq!(reports(&spool).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_printer_is_asked_about_its_last_ticket_only() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut journal = Journal::open(folder.path(), &front()).unwrap();
+    let port = spool.port(&front()).unwrap();
+    port.want(2).unwrap();
+    spool.receive(items(3)).await.unwrap();
+    // The outcome of the first was not stored when the second began.
+    let ids = [1, 2, 3].map(|number| ticket(number, "front").id);
+    for id in &ids[..2] {
+        journal.began(*id, 1, UnixMs(1)).unwrap();
+    }
+    let folder = copy(folder.path());
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    assert_eq!(port.in_question(ids[0], 1).await.unwrap(), None, "it has an end");
+    assert_eq!(port.in_question(ids[1], 1).await.unwrap(), Some(0));
+    ask_in_vain(&Journal::open(folder.path(), &front()).unwrap(), &port).await;
+    // Nothing is in its hands any more that keeps the others from it.
+    port.want(1).unwrap();
+    let claim = within("a claim", port.next()).await.unwrap();
+    assert_eq!((claim.ticket.id, claim.attempt, claim.repeat), (ids[0], 2, 1));
 }

@@ -17,6 +17,7 @@ pub fn ticket(state: &'static str, made_at: i64) -> TicketView {
         state,
         evidence: None,
         doubt: None,
+        boxes: String::new(),
         repeats: 0,
         printer: None,
         meant_for: None,

@@ -83,8 +83,9 @@ fn record(
                 doubt = coalesce(?5, doubt),
                 repeats = max(repeats, ?6),
                 printer = ?7,
-                meant_for = ?8
-             WHERE id = ?9 AND store = (SELECT store FROM agents WHERE id = ?10)",
+                meant_for = ?8,
+                boxes = coalesce(?9, boxes)
+             WHERE id = ?10 AND store = (SELECT store FROM agents WHERE id = ?11)",
         )?
         .execute(params![
             state as i64,
@@ -95,6 +96,7 @@ fn record(
             report.repeat,
             report.printer.as_str(),
             report.meant_for.as_ref().map(|printer| printer.as_str()),
+            report.boxes.as_ref().map(|boxes| boxes.as_str()),
             report.ticket.as_bytes(),
             agent.as_str()
         ])?;

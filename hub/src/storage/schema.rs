@@ -83,6 +83,7 @@ const MIGRATIONS: &[&str] = &[
         printed_at   INTEGER,
         evidence     TEXT,
         doubt        TEXT,
+        boxes        TEXT,
         repeats      INTEGER NOT NULL DEFAULT 0,
         printer      TEXT,
         meant_for    TEXT,

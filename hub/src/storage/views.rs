@@ -44,6 +44,9 @@ pub struct TicketView {
     pub evidence: Option<String>,
     /// Why it was or is doubtful.
     pub doubt: Option<String>,
+    /// Characters that came out as boxes, as [`docket_protocol::boxes::Boxes`] says them; empty where there are none, or
+    /// none are known.
+    pub boxes: String,
     /// How often it was printed again, marked.
     pub repeats: i64,
     /// Where it came out.
@@ -141,7 +144,7 @@ fn orders(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<OrderVi
 fn tickets(connection: &Connection, order: i64) -> rusqlite::Result<Vec<TicketView>> {
     let mut select = connection.prepare_cached(
         "SELECT id, kind, station, state, evidence, doubt, repeats, printer, made_at, sent_at, spooled_at, printed_at,
-                meant_for
+                meant_for, boxes
          FROM tickets WHERE order_number = ?1 ORDER BY number",
     )?;
     let rows = select.query_map([order], |row| {
@@ -159,6 +162,7 @@ fn tickets(connection: &Connection, order: i64) -> rusqlite::Result<Vec<TicketVi
             spooled_at: row.get::<_, Option<i64>>(10)?.map(UnixMs),
             printed_at: row.get::<_, Option<i64>>(11)?.map(UnixMs),
             meant_for: row.get(12)?,
+            boxes: row.get::<_, Option<String>>(13)?.unwrap_or_default(),
         })
     })?;
     rows.collect()

@@ -5,18 +5,22 @@
 //!
 //! # What is drawn
 //! A line with a character that the unit has no shape for goes out as raster, all of it: raster commands cannot stand
-//! inside a line of text, and clones do not agree on what else could. Where there is no font, the placeholder is
-//! printed in its place. What a unit has no command for is drawn too, and so is a code whose command would hold a
-//! real-time command (`10 04`: the length of a QR code with 1,037 bytes).
+//! inside a line of text, and clones do not agree on what else could ([`Dialect`]). What a unit has no command for is
+//! drawn too, and so is a code whose command would hold a real-time command (`10 04`: the length of a QR code with
+//! 1,037 bytes).
 
 mod commands;
+mod dialect;
 
+pub use dialect::Dialect;
+pub(crate) use dialect::Way;
+
+use crate::Paper;
 use crate::glyphs::Glyphs;
 use crate::line::Line;
 use crate::picture::draw_line;
 use crate::raster::{has_real_time, push_bands, trim_right};
-use crate::text::{columns_of, is_printable, push_gb18030};
-use crate::{CHARACTER_DOTS, Paper};
+use crate::text::push_gb18030;
 use commands::{Commands, commands, qr};
 use docket_protocol::document::{Align, Style, Symbology};
 use std::collections::BTreeSet;
@@ -50,32 +54,8 @@ const BARCODE: [u8; 2] = [0x1D, 0x6B];
 const BARCODE_EAN_13: u8 = 67;
 const BARCODE_CODE_128: u8 = 73;
 const LINE_FEED: u8 = 0x0A;
-/// What fills the columns of a character that a unit without a Chinese font lacks.
-const LATIN_PLACEHOLDER: u8 = b'?';
 /// What a ticket of 30 lines takes.
 const BYTES_USUAL: usize = 2_048;
-
-/// What a unit understands. What it does not is drawn or left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dialect {
-    /// It has a Chinese font, and FS & turns it on. Without it everything but ASCII is drawn.
-    pub chinese: bool,
-    /// FS ! and FS -: it sizes and underlines Chinese characters. Without it GS ! and ESC - alone do.
-    pub kanji_size: bool,
-    /// GS ( k: it makes QR codes. Without it they are drawn.
-    pub qr: bool,
-    /// GS k: it makes bar codes. Without it they are drawn.
-    pub barcode: bool,
-    /// ESC B: it has a buzzer. Without it nothing is sent.
-    pub buzzer: bool,
-}
-
-impl Default for Dialect {
-    /// Everything.
-    fn default() -> Self {
-        Dialect { chinese: true, kanji_size: true, qr: true, barcode: true, buzzer: true }
-    }
-}
 
 /// A ticket for a printer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -134,14 +114,14 @@ struct Encoder<'a> {
 impl Encoder<'_> {
     fn line(&mut self, line: &Line, glyphs: &mut dyn Glyphs) {
         match line {
-            Line::Text { text, style, align } => {
-                if self.is_drawn(text, glyphs) {
-                    return self.draw(line, glyphs);
+            Line::Text { text, style, align } => match self.dialect.way(text, glyphs, &mut self.missing) {
+                Way::Drawn => self.draw(line, glyphs),
+                Way::Text => {
+                    self.set(*style, *align);
+                    self.text(text);
+                    self.out.push(LINE_FEED);
                 }
-                self.set(*style, *align);
-                self.text(text);
-                self.out.push(LINE_FEED);
-            }
+            },
             Line::Feed(lines) => {
                 self.set(Style::NORMAL, self.setting.align);
                 self.out.extend(std::iter::repeat_n(LINE_FEED, usize::from(*lines)));
@@ -198,45 +178,11 @@ impl Encoder<'_> {
         }
     }
 
-    /// Whether drawing a line of text shows more of it; notes what is shown in neither way.
-    fn is_drawn(&mut self, text: &str, glyphs: &mut dyn Glyphs) -> bool {
-        if text.chars().all(|character| self.has(character)) {
-            return false;
-        }
-        let (mut gained, mut lost) = (false, false);
-        let mut missing = BTreeSet::new();
-        for character in text.chars().filter(|character| !character.is_whitespace()) {
-            let is_drawable = glyphs.glyph(character, CHARACTER_DOTS, CHARACTER_DOTS).is_some();
-            match (self.has(character), is_drawable) {
-                (true, true) => {}
-                (true, false) => lost = true,
-                (false, true) => gained = true,
-                (false, false) => drop(missing.insert(character)),
-            }
-        }
-        if lost {
-            missing.extend(text.chars().filter(|&character| !self.has(character)));
-        }
-        self.missing.append(&mut missing);
-        gained && !lost
-    }
-
-    fn has(&self, character: char) -> bool {
-        character.is_ascii() || character.is_whitespace() || (self.dialect.chinese && is_printable(character))
-    }
-
     fn text(&mut self, text: &str) {
         if self.dialect.chinese {
-            return push_gb18030(text, &mut self.out);
-        }
-        for character in text.chars() {
-            match u8::try_from(character) {
-                Ok(byte) if character.is_ascii() => self.out.push(byte),
-                _ => {
-                    let shown = if character.is_whitespace() { b' ' } else { LATIN_PLACEHOLDER };
-                    self.out.extend(std::iter::repeat_n(shown, columns_of(character)));
-                }
-            }
+            push_gb18030(text, &mut self.out);
+        } else {
+            self.out.extend_from_slice(self.dialect.shown(text).as_bytes());
         }
     }
 

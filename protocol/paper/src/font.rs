@@ -30,7 +30,11 @@ const CHINESE_SAMPLE: char = '单';
 /// Fonts of fixed pitch for Latin characters, then Chinese ones, then those with rare characters and emoji; each with
 /// its number in the file.
 #[cfg(not(windows))]
-const INSTALLED: &[(&str, u32)] = &[
+const INSTALLED: &[(&str, u32)] = ON_LINUX;
+#[cfg(windows)]
+const INSTALLED: &[(&str, u32)] = ON_WINDOWS;
+#[cfg(any(not(windows), test))]
+const ON_LINUX: &[(&str, u32)] = &[
     ("/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf", 0),
     ("/usr/share/fonts/dejavu-sans-mono-fonts/DejaVuSansMono.ttf", 0),
     ("/usr/share/fonts/TTF/DejaVuSansMono.ttf", 0),
@@ -56,10 +60,13 @@ const INSTALLED: &[(&str, u32)] = &[
     ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", 0),
     ("/usr/share/fonts/dejavu-sans-fonts/DejaVuSans.ttf", 0),
     ("/usr/share/fonts/TTF/DejaVuSans.ttf", 0),
+    // Coarse, but they have nearly everything.
+    ("/usr/share/fonts/opentype/unifont/unifont.otf", 0),
+    ("/usr/share/fonts/opentype/unifont/unifont_upper.otf", 0),
 ];
 /// The same in the system's folder of fonts.
-#[cfg(windows)]
-const INSTALLED: &[(&str, u32)] = &[
+#[cfg(any(windows, test))]
+const ON_WINDOWS: &[(&str, u32)] = &[
     ("consola.ttf", 0),
     ("cour.ttf", 0),
     ("msyh.ttc", 0),
@@ -72,6 +79,8 @@ const INSTALLED: &[(&str, u32)] = &[
     ("seguisym.ttf", 0),
     ("seguiemj.ttf", 0),
     ("arial.ttf", 0),
+    ("tahoma.ttf", 0),
+    ("malgun.ttf", 0),
 ];
 
 /// Fonts, looked through in their order, for wide characters the Chinese ones first. Nothing is opened before it is
@@ -237,4 +246,42 @@ fn fonts_folder() -> PathBuf {
 #[cfg(not(windows))]
 fn fonts_folder() -> PathBuf {
     PathBuf::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wanted::Wanted;
+
+    /// What Debian's packages bring of what is looked for.
+    const PACKAGES: [(&str, &str); 4] = [
+        ("fonts-noto-cjk", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
+        ("fonts-hanazono", "/usr/share/fonts/truetype/hanazono/HanaMinB.ttf"),
+        ("fonts-symbola", "/usr/share/fonts/truetype/ancient-scripts/Symbola_hint.ttf"),
+        ("fonts-unifont", "/usr/share/fonts/opentype/unifont/unifont_upper.otf"),
+    ];
+
+    #[test]
+    fn what_people_are_told_to_install_is_looked_for() {
+        let listed = |fonts: &[(&str, u32)], file: &str| fonts.iter().any(|(name, _)| *name == file);
+        let mut named = 0;
+        for wanted in Wanted::by("盐𠮷😀한") {
+            for remedy in [wanted.remedy().0, wanted.remedy().1] {
+                let words = remedy.split(|character: char| {
+                    !character.is_ascii_alphanumeric() && !matches!(character, '-' | '.')
+                });
+                for word in words {
+                    if word.ends_with(".ttf") || word.ends_with(".ttc") {
+                        assert!(listed(ON_WINDOWS, word), "{word}");
+                        named += 1;
+                    } else if word.starts_with("fonts-") {
+                        let file = PACKAGES.iter().find(|(package, _)| *package == word);
+                        assert!(file.is_some_and(|(_, file)| listed(ON_LINUX, file)), "{word}");
+                        named += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(named, 2 * (2 + 2 + 4 + 4));
+    }
 }

@@ -10,8 +10,8 @@
 
 use crate::barcode::Barcode;
 use crate::line::Line;
-use crate::text::{clean, columns};
-use crate::wrap::{cell_widths, push_padded, wrap, wrap_cell};
+use crate::text::{clean, columns, paragraphs};
+use crate::wrap::{cell_widths, push_padded, text_widths, wrap, wrap_cell};
 use crate::{LINE_DOTS, Paper, dither, raster};
 use docket_protocol::document::{Align, Block, Cell, Document, Image, QR_BYTES_MAX, Style, Symbology};
 
@@ -114,7 +114,7 @@ impl Page<'_> {
     fn text(&mut self, text: &str, style: Style, align: Align) {
         let style = clamp(style);
         let width = self.columns / usize::from(style.width);
-        for line in text.split('\n').flat_map(|paragraph| wrap(&clean(paragraph), width)) {
+        for line in paragraphs(text).flat_map(|paragraph| wrap(&clean(paragraph), width)) {
             self.push(Line::Text { text: line, style, align });
             if self.dots > PAPER_DOTS_MAX {
                 break;
@@ -132,13 +132,15 @@ impl Page<'_> {
             }
             return;
         };
+        let rooms = text_widths(cells, &widths);
         let wrapped: Vec<Vec<String>> =
-            cells.iter().zip(&widths).map(|(cell, &width)| wrap_cell(cell, width)).collect();
+            cells.iter().zip(&rooms).map(|(cell, &room)| wrap_cell(cell, room)).collect();
         let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
         for line in 0..height {
             let mut text = String::with_capacity(width * 2);
-            for ((cell, &width), lines) in cells.iter().zip(&widths).zip(&wrapped) {
-                push_padded(&mut text, lines.get(line).map_or("", String::as_str), width, cell.align);
+            for (((cell, &width), &room), lines) in cells.iter().zip(&widths).zip(&rooms).zip(&wrapped) {
+                push_padded(&mut text, lines.get(line).map_or("", String::as_str), room, cell.align);
+                text.extend(std::iter::repeat_n(' ', width - room));
             }
             // A bar goes over the whole row.
             if !style.reverse && !style.underline {
@@ -276,6 +278,61 @@ mod tests {
         // Twice as wide: half the columns.
         let big = vec![cell("鱼香肉丝", None, Align::Left), cell("x1", Some(8), Align::Right)];
         assert_eq!(texts(row(big, 2), Paper::Mm58), ["鱼香肉丝      x1"]);
+    }
+
+    #[test]
+    fn no_number_is_broken_and_none_touches_its_neighbour() {
+        let row = |name: &str, count: &str, sum: &str| {
+            let cells = vec![
+                cell(name, None, Align::Left),
+                cell(count, Some(5), Align::Right),
+                cell(sum, Some(9), Align::Right),
+            ];
+            texts(Block::Row { cells, style: Style::NORMAL }, Paper::Mm58)
+        };
+        assert_eq!(row("宫保鸡丁", "×2", "56.00"), ["宫保鸡丁            ×2    56.00"]);
+        let name = "招牌宫保鸡丁盖浇饭";
+        assert_eq!(row(name, "×100", "5600.00"), ["招牌宫保鸡丁盖浇  ×100  5600.00", "饭"]);
+        assert_eq!(row(name, "×1", "123456.00"), ["招牌宫保鸡丁盖浇   ×1 123456.00", "饭"]);
+        assert_eq!(row(name, "×1", "-12345.00"), ["招牌宫保鸡丁盖浇   ×1 -12345.00", "饭"]);
+        assert_eq!(row("饭", "×4294967295", "123456789.00"), ["饭     ×4294967295 123456789.00"]);
+        // Not even so: one below the other.
+        assert_eq!(row("饭", "×4294967295", "￥92233720368547"), ["饭", "×4294967295", "￥92233720368547"]);
+        // What has no width of its own keeps its number, too.
+        let label = |pickup: &str, piece: &str| {
+            let cells = vec![cell(pickup, None, Align::Left), cell(piece, Some(10), Align::Right)];
+            texts(Block::Row { cells, style: Style::BIG }, Paper::Mm58)
+        };
+        assert_eq!(label("#1234567", "12/120"), ["#1234567  12/120"]);
+        assert_eq!(label("#1234567890", "1/2"), ["#1234567890  1/2"]);
+        assert_eq!(label("#1234567890", "12/120"), ["#1234567890", "12/120"], "right below it");
+        // Where all have their places, the text makes room.
+        let fixed = |name: &str, count: &str, sum: &str| {
+            let columns = [(name, 20, Align::Left), (count, 4, Align::Right), (sum, 8, Align::Right)];
+            let cells = columns.map(|(text, columns, align)| cell(text, Some(columns), align)).to_vec();
+            texts(Block::Row { cells, style: Style::NORMAL }, Paper::Mm58)
+        };
+        assert_eq!(
+            fixed("招牌宫保鸡丁盖浇饭大", "×12", "1234.00"),
+            ["招牌宫保鸡丁盖浇饭  ×12 1234.00", "大"]
+        );
+        // What is no number is broken as before.
+        assert_eq!(
+            row("饭", "加大加量", "5.00"),
+            ["饭                 加大     5.00", "                   加量"]
+        );
+    }
+
+    #[test]
+    fn text_does_not_touch_the_text_in_the_next_cell() {
+        let row = |align, next: &str| {
+            let cells = vec![cell("招牌宫保鸡丁盖浇饭大份", None, Align::Left), cell(next, Some(10), align)];
+            texts(Block::Row { cells, style: Style::NORMAL }, Paper::Mm58)
+        };
+        assert_eq!(row(Align::Left, "吧台"), ["招牌宫保鸡丁盖浇饭大  吧台", "份"]);
+        assert_eq!(row(Align::Right, "吧台"), ["招牌宫保鸡丁盖浇饭大份      吧台"]);
+        assert_eq!(row(Align::Center, "吧台和前厅"), ["招牌宫保鸡丁盖浇饭大  吧台和前厅", "份"]);
+        assert_eq!(row(Align::Left, ""), ["招牌宫保鸡丁盖浇饭大份"]);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //!
 //! * [`text`]: which characters printers have, and how wide they are. [`mod@line`]: what a document becomes.
 //! * [`barcode`]: bar codes as bars. [`raster`]: black and white dots, and how they are sent.
-//! * [`glyphs`]: where the shapes of characters come from; `font`: the machine's own fonts.
+//! * [`glyphs`]: where the shapes of characters come from; `font`: the machine's own fonts. [`wanted`]: those that it
+//!   should have.
 //! * [`dither`]: greys as dots. `png`, `logo`: pictures and logos as files.
 //! * `template`: documents from templates that a chain can change.
 //!
@@ -29,6 +30,7 @@ pub mod svg;
 #[cfg(feature = "templates")]
 pub mod template;
 pub mod text;
+pub mod wanted;
 mod wrap;
 
 /// Width of a column: a normal Latin character, half a Chinese one.

@@ -1,15 +1,24 @@
-//! Lines become a drawing for a browser, which brings the fonts: the agent's page needs none.
+//! Lines become a drawing for a browser, as a unit prints them.
 //!
-//! Words are placed by columns and stretched to their width, so that rows stand as on paper whatever the browser's
-//! font is. Everything is said with attributes: a page whose policy forbids inline styles shows it, too. Foreign text
+//! What the unit prints in its own shapes is text here, too: its font is not known, and the browser's is near enough.
+//! Words are placed by columns and stretched to their width, so that rows stand as on paper whatever that font is. What
+//! the unit does not have is never left to the browser, which has other fonts than the PC that prints: it is the raster
+//! that goes to the unit, or its placeholder.
+//!
+//! Everything is said with attributes: a page whose policy forbids inline styles shows it, too. Foreign text
 //! is clean and escaped.
 
+use crate::escpos::{Dialect, Way};
+use crate::glyphs::Glyphs;
 use crate::line::Line;
-use crate::picture::{CUT_DASH_DOTS, CUT_DOTS, MARGIN_DOTS, UNDERLINE_DOTS, left, qr_modules, text_dots};
-use crate::raster::black_dots;
-use crate::text::{columns_of, is_printable};
+use crate::picture::{
+    CUT_DASH_DOTS, CUT_DOTS, MARGIN_DOTS, UNDERLINE_DOTS, draw_line, left, qr_modules, text_dots,
+};
+use crate::raster::{black_dots, make_harmless, trim_right};
+use crate::text::columns_of;
 use crate::{CHARACTER_DOTS, COLUMN_DOTS, LINE_DOTS, Paper};
 use docket_protocol::document::{Align, Image, Style};
+use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
 
 /// Size of the font in a cell of 24 dots, and where its characters stand.
@@ -19,11 +28,12 @@ const FONTS: &str = "'Noto Sans Mono CJK SC','Sarasa Mono SC',SimSun,monospace,s
 /// What a slip of thirty lines takes.
 const BYTES_USUAL: usize = 8_192;
 
-/// The whole slip as an `<svg>` element, one unit a dot.
-pub fn draw(lines: &[Line], paper: Paper) -> String {
-    let mut body = Drawing { paper, y: MARGIN_DOTS, out: String::with_capacity(BYTES_USUAL) };
+/// The whole slip as an `<svg>` element, one unit a dot: as it comes out of a unit with this dialect, whose PC has
+/// these shapes.
+pub fn draw(lines: &[Line], paper: Paper, dialect: &Dialect, glyphs: &mut dyn Glyphs) -> String {
+    let mut body = Drawing { paper, dialect, y: MARGIN_DOTS, out: String::with_capacity(BYTES_USUAL) };
     for line in lines {
-        body.line(line);
+        body.line(line, glyphs);
     }
     let (width, height) = (paper.dots(), body.y + MARGIN_DOTS);
     format!(
@@ -34,16 +44,24 @@ pub fn draw(lines: &[Line], paper: Paper) -> String {
     )
 }
 
-struct Drawing {
+struct Drawing<'a> {
     paper: Paper,
+    dialect: &'a Dialect,
     y: usize,
     out: String,
 }
 
-impl Drawing {
-    fn line(&mut self, line: &Line) {
+impl Drawing<'_> {
+    fn line(&mut self, line: &Line, glyphs: &mut dyn Glyphs) {
         match line {
-            Line::Text { text, style, align } => self.text(text, *style, *align),
+            Line::Text { text, style, align } => match self.dialect.way(text, glyphs, &mut BTreeSet::new()) {
+                Way::Text => self.text(&self.dialect.shown(text), *style, *align),
+                Way::Drawn => {
+                    let mut dots = trim_right(&draw_line(line, self.paper, glyphs));
+                    make_harmless(&mut dots.rows);
+                    self.image(&dots, Align::Left);
+                }
+            },
             Line::Qr { data, module_dots } => {
                 self.qr(data, usize::from(*module_dots));
                 return;
@@ -102,17 +120,9 @@ impl Drawing {
         self.out.push('>');
         for Word { text, column, columns } in words {
             let (x, length) = (column * usize::from(COLUMN_DOTS), columns * usize::from(COLUMN_DOTS));
-            if text.chars().all(is_printable) {
-                self.write(format_args!(
-                    "<text x=\"{x}\" y=\"{BASELINE_DOTS}\" textLength=\"{length}\" \
-                     lengthAdjust=\"spacingAndGlyphs\">"
-                ));
-            } else {
-                let middle = x + length / 2;
-                self.write(format_args!(
-                    "<text x=\"{middle}\" y=\"{BASELINE_DOTS}\" text-anchor=\"middle\">"
-                ));
-            }
+            self.write(format_args!(
+                "<text x=\"{x}\" y=\"{BASELINE_DOTS}\" textLength=\"{length}\" lengthAdjust=\"spacingAndGlyphs\">"
+            ));
             push_escaped(text, &mut self.out);
             self.out.push_str("</text>");
         }
@@ -158,8 +168,7 @@ fn push_display(out: &mut String, what: impl Display) {
     let _ = write!(out, "{what}");
 }
 
-/// Characters of one width side by side, since a browser's font may have other widths for both kinds; or one that units
-/// lack, since the browser may take it from any font.
+/// Characters of one width side by side, since a browser's font may have other widths for both kinds.
 struct Word<'a> {
     text: &'a str,
     /// In normal characters from the line's start.
@@ -174,13 +183,8 @@ fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
         let trimmed = rest.trim_start_matches(' ');
         column += rest.len() - trimmed.len();
         let first = trimmed.chars().next()?;
-        let joins = |character: char| {
-            character != ' ' && is_printable(character) && columns_of(character) == columns_of(first)
-        };
-        let end = match is_printable(first) {
-            true => trimmed.find(|character| !joins(character)).unwrap_or(trimmed.len()),
-            false => first.len_utf8(),
-        };
+        let joins = |character: char| character != ' ' && columns_of(character) == columns_of(first);
+        let end = trimmed.find(|character| !joins(character)).unwrap_or(trimmed.len());
         let (text, after) = trimmed.split_at(end);
         rest = after;
         let columns = text.chars().map(columns_of).sum();

@@ -3,7 +3,8 @@
 //! A character's width is the length of its GB18030 code, not what Unicode's tables say. A character of four
 //! bytes (rare ones, emoji) is in no printer's font: it takes two columns, and whoever makes bytes or dots decides
 //! whether it is drawn or becomes a visible `□`. Control characters of foreign text go, so that a customer's note
-//! cannot send commands; so do characters without a shape of their own.
+//! cannot send commands; so do characters without a shape of their own. What parts words or lines anywhere parts them
+//! here, too: 2 and 3 on two lines must not become 23.
 //!
 //! The table is made once by decoding all two-byte codes (about a millisecond and 64 KiB): the encoder of
 //! `encoding_rs` searches a Chinese character's code one by one unless it is built with larger tables.
@@ -21,6 +22,11 @@ pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     out.extend(text.chars().filter_map(clean_character));
     out
+}
+
+/// The lines of a text as whoever wrote it saw them, whatever system that was on.
+pub fn paragraphs(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split(parts_lines))
 }
 
 /// Columns of clean text in normal characters.
@@ -51,7 +57,10 @@ pub fn push_gb18030(clean: &str, out: &mut Vec<u8>) {
 fn clean_character(character: char) -> Option<char> {
     match character {
         ' '..='~' => Some(character),
-        '\t' | '\u{A0}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' => Some(' '),
+        '\t' | '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{2800}' => {
+            Some(' ')
+        }
+        _ if parts_lines(character) => Some(' '),
         // Common, and in printers' fonts only under another code.
         '¥' => Some('￥'),
         '•' | '‧' | '∙' | '･' => Some('·'),
@@ -62,21 +71,46 @@ fn clean_character(character: char) -> Option<char> {
     }
 }
 
-/// Joiners, direction marks, variation selectors, tags and what is no character at all. Marks that stand on the
-/// character before them and skin tones go too: alone in a cell they would be worse than missing.
+/// What ends a line: of Unix, of old Macs, of printers, and Unicode's own.
+fn parts_lines(character: char) -> bool {
+    matches!(character, '\n' | '\u{B}' | '\u{C}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Joiners, direction marks, fillers, variation selectors, tags and what is no character at all. Marks that stand on
+/// the character before them (Unicode's blocks of them, and those of the scripts that are likeliest here) and skin tones
+/// go too: alone in a cell they would be worse than missing.
 fn is_shapeless(character: char) -> bool {
     matches!(
         character,
         '\u{AD}'
             | '\u{300}'..='\u{36F}'
+            | '\u{483}'..='\u{489}'
+            | '\u{591}'..='\u{5BD}'
+            | '\u{610}'..='\u{61A}'
+            | '\u{61C}'
+            | '\u{64B}'..='\u{65F}'
+            | '\u{670}'
+            | '\u{6D6}'..='\u{6DC}'
+            | '\u{E31}'
+            | '\u{E34}'..='\u{E3A}'
+            | '\u{E47}'..='\u{E4E}'
+            | '\u{115F}'..='\u{1160}'
+            | '\u{180B}'..='\u{180F}'
+            | '\u{1AB0}'..='\u{1AFF}'
+            | '\u{1DC0}'..='\u{1DFF}'
             | '\u{200B}'..='\u{200F}'
-            | '\u{2028}'..='\u{202E}'
+            | '\u{202A}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}'
             | '\u{20D0}'..='\u{20FF}'
+            | '\u{302A}'..='\u{302F}'
+            | '\u{3099}'..='\u{309A}'
+            | '\u{3164}'
             | '\u{FDD0}'..='\u{FDEF}'
             | '\u{FE00}'..='\u{FE0F}'
+            | '\u{FE20}'..='\u{FE2F}'
             | '\u{FEFF}'
-            | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFFC}'
             | '\u{1F3FB}'..='\u{1F3FF}'
             | '\u{E0000}'..='\u{E0FFF}'
     ) || u32::from(character) & 0xFFFE == 0xFFFE
@@ -135,14 +169,19 @@ mod tests {
 
     #[test]
     fn text_becomes_what_printers_take() {
-        let table: [(&str, &[u8]); 11] = [
+        let table: [(&str, &[u8]); 16] = [
             ("A1", b"A1"),
             ("宫", &[0xB9, 0xAC]),
             ("¥5", &[0xA3, 0xA4, b'5']),
             ("€", &[0xA2, 0xE3]),
             ("😀", &[0xA1, 0xF5]),
             ("𠮷", &[0xA1, 0xF5]),
-            ("a\u{1b}@\u{10}\u{4}\u{1d}V\u{7f}\u{85}b", b"a@Vb"),
+            ("a\u{1b}@\u{10}\u{4}\u{1d}V\u{7f}\u{84}b", b"a@Vb"),
+            ("2\r3\u{85}4\u{2028}5\u{b}6\n7\u{1680}8\u{2800}9", b"2 3 4 5 6 7 8 9"),
+            ("a\u{1dc0}\u{fe20}\u{489}\u{202e}\u{61c}b\u{3164}\u{115f}\u{ffa0}c", b"abc"),
+            ("か\u{3099}", &[0xA4, 0xAB]),
+            ("\u{fffd}\u{fffc}", &[0xA1, 0xF5]),
+            ("سَلام", &[0xA1, 0xF5, 0xA1, 0xF5, 0xA1, 0xF5, 0xA1, 0xF5]),
             ("❤\u{fe0f}\t.", &[0xA1, 0xF5, b' ', b'.']),
             ("•\u{2003}−〜", &[0xA1, 0xA4, b' ', b'-', 0xA1, 0xAB]),
             ("👩\u{200d}👧", &[0xA1, 0xF5, 0xA1, 0xF5]),
@@ -152,6 +191,20 @@ mod tests {
             assert_eq!(gb(text), expected, "{text:?}");
             assert_eq!(columns(&clean(text)), expected.len(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn lines_end_as_on_any_system() {
+        let lines = |text| Vec::from_iter(paragraphs(text));
+        assert_eq!(lines("a\r\nb\n\nc\rd\u{85}e\u{2029}"), ["a", "b", "", "c", "d", "e", ""]);
+        assert_eq!(lines(""), [""]);
+    }
+
+    #[test]
+    fn only_two_spaces_are_left() {
+        let spaces = |character: &char| clean(&character.to_string()).contains(char::is_whitespace);
+        let left: String = ('\0'..=char::MAX).filter(spaces).map(|space| clean(&space.to_string())).collect();
+        assert_eq!(left.replace(' ', ""), "\u{3000}");
     }
 
     #[test]

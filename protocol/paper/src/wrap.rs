@@ -2,7 +2,7 @@
 
 use crate::LINE_DOTS;
 use crate::layout::PAPER_DOTS_MAX;
-use crate::text::{clean, columns, columns_of};
+use crate::text::{clean, columns, columns_of, paragraphs};
 use docket_protocol::document::{Align, Cell};
 
 /// A flexible cell below this (two Chinese characters) is too narrow to be read.
@@ -13,37 +13,79 @@ const LINES_MAX: usize = (PAPER_DOTS_MAX / LINE_DOTS as u32) as usize;
 const OPENING: &str = "([（【《「『“‘￥×";
 /// What stands with the character before it.
 const CLOSING: &str = ")]）】》」』”’,.!?;:%，。！？；：、…％℃";
+/// What stands in numbers besides digits, as in ×12, 3/5 and -￥5.00.
+const OF_NUMBERS: &str = "+-.,:/%×￥";
+/// A longer number is none that somebody reads at a glance.
+const NUMBER_COLUMNS_MAX: usize = 16;
 /// The narrowest cell that holds a Chinese character.
 const CELL_COLUMNS_MIN: usize = 2;
 
-/// The width of each cell in characters of the row's style; `None` where they do not fit side by side.
+/// The width of each cell in characters of the row's style; `None` where they do not fit side by side. A cell is wider
+/// than it was told to be where its number would be broken, or would touch another number: half a price is another
+/// price, and so are two of them.
 pub(crate) fn cell_widths(cells: &[Cell], scale: usize, width: usize) -> Option<Vec<usize>> {
-    let fixed =
-        |cell: &Cell| cell.columns.map(|columns| (usize::from(columns) / scale).max(CELL_COLUMNS_MIN));
-    let taken: usize = cells.iter().filter_map(fixed).sum();
-    let flexible = cells.iter().filter(|cell| cell.columns.is_none()).count();
+    let mut after_number = false;
+    let fixed: Vec<Option<usize>> = cells
+        .iter()
+        .map(|cell| {
+            let number = number_columns(&cell.text);
+            let gap = usize::from(std::mem::replace(&mut after_number, number > 0) && number > 0);
+            cell.columns.map(|told| (usize::from(told) / scale).max(number + gap).max(CELL_COLUMNS_MIN))
+        })
+        .collect();
+    let taken: usize = fixed.iter().flatten().sum();
+    let flexible = fixed.iter().filter(|fixed| fixed.is_none()).count();
     let rest = width.checked_sub(taken)?;
     if rest < flexible * FLEXIBLE_COLUMNS_MIN {
         return None;
     }
     let mut wider = if flexible == 0 { 0 } else { rest % flexible };
-    Some(
-        cells
-            .iter()
-            .map(|cell| {
-                fixed(cell).unwrap_or_else(|| {
-                    let one_more = usize::from(wider > 0);
-                    wider -= one_more;
-                    rest / flexible + one_more
-                })
-            })
-            .collect(),
-    )
+    let share = |fixed: Option<usize>| {
+        fixed.unwrap_or_else(|| {
+            let one_more = usize::from(wider > 0);
+            wider -= one_more;
+            rest / flexible + one_more
+        })
+    };
+    let widths: Vec<usize> = fixed.into_iter().map(share).collect();
+    cells.iter().zip(&widths).all(|(cell, &width)| number_columns(&cell.text) <= width).then_some(widths)
+}
+
+/// Columns of each cell that its text may take: one less than its width where the next one's text begins at once.
+pub(crate) fn text_widths(cells: &[Cell], widths: &[usize]) -> Vec<usize> {
+    let touches = |place: usize| {
+        let (Some(cell), Some(&width)) = (cells.get(place), widths.get(place)) else { return false };
+        let taken = columns(&clean(&cell.text));
+        taken > 0 && (cell.align == Align::Left || taken >= width)
+    };
+    let needs = |cell: &Cell| number_columns(&cell.text).max(CELL_COLUMNS_MIN);
+    cells
+        .iter()
+        .zip(widths)
+        .enumerate()
+        .map(|(place, (cell, &width))| {
+            width - usize::from(touches(place + 1) && width > needs(cell) && !cell.text.is_empty())
+        })
+        .collect()
+}
+
+/// Columns of the longest number in a text that can be kept whole.
+fn number_columns(text: &str) -> usize {
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return 0;
+    }
+    clean(text)
+        .split(|character: char| !character.is_ascii_digit() && !OF_NUMBERS.contains(character))
+        .filter(|number| number.contains(|character: char| character.is_ascii_digit()))
+        .map(columns)
+        .filter(|&columns| columns <= NUMBER_COLUMNS_MAX)
+        .max()
+        .unwrap_or(0)
 }
 
 /// All paragraphs of a cell. No more than [`LINES_MAX`] and one line are made: nobody prints them.
 pub(crate) fn wrap_cell(cell: &Cell, width: usize) -> Vec<String> {
-    let paragraphs = cell.text.split('\n').flat_map(|paragraph| wrap(&clean(paragraph), width));
+    let paragraphs = paragraphs(&cell.text).flat_map(|paragraph| wrap(&clean(paragraph), width));
     paragraphs.take(LINES_MAX + 1).collect()
 }
 
@@ -97,7 +139,7 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
 /// before what closes, and no sign goes without its number.
 fn may_part(last: char, next: char) -> bool {
     let is_inside = last.is_ascii_graphic() && next.is_ascii_graphic();
-    let belongs = OPENING.contains(last) || CLOSING.contains(next);
+    let belongs = OPENING.contains(last) || CLOSING.contains(next) || (last == '-' && next == '￥');
     last == ' ' || next == ' ' || !(is_inside || belongs)
 }
 
@@ -144,6 +186,7 @@ mod tests {
         check_wrap("牛肉面（大份）", 8, &["牛肉面", "（大份）"]);
         check_wrap("合计￥128.00", 8, &["合计", "￥128.00"]);
         check_wrap("可乐×12", 6, &["可乐", "×12"]);
+        check_wrap("满减-￥5.00", 8, &["满减", "-￥5.00"]);
         // Unless that leaves no room, or nothing else.
         check_wrap("。。。。", 4, &["。。", "。。"]);
         check_wrap("a“宫，", 5, &["a“宫", "，"]);

@@ -5,6 +5,7 @@
 
 mod barcodes;
 mod golden;
+mod hostile;
 mod logos;
 mod pictures;
 mod raster;

@@ -145,6 +145,7 @@ impl AgentSession {
 
     fn welcomed(&mut self, now: Instant, cursors: Cursors, welcome: &Welcome) {
         self.refusal = None;
+        self.effects.push_back(Effect::HubTime(welcome.now));
         let mut has = cursors.received_up_to;
         if welcome.sends_after > has {
             has = welcome.sends_after;

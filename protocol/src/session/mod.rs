@@ -20,7 +20,7 @@ mod live;
 pub use agent::{AgentSession, Cursors, LinkState};
 pub use hub::{HubSession, Opened};
 
-use crate::ids::Seq;
+use crate::ids::{Seq, UnixMs};
 use crate::message::{AgentStatus, Hello, Message, Refusal};
 use std::time::Duration;
 
@@ -66,6 +66,8 @@ pub enum Effect {
     Acknowledged(Seq),
     /// Agent only: what is before this place was taken by an earlier spool; move the cursor, never back.
     SkipTo(Seq),
+    /// Agent only: the hub's clock says this now. What is to be stored later may name times by it.
+    HubTime(UnixMs),
     /// Agent only: pending items may bear numbers that the hub knows from another life of the spool, or has
     /// forgotten; so it is at the first welcome of a process. Give all of them new places after this one, and
     /// call `outbox_has`. What is asked for later, above all `ReadOutbox` and `Acknowledged`, means the new
@@ -94,6 +96,8 @@ pub enum CloseReason {
     Silence,
     /// No greeting came for [`GREETING_MAX`].
     NoGreeting,
+    /// What is to be sent cannot be read: the next session tries again.
+    OutboxUnread,
 }
 
 impl CloseReason {
@@ -106,6 +110,7 @@ impl CloseReason {
             CloseReason::Unexpected => ("unexpected-message", 4),
             CloseReason::Silence => ("silence", 5),
             CloseReason::NoGreeting => ("no-greeting", 6),
+            CloseReason::OutboxUnread => ("outbox-unread", 7),
         }
     }
 }

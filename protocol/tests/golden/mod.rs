@@ -131,6 +131,7 @@ fn lines() -> Vec<Line> {
         Unknown: Condition::Unknown,
         Flapping: Condition::Flapping,
         Paused: Condition::Paused,
+        Journal: Condition::Journal,
     );
     variants!(lines, TicketKind, value,
         Front: TicketKind::Front,

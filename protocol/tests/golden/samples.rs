@@ -1,5 +1,6 @@
 //! Fixed contents: every field has a value of its own that is not its default, so that two swapped fields show.
 
+use docket_protocol::boxes::Boxes;
 use docket_protocol::document::{Align, Block, Cell, Document, Style};
 use docket_protocol::enrol::{Grant, Request};
 use docket_protocol::ids::{
@@ -78,6 +79,7 @@ pub(super) fn ticket_report() -> TicketReport {
         printer: PrinterName::new("kitchen"),
         meant_for: Some(PrinterName::new("bar")),
         outcome: Outcome::Printed(Evidence::Status),
+        boxes: Some(Boxes::of(&['😀'].into())),
         began_at: NOW,
         ended_at: UnixMs(NOW.0 + 850),
     }

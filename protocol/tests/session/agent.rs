@@ -1,4 +1,4 @@
-use super::{agent, agent_effects, cursors, deliver, greet, item, items, read, welcome};
+use super::{TIME, agent, agent_effects, cursors, deliver, greet, item, items, read, welcome};
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{AgentStatus, Message, Refusal};
 use docket_protocol::session::{
@@ -19,7 +19,7 @@ fn a_report_that_is_made_while_greeting_is_sent() {
     greet(&mut session, now, cursors(0, 0));
     session.outbox_has(Seq(1));
     session.received(now, welcome(0, 0));
-    assert_eq!(agent_effects(&mut session, now), [Effect::RenumberAfter(Seq(0))]);
+    assert_eq!(agent_effects(&mut session, now), [TIME, Effect::RenumberAfter(Seq(0))]);
     session.outbox_has(Seq(1));
     assert_eq!(agent_effects(&mut session, now), [read(0, READ_ITEMS_MAX)]);
 
@@ -27,7 +27,7 @@ fn a_report_that_is_made_while_greeting_is_sent() {
     greet(&mut session, now, cursors(0, 1));
     session.outbox_has(Seq(2));
     session.received(now, welcome(1, 0));
-    let expected = [Effect::Acknowledged(Seq(1)), read(1, READ_ITEMS_MAX)];
+    let expected = [TIME, Effect::Acknowledged(Seq(1)), read(1, READ_ITEMS_MAX)];
     assert_eq!(agent_effects(&mut session, now), expected);
 }
 
@@ -39,7 +39,11 @@ fn a_process_that_has_not_heard_the_hub_trusts_no_numbers() {
         let mut session = agent(now);
         greet(&mut session, now, cursors(0, assigned));
         session.received(now, welcome(10, 0));
-        assert_eq!(agent_effects(&mut session, now), [Effect::RenumberAfter(Seq(10))], "{assigned} assigned");
+        assert_eq!(
+            agent_effects(&mut session, now),
+            [TIME, Effect::RenumberAfter(Seq(10))],
+            "{assigned} assigned"
+        );
         session.outbox_has(Seq(12));
         assert_eq!(agent_effects(&mut session, now), [read(10, READ_ITEMS_MAX)]);
     }
@@ -55,12 +59,12 @@ fn numbers_are_kept_from_one_session_to_the_next() {
     session.disconnected(now);
     greet(&mut session, now, cursors(0, 12));
     session.received(now, welcome(10, 0));
-    assert_eq!(agent_effects(&mut session, now), [Effect::RenumberAfter(Seq(10))]);
+    assert_eq!(agent_effects(&mut session, now), [TIME, Effect::RenumberAfter(Seq(10))]);
 
     session.disconnected(now);
     greet(&mut session, now, cursors(0, 12));
     session.received(now, welcome(11, 0));
-    let expected = [Effect::Acknowledged(Seq(11)), read(11, READ_ITEMS_MAX)];
+    let expected = [TIME, Effect::Acknowledged(Seq(11)), read(11, READ_ITEMS_MAX)];
     assert_eq!(agent_effects(&mut session, now), expected);
 }
 
@@ -74,7 +78,7 @@ fn a_hub_that_has_forgotten_is_given_new_numbers() {
     session.disconnected(now);
     greet(&mut session, now, cursors(0, 14));
     session.received(now, welcome(5, 0));
-    assert_eq!(agent_effects(&mut session, now), [Effect::RenumberAfter(Seq(5))]);
+    assert_eq!(agent_effects(&mut session, now), [TIME, Effect::RenumberAfter(Seq(5))]);
 }
 
 #[test]
@@ -83,7 +87,7 @@ fn what_an_earlier_spool_has_taken_is_skipped() {
     let mut session = agent(now);
     greet(&mut session, now, cursors(0, 0));
     session.received(now, welcome(0, 4));
-    let expected = [Effect::SkipTo(Seq(4)), Effect::RenumberAfter(Seq(0))];
+    let expected = [TIME, Effect::SkipTo(Seq(4)), Effect::RenumberAfter(Seq(0))];
     assert_eq!(agent_effects(&mut session, now), expected);
     session.received(now, deliver(5));
     assert_eq!(agent_effects(&mut session, now), [Effect::Store(vec![item(5)])]);

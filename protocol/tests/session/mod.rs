@@ -33,6 +33,9 @@ fn greet(session: &mut AgentSession, now: Instant, cursors: Cursors) {
     assert!(matches!(agent_effects(session, now)[..], [Effect::Send(Message::Hello(_))]));
 }
 
+/// What a welcome always brings: the hub's time in [`welcome`].
+const TIME: Effect = Effect::HubTime(UnixMs(0));
+
 fn welcome(received_up_to: u64, sends_after: u64) -> Message {
     Message::Welcome(Welcome {
         protocol: PROTOCOL_VERSION,

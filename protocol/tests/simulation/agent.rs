@@ -252,6 +252,7 @@ impl World<'_> {
                     self.spool_work(agent, SpoolWork::ReadOutbox { link, after, limit });
                 }
                 Effect::Acknowledged(up_to) => self.spool_work(agent, SpoolWork::Acknowledged(up_to)),
+                Effect::HubTime(_) => {}
                 Effect::SkipTo(seq) => {
                     self.count("skip");
                     self.spool_work(agent, SpoolWork::SkipTo(seq));

@@ -259,7 +259,7 @@ impl World<'_> {
                     self.hub.sessions.remove(&link);
                     self.close(link, Side::Hub);
                 }
-                Effect::Connect | Effect::SkipTo(_) | Effect::RenumberAfter(_) => {
+                Effect::Connect | Effect::HubTime(_) | Effect::SkipTo(_) | Effect::RenumberAfter(_) => {
                     panic!("an effect of an agent: {effect:?}")
                 }
             }

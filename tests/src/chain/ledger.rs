@@ -1,7 +1,7 @@
 //! The hub's database, read from outside: what it has promised.
 
 use anyhow::Context;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Params};
 use std::path::Path;
 use std::time::Duration;
 
@@ -54,12 +54,25 @@ impl Ledger {
     /// # Errors
     /// Where they cannot be read.
     pub fn tickets(&self) -> anyhow::Result<Vec<TicketRow>> {
-        let mut select = self.0.prepare(
+        self.select("true", [])
+    }
+
+    /// The tickets of one order.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn tickets_of(&self, order: &str) -> anyhow::Result<Vec<TicketRow>> {
+        self.select("orders.id = ?1", [order])
+    }
+
+    fn select(&self, condition: &str, parameters: impl Params) -> anyhow::Result<Vec<TicketRow>> {
+        let mut select = self.0.prepare(&format!(
             "SELECT orders.id, kind, station, state, evidence, repeats, orders.received_at,
                     made_at, sent_at, spooled_at, printed_at
-             FROM tickets JOIN orders ON orders.number = tickets.order_number ORDER BY tickets.number",
-        )?;
-        let rows = select.query_map([], |row| {
+             FROM tickets JOIN orders ON orders.number = tickets.order_number
+             WHERE {condition} ORDER BY tickets.number"
+        ))?;
+        let rows = select.query_map(parameters, |row| {
             Ok(TicketRow {
                 order: row.get(0)?,
                 kind: row.get(1)?,

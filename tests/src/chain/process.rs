@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 /// How long a process that is asked to end may take before it is killed.
 const END_MAX: Duration = Duration::from_secs(15);
+/// How long a process may take to stand still.
+#[cfg(target_os = "linux")]
+const FREEZE_MAX: Duration = Duration::from_secs(5);
 
 /// The path of one of the project's programs: beside this one, or in `DOCKET_PROGRAMS`. `DOCKET_AGENT` names
 /// another agent.
@@ -75,6 +78,43 @@ impl Process {
         // It may be gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// SIGSTOP, and waits until it stands still: then it can be looked at, and killed where it is, or let go on.
+    ///
+    /// # Errors
+    /// Where it has ended, or does not stop.
+    #[cfg(target_os = "linux")]
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal(rustix::process::Signal::STOP)?;
+        let deadline = Instant::now() + FREEZE_MAX;
+        loop {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
+            // The state follows the name, which may hold anything.
+            let state = stat.rsplit_once(')').map_or("", |(_, rest)| rest.trim_start());
+            if state.starts_with('T') {
+                return Ok(());
+            }
+            anyhow::ensure!(!state.starts_with('Z'), "it has ended; its log:\n{}", self.log_text());
+            anyhow::ensure!(Instant::now() < deadline, "it does not stop: {stat}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// SIGCONT.
+    ///
+    /// # Errors
+    /// Where it has ended.
+    #[cfg(target_os = "linux")]
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal(rustix::process::Signal::CONT)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn signal(&self, signal: rustix::process::Signal) -> anyhow::Result<()> {
+        let process =
+            rustix::process::Pid::from_raw(self.id().cast_signed()).context("a process without an id")?;
+        Ok(rustix::process::kill_process(process, signal)?)
     }
 
     /// SIGTERM, and waits; killed if it does not end.

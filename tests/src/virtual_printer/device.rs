@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 
 /// How long a cut takes where printing takes time at all.
 const CUT_TIME: Duration = Duration::from_millis(250);
+/// Bytes received last that can be looked at again: several tickets.
+const HEARD_BYTES_MAX: usize = 16 * 1024;
 /// Answers that wait to be read by the client; more are lost.
 const REPLIES_BYTES_MAX: usize = 64 * 1024;
 
@@ -53,6 +55,8 @@ pub(super) struct Device {
     buffer: VecDeque<u8>,
     arrivals: VecDeque<Arrival>,
     received: u64,
+    /// The last of them.
+    heard: VecDeque<u8>,
     taken: u64,
     scanner: Scanner,
     interpreter: Interpreter,
@@ -116,6 +120,7 @@ impl Device {
             buffer: VecDeque::new(),
             arrivals: VecDeque::new(),
             received: 0,
+            heard: VecDeque::new(),
             taken: 0,
             scanner: Scanner::default(),
             interpreter: interpreter(options.paper, options.quirks),
@@ -371,6 +376,13 @@ impl Device {
         self.received
     }
 
+    /// What was received after the first `before` bytes; `None` where that is longer ago than is remembered.
+    pub fn heard_after(&self, before: u64) -> Option<Vec<u8>> {
+        let count = usize::try_from(self.received.saturating_sub(before)).ok()?;
+        let forgotten = self.heard.len().checked_sub(count)?;
+        Some(self.heard.range(forgotten..).copied().collect())
+    }
+
     /// What is on the paper that has not been cut.
     pub fn paper_so_far(&self) -> String {
         self.sheet.text()
@@ -421,6 +433,8 @@ impl Device {
             }
         }
         self.received += bytes.len() as u64;
+        self.heard.extend(bytes);
+        self.heard.drain(..self.heard.len().saturating_sub(HEARD_BYTES_MAX));
         self.buffer.extend(bytes);
         self.arrivals.push_back(Arrival { connection: self.connections, end: self.received, at: now });
     }

@@ -8,7 +8,9 @@
 //! A pty has no wires but the two for data. So the hardware handshake is the printer not reading, whatever the driver
 //! has set; XON and XOFF are sent, and obeyed by the kernel if the driver has asked it to.
 //!
-//! A master is told when the last driver closes the other side, but not when one opens it again, so then it looks.
+//! A master is told when the last driver closes the other side, but not when one opens it again, so then it looks. Where
+//! another driver has opened it before what the former wrote is read, that it was closed stays said: then the line is
+//! watched anew, or it would count as readable for ever.
 
 use super::device::Device;
 use super::wire::{Interests, Occurrence, READ_BYTES_MAX, Wire, watch};
@@ -78,6 +80,8 @@ enum Line {
 pub(super) struct SerialWire {
     options: SerialOptions,
     line: Line,
+    /// A driver has closed the line since it is watched.
+    was_closed: bool,
     /// XOFF was sent last.
     stopped: bool,
     /// XOFF or XON, to be sent.
@@ -91,7 +95,15 @@ impl SerialWire {
     /// Makes a pty and its link.
     pub fn plug_in(options: SerialOptions) -> io::Result<Self> {
         let line = Line::Vacant(make_pty(&options.link)?);
-        Ok(SerialWire { options, line, stopped: false, signal: None, read_up_to: None, is_powered: true })
+        Ok(SerialWire {
+            options,
+            line,
+            was_closed: false,
+            stopped: false,
+            signal: None,
+            read_up_to: None,
+            is_powered: true,
+        })
     }
 
     fn unplug(&mut self) {
@@ -144,6 +156,7 @@ impl SerialWire {
             Line::Open(master) => Line::Vacant(master.into_inner()),
             line => line,
         };
+        self.was_closed = false;
         self.stopped = false;
         self.signal = None;
     }
@@ -249,7 +262,10 @@ impl Wire for SerialWire {
                 let waits_for_bytes = !interests.reading && next_byte.is_some();
                 tokio::select! {
                     ready = master.readable(), if interests.reading => match ready {
-                        Ok(_) => Occurrence::Readable,
+                        Ok(guard) => {
+                            self.was_closed |= guard.ready().is_read_closed();
+                            Occurrence::Readable
+                        }
                         Err(_) => Occurrence::Lost,
                     },
                     ready = master.writable(), if interests.writing => match ready {
@@ -265,7 +281,11 @@ impl Wire for SerialWire {
 
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Line::Open(master) = &self.line else { return Err(io::ErrorKind::WouldBlock.into()) };
-        master.try_io(Interest::READABLE, |master| Ok(rustix::io::read(master, &mut *buffer)?))
+        let read = master.try_io(Interest::READABLE, |master| Ok(rustix::io::read(master, &mut *buffer)?));
+        if self.was_closed && read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            self.vacate();
+        }
+        read
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {

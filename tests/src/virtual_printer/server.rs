@@ -170,6 +170,12 @@ impl VirtualPrinter {
         self.shared.device().bytes_received()
     }
 
+    /// What was received after the first `before` bytes, across connections; `None` where that is longer ago than is
+    /// remembered.
+    pub fn heard_after(&self, before: u64) -> Option<Vec<u8>> {
+        self.shared.device().heard_after(before)
+    }
+
     /// What is printed of the receipt that has not ended.
     pub fn paper_so_far(&self) -> String {
         self.shared.device().paper_so_far()

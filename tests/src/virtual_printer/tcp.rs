@@ -2,7 +2,8 @@
 //!
 //! Like most devices it serves one connection at a time; others wait in the backlog until that one is closed.
 //! While it is switched off or unplugged its port refuses connections but stays reserved, so that no other program
-//! takes it.
+//! takes it. A connection that ends with the power or the cable is reset: the next byte to it is refused, as by a device
+//! that has forgotten it. One that is dropped is closed.
 
 use super::device::Device;
 use super::wire::{Interests, Occurrence, Wire};
@@ -59,6 +60,12 @@ impl TcpWire {
 impl Wire for TcpWire {
     fn follow(&mut self, device: &mut Device, _outbound: &mut Vec<u8>) {
         if device.must_drop() {
+            let is_there = device.is_powered() && device.is_plugged();
+            if let Some(connection) = self.connection.as_ref().filter(|_| !is_there)
+                && let Err(error) = connection.set_zero_linger()
+            {
+                tracing::debug!(%error, address = %self.address, "virtual printer cannot reset its connection");
+            }
             self.lose(device);
         }
         match (device.listens(), &self.listener) {

@@ -136,6 +136,7 @@ async fn an_agent_speaks_for_its_own_store_only() -> anyhow::Result<()> {
         printer: PrinterName::new("front"),
         meant_for: None,
         outcome: Outcome::Printed(Evidence::Fence),
+        boxes: None,
         began_at: UnixMs(1),
         ended_at: UnixMs(2),
     });

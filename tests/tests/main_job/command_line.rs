@@ -74,6 +74,13 @@ async fn an_old_status_is_shown_as_old() -> anyhow::Result<()> {
     let shown = shop.agent.status()?;
     assert_eq!(shown["fresh"], false, "{shown:#}");
     assert!(shown["age_ms"].as_i64().is_some_and(|age| age >= AGE_MS), "{shown:#}");
+
+    // Or the clock is set back: what is from after now is from before that.
+    status["at"] = (at + AGE_MS).into();
+    std::fs::write(&file, status.to_string())?;
+    let (code, text) = said(&shop.agent.command(&["status"])?);
+    assert!(code == Some(1) && text.contains("clock was set back"), "{code:?} {text}");
+    assert_eq!(shop.agent.status()?["fresh"], false);
     Ok(())
 }
 
@@ -109,10 +116,11 @@ async fn the_agent_shows_the_configuration_in_force_and_refuses_what_it_does_not
         ..printer.clone()
     });
     let text = refused("too-many", many.collect(), "")?;
-    assert!(text.contains("config-value: printer: give up to 32"), "{text}");
+    assert!(text.contains("config-value: printer: ") && text.contains("give up to 32"), "{text}");
     let other = PrinterAt { name: "other".into(), ..PrinterAt::only(front) };
     let text = refused("station-twice", vec![printer, other], "")?;
-    assert!(text.contains("config-value: printer other: station front is printed by another"), "{text}");
+    assert!(text.contains("config-value: printer other: 档口 front 已由另一台"), "{text}");
+    assert!(text.contains("station front is printed by another"), "{text}");
     Ok(())
 }
 

@@ -190,7 +190,7 @@ async fn any_document_comes_out_of_any_unit_as_high_as_its_picture() {
             prop_assert_eq!(image.height_dots() - margins, receipt.height_dots() as usize);
         }
         // And it can be shown.
-        let svg = svg::draw(&lines, paper);
+        let svg = svg::draw(&lines, paper, &dialect, &mut Solid);
         prop_assert!(svg.ends_with("</svg>") && !svg.contains(char::is_control));
         Ok(())
     });

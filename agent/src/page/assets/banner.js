@@ -37,10 +37,10 @@
   function words() {
     const stale = docket.staleness();
     if (stale) {
-      const more = stale === "reading" ? null : `${docket.say("staleMore")} · ${docket.say("lastAt")}${docket.lastAt()}`;
+      const more = stale === "reading" || stale === "left" ? null : `${docket.say("staleMore")} · ${docket.say("lastAt")}${docket.lastAt()}`;
       return ["unknown", [
         draw("p", { class: "worst" }, draw("span", { class: "sign", "aria-hidden": "true" }),
-          draw("span", {}, docket.say(stale))),
+          draw("span", {}, docket.staleWords())),
         more && draw("p", { class: "more" }, more)]];
     }
     const troubles = docket.state.troubles;

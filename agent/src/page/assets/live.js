@@ -19,6 +19,7 @@
   let heard = 0; // when, by performance.now()
   let broken = 0; // since when the stream is broken; 0 is not
   let offset = 0; // the agent's clock less performance.now()
+  let left = null; // why the agent has ended the stream
 
   docket.state = null;
   docket.tickets = null;
@@ -42,6 +43,7 @@
         docket.drawAll();
       });
     }
+    source.addEventListener("left", (event) => { left = JSON.parse(event.data); tick(); });
     source.addEventListener("open", () => { broken = 0; });
     source.addEventListener("error", () => {
       if (!broken) broken = performance.now();
@@ -56,6 +58,7 @@
   function hear(said) {
     if (beat && beat.build !== said.build) location.reload();
     beat = said;
+    left = null;
     heard = performance.now();
     broken = 0;
     offset = said.now - heard;
@@ -67,11 +70,13 @@
   // "" or why not.
   docket.staleness = () => {
     const now = performance.now();
+    if (left) return "left";
     if (!beat || now - heard > QUIET_MS_MAX || (broken && now - broken > BROKEN_MS_MAX)) return beat ? "stale" : "reading";
     if (!docket.state || !beat.taken) return "reading";
     if (docket.now() - beat.taken > STATE_MS_MAX) return "stuck";
     return "";
   };
+  docket.staleWords = () => (left ? docket.pick(left) : docket.say(docket.staleness()));
   docket.lastAt = () => (beat && beat.taken ? docket.clock(beat.taken) : "—");
 
   let told = null;

@@ -9,8 +9,12 @@
   section.append(draw("div", { class: "head" }, title, opener), cards);
   docket.adderButton = opener;
 
-  // The printer whose form is open: its card is left alone meanwhile.
+  // The printer whose form is open, by its key: its card is left alone meanwhile.
   let changing = null;
+
+  // One that is off may have the name of another one. No name has a line break.
+  const key = (printer) => (printer.why ? `${printer.name}\n${printer.address}` : printer.name);
+  const all = () => (docket.state ? docket.state.printers.concat(docket.state.off) : []);
 
   function word(printer) {
     return say("lights")[printer.paused && printer.light === "yellow" ? "paused" : printer.light];
@@ -34,9 +38,21 @@
   }
 
   function card(element, printer) {
-    if (changing === printer.name && element.querySelector("form")) return;
-    element.className = `card ${printer.light}`;
+    if (changing === key(printer) && element.querySelector("form")) return;
     const named = (text) => `${text}: ${printer.name}`;
+    const change = !printer.fixed && docket.button("change", say("change"), () => openForm(element, printer),
+      { "aria-label": named(say("change")) });
+    if (printer.why) {
+      element.className = "card yellow";
+      docket.refill(element, [
+        draw("h3", {}, docket.light("yellow", say("isOff")), draw("span", { class: "name" }, printer.name)),
+        draw("p", { class: "condition" }, docket.pick(printer.why)),
+        draw("p", { class: "hint address" }, printer.address),
+        draw("div", { class: "buttons" }, change),
+      ]);
+      return;
+    }
+    element.className = `card ${printer.light}`;
     const test = docket.button("test", say("test"), () => docket.doing(test, async () => {
       if (await docket.ask("/api/printers/test", { printer: printer.name })) docket.notice(say("sentTest", printer.name));
     }), { "aria-label": named(say("test")) });
@@ -46,8 +62,6 @@
         docket.notice(say(printer.paused ? "resumed" : "paused", printer.name));
       }
     }), { class: printer.paused ? "primary" : "", "aria-label": named(pauseWord) });
-    const change = !printer.fixed && docket.button("change", say("change"), () => openForm(element, printer),
-      { "aria-label": named(say("change")) });
     docket.refill(element, [
       draw("h3", {}, docket.light(printer.light, word(printer)), draw("span", { class: "name" }, printer.name),
         printer.default && draw("small", { title: say("isDefaultHint") }, say("isDefault"))),
@@ -59,16 +73,17 @@
   }
 
   function openForm(element, printer) {
-    changing = printer.name;
+    changing = key(printer);
+    const off = Boolean(printer.why);
     const close = (focus) => {
       changing = null;
-      card(element, docket.state.printers.find((other) => other.name === printer.name) || printer);
+      card(element, all().find((other) => key(other) === key(printer)) || printer);
       const back = focus && element.querySelector("[data-id=change]");
       if (back) back.focus();
     };
-    const { form, name } = docket.printerForm(printer, printer.name, (read) => {
+    const { form, name } = docket.printerForm(printer, off ? null : printer.name, (read) => {
       const save = docket.button("save", say("save"), () => docket.doing(save, async () => {
-        if (await docket.ask("/api/printers/change", { printer: printer.name, to: read() })) {
+        if (await docket.ask("/api/printers/change", { printer: printer.name, off, to: read() })) {
           docket.notice(say("saved"));
           close(true);
         }
@@ -78,7 +93,7 @@
         yes.focus();
       }, { class: "danger" });
       const yes = docket.button("yes", say("yesRemove"), () => docket.doing(yes, async () => {
-        if (await docket.ask("/api/printers/remove", { printer: printer.name })) {
+        if (await docket.ask("/api/printers/remove", { printer: printer.name, off })) {
           docket.notice(say("removed", printer.name));
           changing = null;
           opener.focus();
@@ -95,8 +110,8 @@
   docket.onChange(() => {
     title.textContent = say("printers");
     opener.textContent = `+ ${say("add")}`;
-    const printers = docket.state ? docket.state.printers : [];
-    if (changing && !printers.some((printer) => printer.name === changing)) changing = null;
-    docket.renew(cards, "li", printers.map((printer) => [printer.name, printer]), card);
+    const printers = all();
+    if (changing && !printers.some((printer) => key(printer) === changing)) changing = null;
+    docket.renew(cards, "li", printers.map((printer) => [key(printer), printer]), card);
   });
 })();

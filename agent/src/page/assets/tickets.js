@@ -12,7 +12,8 @@
   const title = draw("h2", {});
   const none = draw("p", { class: "hint" });
   const list = draw("ul", { class: "tickets" });
-  section.append(draw("div", { class: "head" }, title), none, list);
+  const remedies = draw("div", {}); // each once, however many tickets have boxes
+  section.append(draw("div", { class: "head" }, title), remedies, none, list);
 
   const AGAIN = "&again=1"; // the preview with the marks that it would bear
   const open = new Set(); // ids of tickets that are looked at
@@ -53,6 +54,7 @@
       ticket.repeat > 0 && say("repeat", String(ticket.repeat)),
       ticket.backup && `${say("onBackup")}${ticket.backup}`,
     ].filter(Boolean).map((mark) => draw("span", { class: "mark" }, mark));
+    if (ticket.boxes) marks.push(draw("span", { class: "mark boxes" }, say("boxes"), draw("bdi", {}, ticket.boxes.characters)));
     const why = ticket.evidence || ticket.doubt;
     const detail = `ticket-${ticket.id}`;
     const look = docket.button(`look-${ticket.id}`, say(isOpen ? "hide" : "look"), () => {
@@ -73,7 +75,7 @@
   }
 
   function details(id, ticket) {
-    const address = `/api/tickets/preview?ticket=${ticket.id}&v=${ticket.repeat}-${ticket.state}-${ticket.printer.length}`;
+    const address = `/api/tickets/preview?ticket=${ticket.id}&v=${ticket.repeat}-${ticket.state}-${encodeURIComponent(ticket.backup || ticket.printer)}`;
     const actions = draw("div", { class: "actions" });
     const image = draw("img", { src: address, alt: say("preview"), onerror: () => {
       image.replaceWith(draw("p", { class: "hint" }, say("previewNone")));
@@ -88,16 +90,17 @@
     return draw("div", { class: "details", id }, draw("div", { class: "paper", tabindex: "0", role: "group", "aria-label": say("preview") }, image), actions);
 
     function ask() {
-      if (image.src.endsWith(AGAIN)) image.src = address;
+      if (image.src.includes(AGAIN)) image.src = address;
       docket.refill(actions, [docket.button(`reprint-${ticket.id}`, say("reprint"), sure, { class: "primary" })]);
     }
 
     // Paper that is printed again can be cooked again: so it is asked.
     function sure() {
-      image.src = address + AGAIN;
       const printers = docket.state.printers.map((printer) => printer.name);
       const where = draw("select", { id: `on-${ticket.id}`, "data-id": `on-${ticket.id}` }, ...printers.map((name) => draw("option", { value: name }, name)));
       where.value = printers.indexOf(ticket.printer) >= 0 ? ticket.printer : printers[0];
+      where.onchange = () => { image.src = `${address}${AGAIN}&printer=${encodeURIComponent(where.value)}`; };
+      where.onchange();
       const yes = docket.button(`yes-${ticket.id}`, say("yesReprint"), () => docket.doing(yes, async () => {
         const printer = where.value === ticket.printer ? null : where.value;
         if (await docket.ask("/api/tickets/reprint", { ticket: ticket.id, printer })) {
@@ -106,7 +109,7 @@
         }
       }), { class: "primary" });
       docket.refill(actions, [
-        draw("p", {}, say("reprintSure", String(ticket.repeat + 1))),
+        draw("p", {}, ticket.next_repeat ? say("reprintSure", String(ticket.next_repeat)) : say("reprintPlain")),
         printers.length > 1 && draw("label", { for: `on-${ticket.id}` }, say("reprintOn")),
         printers.length > 1 && where,
         draw("div", { class: "buttons" }, yes, docket.button(`no-${ticket.id}`, say("cancel"), ask, {})),
@@ -124,6 +127,9 @@
 
     const tickets = docket.tickets || [];
     title.textContent = say("tickets");
+    const wanted = new Set();
+    for (const ticket of tickets) for (const remedy of ticket.boxes ? ticket.boxes.remedies : []) wanted.add(docket.pick(remedy));
+    docket.refill(remedies, Array.from(wanted, (remedy) => draw("p", { class: "remedy" }, draw("strong", {}, say("boxesSome")), remedy)));
     none.textContent = docket.tickets && tickets.length === 0 ? say("ticketsNone") : "";
     docket.renew(list, "li", tickets.map((ticket) => [ticket.id, ticket]), row);
   });

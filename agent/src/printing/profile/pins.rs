@@ -77,11 +77,15 @@ impl Pins {
         profile
     }
 
-    /// What is wrong with it, for a person: `None` where it is in order.
-    pub fn refusal(&self) -> Option<String> {
+    /// What is wrong with it, for people: (zh-CN, en). `None` where it is in order.
+    pub fn refusal(&self) -> Option<(String, String)> {
         let name = self.model.as_deref().filter(|name| Model::by_name(name).is_none())?;
         let known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-        Some(format!("model {name:?} is not known; leave it out or take one of: {}", known.join(", ")))
+        let known = known.join(", ");
+        Some((
+            format!("不认识型号 {name:?}:不写,或写其中一个:{known}"),
+            format!("model {name:?} is not known; leave it out or take one of: {known}"),
+        ))
     }
 
     fn pin(&self, profile: &mut Profile) {
@@ -150,7 +154,7 @@ mod tests {
     fn what_is_not_known_is_refused() {
         assert!(pins("fence = \"gs-x\"").is_err());
         assert!(pins("fences = \"gs-h\"").is_err());
-        let refusal = pins("model = \"tm-1000\"").unwrap().refusal().unwrap();
+        let refusal = pins("model = \"tm-1000\"").unwrap().refusal().unwrap().1;
         assert!(refusal.contains("tm-1000") && refusal.contains("epson-tm-t88v"), "{refusal}");
         assert_eq!(pins("model = \"epson-tm\"").unwrap().refusal(), None);
     }

@@ -9,6 +9,7 @@ use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, SpoolError};
 use docket_paper::escpos::{self, Dialect};
 use docket_paper::font::Fonts;
 use docket_paper::glyphs::Remembered;
+use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId};
 use docket_protocol::outcome::Evidence;
 use std::collections::VecDeque;
@@ -22,24 +23,30 @@ const JOURNAL_RETRY_MS: u64 = 1_000;
 const PACE_WEIGHT: u32 = 8;
 
 /// A claimed ticket as bytes.
+#[derive(Debug)]
 struct Prepared {
     claim: Claim,
     content: Vec<u8>,
     /// Where in it something else may stand.
     seams: Vec<usize>,
+    boxes: Boxes,
 }
 
 /// The ticket in flight, or one of an earlier life that the printer is asked about.
+#[derive(Debug)]
 struct Current {
     ticket: TicketId,
     attempt: u16,
     repeat: u16,
     record: Record,
+    /// `None` for one of an earlier life: the fonts may have been others.
+    boxes: Option<Boxes>,
     began: Instant,
     on_paper: bool,
 }
 
 /// What one printer holds of the spool.
+#[derive(Debug)]
 pub(super) struct Claims {
     printer: PrinterName,
     paper: Paper,
@@ -55,6 +62,7 @@ pub(super) struct Claims {
     want: u32,
     /// How long a ticket takes, smoothed.
     pace: Option<Duration>,
+    /// The journal cannot be written, and is tried again then.
     retry_at: Option<Instant>,
 }
 
@@ -75,9 +83,18 @@ impl Claims {
         }
     }
 
-    /// What a unit has shown, in words.
+    /// Another spool has what this printer held and had not begun.
+    pub(super) fn go_on(&mut self, port: ClaimPort) {
+        self.port = port;
+        self.want = 0;
+    }
+
+    /// What a unit has shown, in words. What cannot be read is shown again.
     pub(super) async fn facts(&self, unit: &str) -> Result<String, SpoolError> {
-        self.port.profile(unit).await
+        match self.port.profile(unit).await {
+            Err(SpoolError::Database { .. }) => Ok(String::new()),
+            facts => facts,
+        }
     }
 
     /// Remembers what a unit has shown.
@@ -92,7 +109,8 @@ impl Claims {
         let Record { ticket, attempt, .. } = record;
         if let Some(repeat) = self.port.in_question(ticket, attempt).await? {
             let began = Instant::now();
-            self.current = Some(Current { ticket, attempt, repeat, record, began, on_paper: false });
+            self.current =
+                Some(Current { ticket, attempt, repeat, record, boxes: None, began, on_paper: false });
         }
         Ok(())
     }
@@ -112,7 +130,7 @@ impl Claims {
         self.want > 0
     }
 
-    /// When a journal that could not be written is tried again.
+    /// When a journal that could not be written is tried again; `None` where it can be written.
     pub(super) fn retry_at(&self) -> Option<Instant> {
         self.retry_at
     }
@@ -129,13 +147,14 @@ impl Claims {
         let mut fonts = Fonts::installed();
         let encoded = escpos::encode(&lines, self.paper, &self.dialect, &mut self.shapes.before(&mut fonts));
         if !encoded.missing.is_empty() {
-            // How many, not which: they may be part of a name.
+            // How many, not which: a log goes further than a report.
             tracing::warn!(
                 code = "glyphs-missing", printer = %self.printer, ticket = %claim.ticket.id,
                 characters = encoded.missing.len(), "printed as boxes: neither printer nor fonts have them"
             );
         }
-        self.queue.push_back(Prepared { claim, content: encoded.bytes, seams: encoded.seams });
+        let boxes = Boxes::of(&encoded.missing);
+        self.queue.push_back(Prepared { claim, content: encoded.bytes, seams: encoded.seams, boxes });
     }
 
     /// A claim comes that cannot be printed now.
@@ -150,48 +169,66 @@ impl Claims {
         goes_on: bool,
         is_paused: bool,
     ) -> Result<(), SpoolError> {
-        let want = if goes_on && machine.accepts() { claims_ahead(self.pace) } else { 0 };
-        if want != self.want {
-            self.port.want(want)?;
-            self.want = want;
-        }
+        self.try_journal();
+        let can_print = goes_on && machine.accepts() && self.retry_at.is_none();
+        self.ask_for(if can_print { claims_ahead(self.pace) } else { 0 })?;
         while let Some(claim) = self.port.try_next() {
             self.take(claim);
         }
         // The spool gives a paused printer no more tickets; this is about those that it has given.
-        if (want == 0 || is_paused) && !self.queue.is_empty() {
+        if (self.want == 0 || is_paused) && !self.queue.is_empty() {
             machine.stand_down();
             self.give_back_queue().await?;
         }
         Ok(())
     }
 
-    /// Begins the next ticket once the printer is ready and the journal has it.
-    pub(super) fn begin_next(&mut self, machine: &mut Machine) {
+    /// Begins the next ticket once the printer is ready and the journal has it. Where the journal cannot be written, the
+    /// printer is as good as out: what it holds goes back, so that its backup gets it.
+    pub(super) async fn begin_next(&mut self, machine: &mut Machine) -> Result<(), SpoolError> {
         if self.current.is_some() || self.queue.is_empty() {
-            return;
+            return Ok(());
         }
         let now = Instant::now();
         machine.get_ready(now);
-        if !machine.is_ready(now) || self.retry_at.is_some_and(|at| now < at) {
-            return;
+        if !machine.is_ready(now) {
+            return Ok(());
         }
-        let Some(next) = self.queue.pop_front() else { return };
+        let Some(next) = self.queue.pop_front() else { return Ok(()) };
         match self.journal.began(next.claim.ticket.id, next.claim.attempt, clock::now()) {
             Ok(record) => {
-                self.retry_at = None;
                 machine.begin(&next.content, &next.seams, record.serial, now);
-                let Claim { ticket, attempt, repeat, .. } = next.claim;
+                let Prepared { claim: Claim { ticket, attempt, repeat, .. }, boxes, .. } = next;
+                let boxes = Some(boxes);
+                let (ticket, began) = (ticket.id, now);
                 self.current =
-                    Some(Current { ticket: ticket.id, attempt, repeat, record, began: now, on_paper: false });
+                    Some(Current { ticket, attempt, repeat, record, boxes, began, on_paper: false });
             }
             Err(error) => {
-                if self.retry_at.is_none() {
-                    self.log_journal(&error, "nothing is printed until it can be written");
-                }
+                self.log_journal(&error, "nothing is printed until it can be written");
                 self.retry_at = Some(now + Duration::from_millis(JOURNAL_RETRY_MS));
                 self.queue.push_front(next);
+                self.ask_for(0)?;
+                machine.stand_down();
+                self.give_back_queue().await?;
             }
+        }
+        Ok(())
+    }
+
+    fn ask_for(&mut self, want: u32) -> Result<(), SpoolError> {
+        if want != self.want {
+            self.port.want(want)?;
+            self.want = want;
+        }
+        Ok(())
+    }
+
+    fn try_journal(&mut self) {
+        let now = Instant::now();
+        if self.retry_at.is_some_and(|at| now >= at) {
+            let failed = self.journal.check().is_err();
+            self.retry_at = failed.then(|| now + Duration::from_millis(JOURNAL_RETRY_MS));
         }
     }
 
@@ -212,7 +249,7 @@ impl Claims {
         if let Ending::Printed(evidence) = ending {
             self.note_on_paper(evidence);
         }
-        let Some(Current { ticket, attempt, repeat, record, began, .. }) = self.current.take() else {
+        let Some(Current { ticket, attempt, repeat, record, boxes, began, .. }) = self.current.take() else {
             return Ok(());
         };
         self.port
@@ -221,6 +258,7 @@ impl Claims {
                 attempt,
                 repeat,
                 ending,
+                boxes,
                 began_at: record.began_at,
                 ended_at: clock::now(),
             })
@@ -245,10 +283,7 @@ impl Claims {
 
     /// The connection is gone: settles the ticket in flight and gives back the rest.
     pub(super) async fn leave(&mut self, lost: Lost, is_stopping: bool) -> Result<(), SpoolError> {
-        if self.want != 0 {
-            self.port.want(0)?;
-            self.want = 0;
-        }
+        self.ask_for(0)?;
         match lost {
             Lost::Idle => {}
             // On the way out, the journal says what is known; the next life settles it.

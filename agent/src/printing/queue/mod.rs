@@ -8,6 +8,11 @@
 //! # What survives a crash
 //! Nothing here. Between "began" and "fenced" the journal says so; between "fenced" and the spool's commit the
 //! journal says that too.
+//!
+//! # What survives another spool
+//! When other printers are changed, everything is opened anew but this: the connection, the ticket in flight and what
+//! was proven of it ([`Kept`]). In a mere new connection the fence of a ticket that waits for paper would never come,
+//! and the ticket would be printed twice.
 
 mod claims;
 mod shown;
@@ -22,7 +27,7 @@ use super::journal::Journal;
 use super::profile::Profile;
 use super::transport::{self, Happened, Port, UsbIdentity};
 use crate::clock;
-use crate::spool::{Ending, Spool, SpoolError};
+use crate::spool::{ClaimPort, Ending, Spool, SpoolError};
 use claims::Claims;
 use docket_protocol::outcome::Doubt;
 use docket_protocol::printer::{Condition, PrinterHealth};
@@ -45,32 +50,63 @@ pub const OPEN_SHOWN_MS: u64 = 5_000;
 /// for one connection may take some seconds until it has let go of that life's.
 pub const ASK_OPEN_MS_MAX: u64 = 15_000;
 
-/// Prints what the spool has for one printer until `shutdown` becomes true or its sender is gone, or the spool
-/// is closed.
+/// Prints what the spool has for one printer until `shutdown` becomes true, or the spool is closed. Where the sender of
+/// `shutdown` is gone without that, another spool follows: the printer is left as it is, and goes on with that.
 pub async fn run_printer(
     config: PrinterConfig,
     spool: Spool,
     journal: Journal,
     health: watch::Sender<PrinterHealth>,
     shutdown: watch::Receiver<bool>,
-) {
-    let Some(port) = spool.port(&config.name) else {
-        tracing::error!(code = "printer-unknown", printer = %config.name, "the spool does not know this printer");
-        return;
-    };
+) -> Option<Kept> {
+    let port = port_of(&config, &spool)?;
     let name = config.name.clone();
     let task = Task {
         owed: journal.is_owed(),
         ask_until: Instant::now() + Duration::from_millis(ASK_OPEN_MS_MAX),
         claims: Claims::new(name.clone(), config.paper, port, journal),
-        shown: Shown::new(name.clone(), health, spool.counts()),
+        shown: Shown::new(name, health, spool.counts()),
         config,
         shutdown,
     };
-    match task.run().await {
-        Ok(()) => tracing::debug!(printer = %name, "printer task ends"),
-        Err(error) => tracing::warn!(printer = %name, %error, "printer task ends: the spool is gone"),
+    task.live(None).await
+}
+
+/// A printer between two spools: its connection stands, and a ticket may be in flight. Nobody hears it meanwhile, and
+/// nothing is begun; without a next spool it is as after a crash.
+#[derive(Debug)]
+pub struct Kept {
+    task: Task,
+    connection: Connection,
+}
+
+impl Kept {
+    /// Whether it is this printer, reached and set up as it was. What is mapped to it may have changed.
+    pub fn is(&self, config: &PrinterConfig) -> bool {
+        self.task.config.is_same_unit(config)
     }
+
+    /// Its health, which goes on as well.
+    pub fn health(&self) -> watch::Receiver<PrinterHealth> {
+        self.task.shown.watch()
+    }
+
+    /// Goes on as [`run_printer`] does.
+    pub async fn go_on(self, spool: Spool, shutdown: watch::Receiver<bool>) -> Option<Kept> {
+        let Kept { mut task, connection } = self;
+        task.claims.go_on(port_of(&task.config, &spool)?);
+        task.shown.go_on(spool.counts());
+        task.shutdown = shutdown;
+        task.live(Some(connection)).await
+    }
+}
+
+fn port_of(config: &PrinterConfig, spool: &Spool) -> Option<ClaimPort> {
+    let port = spool.port(&config.name);
+    if port.is_none() {
+        tracing::error!(code = "printer-unknown", printer = %config.name, "the spool does not know this printer");
+    }
+    port
 }
 
 /// Why a connection is left.
@@ -80,6 +116,17 @@ enum Left {
     Stopping,
 }
 
+/// What stands between a printer and its task.
+#[derive(Debug)]
+struct Connection {
+    port: Port,
+    machine: Machine,
+    /// Which unit it is.
+    unit: String,
+    since: Instant,
+}
+
+#[derive(Debug)]
 struct Task {
     config: PrinterConfig,
     claims: Claims,
@@ -92,33 +139,44 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self) -> Result<(), SpoolError> {
+    async fn live(mut self, kept: Option<Connection>) -> Option<Kept> {
+        match self.run(kept).await {
+            Ok(connection) => {
+                tracing::debug!(printer = %self.config.name, kept = connection.is_some(), "printer task ends");
+                connection.map(|connection| Kept { task: self, connection })
+            }
+            Err(error) => {
+                tracing::warn!(printer = %self.config.name, %error, "printer task ends: the spool is gone");
+                None
+            }
+        }
+    }
+
+    /// Gives the connection back where it is to be kept.
+    async fn run(&mut self, mut kept: Option<Connection>) -> Result<Option<Connection>, SpoolError> {
         let mut pause_ms = RECONNECT_MS_MIN;
-        self.claims.find_left_open().await?;
-        while !self.is_stopping() {
-            let Some(opened) = self.open().await else { return Ok(()) };
-            let (printer, address) = (&self.config.name, &self.config.address);
+        if kept.is_none() {
+            self.find_left_open().await?;
+        }
+        while kept.is_some() || !self.is_called_off() {
+            let opened = match kept.take() {
+                Some(connection) => Ok(connection),
+                None => match self.open().await {
+                    Some(Ok(port)) => Ok(self.connect(port).await?),
+                    Some(Err(error)) => Err(error),
+                    None => return Ok(None),
+                },
+            };
             match opened {
-                Ok(mut port) => {
-                    tracing::info!(%printer, %address, "printer connected");
-                    let unit = port.unit().map_or_else(|| format!("{printer}@{address}"), str::to_owned);
-                    let now = Instant::now();
-                    let mut machine = if port.reads_back() {
-                        Machine::new(self.profile(&unit).await?, self.owed, now)
-                    } else {
-                        Machine::write_only(now)
+                Ok(mut connection) => {
+                    let Some(left) = self.serve(&mut connection).await? else {
+                        return Ok(Some(connection));
                     };
-                    if port.outlives_unit() {
-                        machine.expect_unseen_restarts();
-                    }
-                    if let Some(serial) = self.claims.in_question() {
-                        machine.ask_about(serial, Doubt::AgentEnded);
-                    }
-                    let left = self.serve(&mut port, &mut machine, &unit).await?;
+                    let Connection { port, mut machine, unit, since } = connection;
                     self.leave(port, &mut machine, &unit).await?;
                     let printer = &self.config.name;
                     match left {
-                        Left::Stopping => return Ok(()),
+                        Left::Stopping => return Ok(None),
                         Left::Closed => tracing::warn!(%printer, "printer is silent: connecting anew"),
                         Left::Lost(error) => {
                             let error = error
@@ -128,11 +186,12 @@ impl Task {
                     }
                     self.owed = machine.is_owed();
                     // Some printers never answer: theirs is good when it has lasted.
-                    if machine.has_been_heard() || now.elapsed() > Duration::from_millis(RECONNECT_MS_MAX) {
+                    if machine.has_been_heard() || since.elapsed() > Duration::from_millis(RECONNECT_MS_MAX) {
                         pause_ms = RECONNECT_MS_MIN;
                     }
                 }
                 Err(error) => {
+                    let (printer, address) = (&self.config.name, &self.config.address);
                     if !self.shown.shows(Condition::Unreachable) {
                         let remedy = transport::remedy(&error);
                         tracing::warn!(%printer, %address, %error, remedy, "printer cannot be reached");
@@ -147,6 +206,40 @@ impl Task {
             self.pause(Duration::from_millis(pause_ms)).await?;
             pause_ms = (pause_ms * 2).min(RECONNECT_MS_MAX);
         }
+        Ok(None)
+    }
+
+    /// A port was opened: what is known of the unit behind it, and what it is to be asked.
+    async fn connect(&mut self, port: Port) -> Result<Connection, SpoolError> {
+        let (printer, address) = (&self.config.name, &self.config.address);
+        tracing::info!(%printer, %address, "printer connected");
+        let unit = port.unit().map_or_else(|| format!("{printer}@{address}"), str::to_owned);
+        let since = Instant::now();
+        let profile = self.profile(&unit).await?;
+        let mut machine = if port.reads_back() {
+            Machine::new(profile, self.owed, since)
+        } else {
+            Machine::write_only(since)
+        };
+        if port.outlives_unit() {
+            machine.expect_unseen_restarts();
+        }
+        if let Some(serial) = self.claims.in_question() {
+            machine.ask_about(serial, Doubt::AgentEnded);
+        }
+        Ok(Connection { port, machine, unit, since })
+    }
+
+    /// Until the spool can tell in which ticket an earlier life ended, nothing is begun.
+    async fn find_left_open(&mut self) -> Result<(), SpoolError> {
+        while !self.is_called_off() {
+            match self.claims.find_left_open().await {
+                Err(SpoolError::Database { .. }) => {
+                    self.pause(Duration::from_millis(RECONNECT_MS_MIN)).await?;
+                }
+                found => return found,
+            }
+        }
         Ok(())
     }
 
@@ -159,34 +252,30 @@ impl Task {
         Ok(profile)
     }
 
-    /// `None` when the agent stops.
+    /// `None` when it is called off.
     async fn open(&mut self) -> Option<io::Result<Port>> {
         let opening = Port::open(&self.config.address);
         tokio::pin!(opening);
         tokio::select! {
             opened = &mut opening => return Some(opened),
-            () = until_stopping(&mut self.shutdown) => return None,
+            () = until_called_off(&mut self.shutdown) => return None,
             () = tokio::time::sleep(Duration::from_millis(OPEN_SHOWN_MS)) => self.shown.unreachable(),
         }
         tokio::select! {
             opened = opening => Some(opened),
-            () = until_stopping(&mut self.shutdown) => None,
+            () = until_called_off(&mut self.shutdown) => None,
         }
     }
 
-    /// Talks to the printer until the connection is of no more use.
-    async fn serve(
-        &mut self,
-        port: &mut Port,
-        machine: &mut Machine,
-        unit: &str,
-    ) -> Result<Left, SpoolError> {
+    /// Talks to the printer until the connection is to be left; `None` where it is to be kept.
+    async fn serve(&mut self, connection: &mut Connection) -> Result<Option<Left>, SpoolError> {
+        let Connection { port, machine, unit, .. } = connection;
         let mut stop_at: Option<Instant> = None;
         let timer = tokio::time::sleep_until(machine.timeout().into());
         tokio::pin!(timer);
         loop {
             if self.take_events(machine, unit).await? {
-                return Ok(Left::Closed);
+                return Ok(Some(Left::Closed));
             }
             if self.is_stopping() && stop_at.is_none() {
                 stop_at = Some(Instant::now() + Duration::from_millis(SHUTDOWN_MS_MAX));
@@ -194,15 +283,21 @@ impl Task {
             if let Some(at) = stop_at
                 && (self.claims.is_idle() || Instant::now() >= at)
             {
-                return Ok(Left::Stopping);
+                return Ok(Some(Left::Stopping));
             }
             let is_paused = self.shown.is_paused();
-            self.claims.look_after(machine, stop_at.is_none(), is_paused).await?;
-            self.claims.begin_next(machine);
+            let goes_on = !self.is_called_off();
+            self.claims.look_after(machine, goes_on, is_paused).await?;
+            if !goes_on && stop_at.is_none() {
+                return Ok(None);
+            }
+            self.claims.begin_next(machine).await?;
             let heard_at = machine.take_heard().then(clock::now);
             // A unit that usually answers and has not yet on this connection is not known to be any better than before.
             let is_known = machine.has_been_heard() || !machine.profile().answers_status();
-            let conditions = Some(machine.conditions());
+            let conditions =
+                machine.conditions().with_if(self.claims.retry_at().is_some(), Condition::Journal);
+            let conditions = Some(conditions);
             let only_unknown = Conditions::NONE.with(Condition::Unknown);
             let conditions = conditions.filter(|&shown| is_known || shown != only_unknown);
             self.shown.publish(conditions, heard_at, Instant::now());
@@ -218,11 +313,11 @@ impl Task {
             tokio::select! {
                 biased;
                 happened = port.next(machine.to_send()) => if let Some(lost) = tell(machine, happened) {
-                    return Ok(lost);
+                    return Ok(Some(lost));
                 },
                 claim = self.claims.next() => self.claims.take(claim?),
                 () = &mut timer => machine.handle_timeout(Instant::now()),
-                () = until_stopping(&mut self.shutdown), if stop_at.is_none() => {}
+                () = until_called_off(&mut self.shutdown), if stop_at.is_none() => {}
                 // Only where nothing else would show that tickets pile up.
                 changed = self.shown.counts_changed(), if !wants_any => changed?,
             }
@@ -261,14 +356,19 @@ impl Task {
         loop {
             tokio::select! {
                 () = &mut over => return Ok(()),
-                () = until_stopping(&mut self.shutdown) => return Ok(()),
+                () = until_called_off(&mut self.shutdown) => return Ok(()),
                 claim = self.claims.next() => self.claims.refuse(claim?).await?,
             }
         }
     }
 
     fn is_stopping(&self) -> bool {
-        *self.shutdown.borrow() || self.shutdown.has_changed().is_err()
+        *self.shutdown.borrow()
+    }
+
+    /// It is stopping, or another spool follows.
+    fn is_called_off(&self) -> bool {
+        self.is_stopping() || self.shutdown.has_changed().is_err()
     }
 }
 
@@ -281,7 +381,7 @@ fn tell(machine: &mut Machine, happened: Happened<'_>) -> Option<Left> {
     None
 }
 
-async fn until_stopping(shutdown: &mut watch::Receiver<bool>) {
-    // An error is a sender that is gone: the agent ends.
+async fn until_called_off(shutdown: &mut watch::Receiver<bool>) {
+    // An error is a sender that is gone: another spool follows.
     let _ = shutdown.wait_for(|&stopping| stopping).await;
 }

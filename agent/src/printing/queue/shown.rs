@@ -19,6 +19,7 @@ pub fn unknown_health(printer: &PrinterName) -> PrinterHealth {
 }
 
 /// The health of one printer, as watchers see it.
+#[derive(Debug)]
 pub(super) struct Shown {
     printer: PrinterName,
     health: watch::Sender<PrinterHealth>,
@@ -43,6 +44,16 @@ impl Shown {
             flapping: Flapping::default(),
             conditions: None,
         }
+    }
+
+    /// Another spool counts from now on.
+    pub(super) fn go_on(&mut self, counts: watch::Receiver<Counts>) {
+        self.counts = counts;
+    }
+
+    /// What watchers see.
+    pub(super) fn watch(&self) -> watch::Receiver<PrinterHealth> {
+        self.health.subscribe()
     }
 
     /// The printer cannot be reached.
@@ -105,8 +116,7 @@ impl Shown {
     }
 
     fn waiting(&self) -> u32 {
-        let counts = self.counts.borrow();
-        counts.printers.iter().find(|(name, _)| *name == self.printer).map_or(0, |&(_, waiting)| waiting)
+        self.counts.borrow().waiting_for(&self.printer)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Orders with their tickets and times: those that need a person first, then the newest.
 //!
-//! Of the customer there is nothing here: a snapshot holds no name, phone, address or note.
+//! Of the customer there is nothing here: a snapshot holds no name, phone, address or note. Only single characters that
+//! came out as boxes, without what stood around them.
 
 use super::Language;
 use crate::console::late::{self, Late};
@@ -8,8 +9,10 @@ use crate::console::snapshot::{ORDERS_MAX, OrderLine, Snapshot};
 use crate::console::when::{Form, age, china_short, duration};
 use crate::console::words;
 use crate::storage::views::TicketView;
+use docket_paper::wanted::Wanted;
 use docket_protocol::ids::{Fen, UnixMs};
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// Columns that belong to an order, and to a ticket.
 const ORDER_COLUMNS: usize = 5;
@@ -29,6 +32,13 @@ pub fn orders(snapshot: &Snapshot, language: Language) -> Markup {
                 b { (snapshot.open_elsewhere) }
             }
         }
+        @for wanted in wanted(snapshot) {
+            @let (zh, en) = wanted.remedy();
+            p.remedy data-key={ "wanted " (wanted as u8) } {
+                strong { (language.pick("有字打成了方框。", "Some characters came out as boxes.")) } " "
+                (language.pick(zh, en))
+            }
+        }
         @if snapshot.orders.is_empty() {
             p data-key="none" { (language.pick("还没有订单。", "No orders yet.")) }
         } @else {
@@ -46,6 +56,12 @@ pub fn orders(snapshot: &Snapshot, language: Language) -> Markup {
             }
         }
     }
+}
+
+/// What the PCs of stores lack, as far as it shows in these tickets.
+fn wanted(snapshot: &Snapshot) -> BTreeSet<Wanted> {
+    let tickets = snapshot.orders.iter().flat_map(|line| &line.order.tickets);
+    tickets.flat_map(|ticket| Wanted::by(&ticket.boxes)).collect()
 }
 
 fn columns(language: Language) -> Markup {
@@ -186,6 +202,9 @@ fn state(ticket: &TicketView, at: UnixMs, language: Language) -> Markup {
             " " span.mark { (language.pick("补打 ", "reprint ")) (ticket.repeats) }
         }
         @if let Some(doubt) = &ticket.doubt { " " small { (words::doubt(doubt, language)) } }
+        @if !ticket.boxes.is_empty() {
+            " " span.mark.boxes { (language.pick("打成方框:", "boxes for ")) bdi { (ticket.boxes) } }
+        }
     }
 }
 
@@ -226,6 +245,21 @@ mod tests {
         ] {
             assert!(text.contains(wanted), "{wanted} is not in {text}");
         }
+    }
+
+    #[test]
+    fn boxes_stand_beside_their_ticket_and_the_remedy_once_above_all() {
+        let mut snapshot = sample::snapshot();
+        let plain = orders(&snapshot, Language::Zh).into_string();
+        assert!(!plain.contains("方框"), "{plain}");
+        for line in &mut snapshot.orders {
+            line.order.tickets[0].boxes = "<😀…+3".into();
+        }
+        let text = orders(&snapshot, Language::Zh).into_string();
+        assert!(text.contains("打成方框:<bdi>&lt;😀…+3</bdi>"), "{text}");
+        assert_eq!(text.matches("fonts-symbola").count(), 1, "{text}");
+        let english = orders(&snapshot, Language::En).into_string();
+        assert!(english.contains("boxes for <bdi>") && english.contains("seguiemj.ttf"), "{english}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub fn clean_label(text: &str) -> String {
 fn clean(text: &str, chars_max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(chars_max * 4));
     let kept = text.chars().filter_map(|c| match c {
-        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => Some(' '),
+        '\t'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(' '),
         c if c.is_control() => None,
         // Marks of direction, joined to nothing visible; and the byte order mark.
         '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}' => None,
@@ -47,6 +47,7 @@ mod tests {
     fn control_characters_go() {
         assert_eq!(clean_text("a\u{1b}@\u{1d}V\0b\u{7f}\u{9b}c"), "a@Vbc");
         assert_eq!(clean_text(" 少放辣\r\n不要\t葱 "), "少放辣  不要 葱");
+        assert_eq!(clean_text("2\u{b}3\u{c}4\u{85}5"), "2 3 4 5", "what was on two lines is not one number");
         assert_eq!(clean_text("x\u{202e}gpj\u{2069}"), "xgpj");
         assert_eq!(clean_text("👨\u{200d}🍳 ok"), "👨\u{200d}🍳 ok", "joined emoji stay");
     }

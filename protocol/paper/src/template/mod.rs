@@ -46,6 +46,7 @@ pub use source::{CELLS_MAX, SOURCE_BYTES_MAX, SOURCE_LINES_MAX};
 pub use view::{Part, Slip, TestPage, View};
 pub use words::Images;
 
+use crate::text::paragraphs;
 use docket_protocol::document::Document;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, UndefinedBehavior, Value};
@@ -194,7 +195,7 @@ fn insert(out: &mut Output<'_>, value: &Value) -> Result<(), Error> {
                 return out.write_str(text).map_err(Error::from);
             }
             let kept = |c: char| match c {
-                '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => Some(' '),
+                '\n' | '\u{B}' | '\u{C}' | '\r' | '\t' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(' '),
                 c if c.is_control() || is_mark(c) => None,
                 c => Some(c),
             };
@@ -210,12 +211,13 @@ fn insert(out: &mut Output<'_>, value: &Value) -> Result<(), Error> {
 /// `{{ note|multiline }}`: a text that keeps its own lines, all of them in the style of the template's line.
 fn multiline(text: String) -> Value {
     let kept = |c: char| match c {
-        '\n' | '\u{2028}' | '\u{2029}' => Some('\n'),
+        '\n' => Some('\n'),
         '\t' => Some(' '),
         c if c.is_control() || is_mark(c) => None,
         c => Some(c),
     };
-    Value::from_safe_string(text.chars().filter_map(kept).collect())
+    let lines: Vec<&str> = paragraphs(&text).collect();
+    Value::from_safe_string(lines.join("\n").chars().filter_map(kept).collect())
 }
 
 /// Takes no more than [`OUTPUT_BYTES_MAX`].
