@@ -52,7 +52,7 @@
 //!
 //! # When it was off, and nobody saw it
 //! A serial line stands when the unit loses power. What the unit had then is gone, and what is sent when it is on again
-//! it prints, the fence included. So on such a line questions stand in the content, each [`ASK_EACH_BYTES`]: what was
+//! it prints, the fence included. So on such a line questions stand in the content, some hundred bytes apart: what was
 //! sent while the unit started was not answered, and the fence is not believed. That takes a unit that answers while it
 //! prints; whether it does is learned from its first tickets. What such a line does not show is a pause of flow control
 //! for as long as the unit was off.
