@@ -166,6 +166,8 @@ pub(super) enum Read {
     Profile { unit: String, answer: Asker<String> },
     /// What is known of each printer's unit.
     Profiles { answer: Asker<Vec<(String, String)>> },
+    /// Which unit each printer had last.
+    Units { answer: Asker<Vec<(PrinterName, String)>> },
     /// How often a ticket bears 补打 that a printer has begun in an earlier life and that nothing is known of.
     InQuestion { printer: usize, ticket: TicketId, attempt: u16, answer: Asker<Option<u16>> },
 }

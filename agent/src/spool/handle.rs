@@ -350,7 +350,15 @@ impl ClaimPort {
         self.spool.look_up(|answer| Read::Profile { unit: unit.to_owned(), answer }).await
     }
 
-    /// Remembers what a unit has shown.
+    /// Which unit each of the printers had last, those without one left out.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
+    pub async fn units(&self) -> Result<Vec<(PrinterName, String)>, SpoolError> {
+        self.spool.look_up(|answer| Read::Units { answer }).await
+    }
+
+    /// Remembers what a unit has shown, and that this printer has it.
     ///
     /// # Errors
     /// [`SpoolError::Closed`].

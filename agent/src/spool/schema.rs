@@ -81,6 +81,10 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE paused (printer TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;
 ", "
     ALTER TABLE meta ADD COLUMN hub_ahead_ms INTEGER NOT NULL DEFAULT 0;
+", "
+    -- The unit that each printer had last. Units of one serial number share a profile, so that cannot tell.
+    CREATE TABLE units (printer TEXT PRIMARY KEY, unit TEXT NOT NULL) STRICT;
+    INSERT INTO units SELECT printer, unit FROM (SELECT printer, unit, max(learned_at) FROM profiles GROUP BY printer);
 "];
 
 /// Opens and migrates the database.
@@ -169,7 +173,7 @@ mod tests {
         let path = folder.path().join("spool.db");
         drop(open(&path, 1 << 20).unwrap());
         Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 2 })));
+        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 3 })));
     }
 
     #[test]

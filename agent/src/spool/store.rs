@@ -10,7 +10,7 @@ use super::hub_clock::HubClock;
 use super::work::Work;
 use super::{Counts, FILLING_PERCENT, SpoolError, SpoolOptions, Storing, schema, view};
 use crate::clock;
-use docket_protocol::ids::{Seq, TicketId, UnixMs};
+use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use ring::rand::SecureRandom as _;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::{Path, PathBuf};
@@ -295,6 +295,7 @@ impl Store {
             Read::Ticket { id, answer } => tell(answer, view::ticket(&self.connection, id)),
             Read::Profile { unit, answer } => tell(answer, self.profile(&unit)),
             Read::Profiles { answer } => tell(answer, self.profiles()),
+            Read::Units { answer } => tell(answer, self.units()),
             Read::InQuestion { printer, ticket, attempt, answer } => {
                 tell(answer, self.in_question(printer, ticket, attempt))
             }
@@ -321,6 +322,17 @@ impl Store {
         let mut statement =
             self.connection.prepare_cached("SELECT printer, facts FROM profiles ORDER BY learned_at DESC")?;
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    }
+
+    fn units(&self) -> rusqlite::Result<Vec<(PrinterName, String)>> {
+        let mut statement = self.connection.prepare_cached("SELECT unit FROM units WHERE printer = ?1")?;
+        let mut units = Vec::new();
+        // What other printers had once is no longer theirs.
+        for printer in &self.options.printers {
+            let unit = statement.query_row([printer.name.as_str()], |row| row.get(0)).optional()?;
+            units.extend(unit.map(|unit| (printer.name.clone(), unit)));
+        }
+        Ok(units)
     }
 
     fn in_question(&self, printer: usize, ticket: TicketId, attempt: u16) -> rusqlite::Result<Option<u16>> {

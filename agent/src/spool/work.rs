@@ -99,6 +99,7 @@ impl<'s> Work<'s> {
                 let name = self.options.printers[*printer].name.as_str();
                 self.prepare("INSERT OR REPLACE INTO profiles VALUES (?1, ?2, ?3, ?4)")?
                     .execute(params![unit, name, facts, self.now.0])?;
+                self.prepare("INSERT OR REPLACE INTO units VALUES (?1, ?2)")?.execute(params![name, unit])?;
                 Ok(Reply::Done)
             }
             Write::Retain => self.retain().map(|()| Reply::Done),

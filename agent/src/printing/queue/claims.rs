@@ -97,6 +97,14 @@ impl Claims {
         }
     }
 
+    /// Which unit each printer had last. What cannot be read is not known.
+    pub(super) async fn units(&self) -> Result<Vec<(PrinterName, String)>, SpoolError> {
+        match self.port.units().await {
+            Err(SpoolError::Database { .. }) => Ok(Vec::new()),
+            units => units,
+        }
+    }
+
     /// Remembers what a unit has shown.
     pub(super) async fn learn(&mut self, unit: &str, profile: Profile) -> Result<(), SpoolError> {
         self.dialect = profile.dialect();

@@ -25,7 +25,11 @@ use super::health::Conditions;
 use super::job::{Event, Machine};
 use super::journal::Journal;
 use super::profile::Profile;
-use super::transport::{self, Happened, Port, UsbIdentity};
+#[cfg(target_os = "linux")]
+use super::transport::standing::{self, Standing};
+#[cfg(target_os = "linux")]
+use super::transport::usb_class;
+use super::transport::{self, Address, Happened, Port, UsbIdentity};
 use crate::clock;
 use crate::spool::{ClaimPort, Ending, Spool, SpoolError};
 use claims::Claims;
@@ -161,7 +165,7 @@ impl Task {
         while kept.is_some() || !self.is_called_off() {
             let opened = match kept.take() {
                 Some(connection) => Ok(connection),
-                None => match self.open().await {
+                None => match self.open().await? {
                     Some(Ok(port)) => Ok(self.connect(port).await?),
                     Some(Err(error)) => Err(error),
                     None => return Ok(None),
@@ -253,18 +257,53 @@ impl Task {
     }
 
     /// `None` when it is called off.
-    async fn open(&mut self) -> Option<io::Result<Port>> {
-        let opening = Port::open(&self.config.address);
+    async fn open(&mut self) -> Result<Option<io::Result<Port>>, SpoolError> {
+        let address = match self.stands_at().await? {
+            Ok(address) => address,
+            Err(error) => return Ok(Some(Err(error))),
+        };
+        let opening = Port::open(&address);
         tokio::pin!(opening);
         tokio::select! {
-            opened = &mut opening => return Some(opened),
-            () = until_called_off(&mut self.shutdown) => return None,
+            opened = &mut opening => return Ok(Some(opened)),
+            () = until_called_off(&mut self.shutdown) => return Ok(None),
             () = tokio::time::sleep(Duration::from_millis(OPEN_SHOWN_MS)) => self.shown.unreachable(),
         }
         tokio::select! {
-            opened = opening => Some(opened),
-            () = until_called_off(&mut self.shutdown) => None,
+            opened = opening => Ok(Some(opened)),
+            () = until_called_off(&mut self.shutdown) => Ok(None),
         }
+    }
+
+    /// Where its unit is now; an error where only another printer's is.
+    #[cfg(target_os = "linux")]
+    async fn stands_at(&self) -> Result<io::Result<Address>, SpoolError> {
+        let (printer, address) = (&self.config.name, &self.config.address);
+        let Address::UsbClass { path } = address else { return Ok(Ok(address.clone())) };
+        let units = self.claims.units().await?;
+        Ok(match standing::find(path.as_ref(), &usb_class::files(), printer, &units) {
+            Standing::Here => Ok(address.clone()),
+            Standing::Replaced { by } => {
+                tracing::info!(%printer, %address, unit = by, "another unit stands there: it replaces the former");
+                Ok(address.clone())
+            }
+            Standing::Moved { to } => {
+                let path = to.display().to_string();
+                tracing::info!(%printer, %address, path, "the printer's unit has another file now");
+                Ok(Address::UsbClass { path })
+            }
+            Standing::Others { owner, unit } => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!(
+                    "at {address} stands {unit}, which is the printer {owner} (该接口上是另一台打印机 {owner})"
+                ),
+            )),
+        })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    async fn stands_at(&self) -> Result<io::Result<Address>, SpoolError> {
+        Ok(Ok(self.config.address.clone()))
     }
 
     /// Talks to the printer until the connection is to be left; `None` where it is to be kept.

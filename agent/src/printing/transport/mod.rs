@@ -29,6 +29,8 @@ mod parse;
 pub mod serial;
 #[cfg(windows)]
 pub mod spooler;
+#[cfg(target_os = "linux")]
+pub mod standing;
 mod threaded;
 mod unit;
 #[cfg(target_os = "linux")]
