@@ -57,6 +57,8 @@ pub(super) enum Write {
     SetPaused { printer: PrinterName, paused: bool, answer: Asker<()> },
     /// What a unit has shown. Lazy.
     Learn { printer: usize, unit: String, facts: String },
+    /// A unit is this printer's and no other's. Lazy.
+    Own { printer: usize, unit: String },
     /// Old rows go. Lazy.
     Retain,
     /// Nothing: answered when all before it is durable.
@@ -67,7 +69,7 @@ impl Write {
     /// Whether it can wait for the next transaction that has to be made anyway.
     pub(super) fn is_lazy(&self) -> bool {
         match self {
-            Write::Acknowledged { .. } | Write::Learn { .. } | Write::Retain => true,
+            Write::Acknowledged { .. } | Write::Learn { .. } | Write::Own { .. } | Write::Retain => true,
             Write::Recover
             | Write::Receive { .. }
             | Write::SkipTo { .. }

@@ -366,6 +366,14 @@ impl ClaimPort {
         self.spool.write(Write::Learn { printer: self.printer, unit: unit.to_owned(), facts }).await
     }
 
+    /// Forgets that another printer had this unit.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub async fn own(&self, unit: &str) -> Result<(), SpoolError> {
+        self.spool.write(Write::Own { printer: self.printer, unit: unit.to_owned() }).await
+    }
+
     /// How often an attempt bears 补打 that an earlier life began on this printer, and of which nothing else is known:
     /// the printer is to be asked. Its end is told with [`ClaimPort::finish`]. `None` where it has an end.
     ///

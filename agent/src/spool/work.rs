@@ -102,6 +102,12 @@ impl<'s> Work<'s> {
                 self.prepare("INSERT OR REPLACE INTO units VALUES (?1, ?2)")?.execute(params![name, unit])?;
                 Ok(Reply::Done)
             }
+            Write::Own { printer, unit } => {
+                let name = self.options.printers[*printer].name.as_str();
+                self.prepare("DELETE FROM units WHERE unit = ?1 AND printer <> ?2")?
+                    .execute(params![unit, name])?;
+                Ok(Reply::Done)
+            }
             Write::Retain => self.retain().map(|()| Reply::Done),
             Write::Flush { .. } => Ok(Reply::Done),
         }

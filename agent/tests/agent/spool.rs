@@ -2,7 +2,8 @@
 
 use crate::samples::{PATIENCE, claim, finish, front, item, items, open, options, reports, ticket, within};
 use docket_agent::spool::{
-    ATTEMPTS_MAX, COMMANDS_MAX, Ending, Finish, KEPT_TICKETS_MIN, OnUnknown, Pending, Spool, SpoolError,
+    ATTEMPTS_MAX, COMMANDS_MAX, ClaimPort, Ending, Finish, KEPT_TICKETS_MIN, OnUnknown, Pending, Spool,
+    SpoolError,
 };
 use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
@@ -60,6 +61,37 @@ async fn stations_have_printers_and_the_rest_has_the_default() {
     assert_eq!(claim(&mut ports[1]).await.ticket, ticket(1, "kitchen"));
     assert_eq!(claim(&mut ports[0]).await.ticket, ticket(2, "front"));
     assert_eq!(claim(&mut ports[0]).await.ticket, ticket(3, "bar"));
+}
+
+#[tokio::test]
+async fn each_printer_is_remembered_with_the_unit_that_it_had_last() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let [front, back] = ["front", "back"].map(|name| spool.port(&PrinterName::new(name)).unwrap());
+    assert_eq!(front.units().await.unwrap(), []);
+    let learn = async |port: &ClaimPort, unit: &str| port.learn(unit, String::new()).await.unwrap();
+    let seen = async |spool: &Spool, expected: &[(&str, &str)]| {
+        spool.flush().await.unwrap();
+        let units = spool.port(&PrinterName::new("front")).unwrap().units().await.unwrap();
+        let units: Vec<_> = units.iter().map(|(name, unit)| (name.as_str(), unit.as_str())).collect();
+        assert_eq!(units, expected);
+    };
+    learn(&front, "A").await;
+    learn(&front, "B").await;
+    seen(&spool, &[("front", "B")]).await;
+    // Units of one serial number.
+    learn(&back, "B").await;
+    seen(&spool, &[("front", "B"), ("back", "B")]).await;
+    spool.close().await;
+
+    let spool = open(folder.path());
+    seen(&spool, &[("front", "B"), ("back", "B")]).await;
+    spool.port(&PrinterName::new("back")).unwrap().own("B").await.unwrap();
+    seen(&spool, &[("back", "B")]).await;
+    spool.close().await;
+    let mut options = options("boot-1");
+    options.printers.retain(|route| route.name == PrinterName::new("front"));
+    seen(&Spool::open(folder.path(), options).unwrap(), &[]).await;
 }
 
 #[tokio::test]

@@ -111,6 +111,11 @@ impl Claims {
         self.port.learn(unit, profile.to_words()).await
     }
 
+    /// A person has said that this unit is this printer's: no other printer goes where it is.
+    pub(super) async fn own(&self, unit: &str) -> Result<(), SpoolError> {
+        self.port.own(unit).await
+    }
+
     /// The ticket in whose middle an earlier life ended: it is in flight until its printer was asked about it.
     pub(super) async fn find_left_open(&mut self) -> Result<(), SpoolError> {
         let Some(record) = self.journal.left_open() else { return Ok(()) };

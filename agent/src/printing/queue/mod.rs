@@ -1,6 +1,6 @@
 //! The task of one printer: the shell around [`super::job`].
 //!
-//! It opens the way to the printer ([`super::transport`]), claims tickets from the spool, writes the journal before the
+//! It opens the way to the printer ([`super::transport`]) where that is now (`standing`), claims tickets from the spool, writes the journal before the
 //! first byte of each, and tells the spool what came of it (`claims`). It holds claims only while the printer can
 //! print: those that were not begun go back as soon as it cannot, so that after a power cut as few tickets as possible
 //! are in doubt. What it knows of the printer it shows (`shown`).
@@ -16,6 +16,7 @@
 
 mod claims;
 mod shown;
+mod standing;
 
 pub use claims::CLAIM_AHEAD_MS;
 pub use shown::unknown_health;
@@ -25,17 +26,14 @@ use super::health::Conditions;
 use super::job::{Event, Machine};
 use super::journal::Journal;
 use super::profile::Profile;
-#[cfg(target_os = "linux")]
-use super::transport::standing::{self, Standing};
-#[cfg(target_os = "linux")]
-use super::transport::usb_class;
-use super::transport::{self, Address, Happened, Port, UsbIdentity};
+use super::transport::{self, Happened, Port, UsbIdentity};
 use crate::clock;
 use crate::spool::{ClaimPort, Ending, Spool, SpoolError};
 use claims::Claims;
 use docket_protocol::outcome::Doubt;
 use docket_protocol::printer::{Condition, PrinterHealth};
 use shown::Shown;
+use standing::Place;
 use std::io;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -253,16 +251,25 @@ impl Task {
         let profile = self.config.profile.profile(usb, &self.claims.facts(unit).await?);
         // So that it is known which unit stands where.
         self.claims.learn(unit, profile).await?;
+        if self.config.address.names_unit() {
+            self.claims.own(unit).await?;
+        }
         Ok(profile)
     }
 
     /// `None` when it is called off.
     async fn open(&mut self) -> Result<Option<io::Result<Port>>, SpoolError> {
-        let address = match self.stands_at().await? {
-            Ok(address) => address,
+        let Place { address, news } = match standing::place(&self.config, &self.claims).await? {
+            Ok(place) => place,
             Err(error) => return Ok(Some(Err(error))),
         };
-        let opening = Port::open(&address);
+        let opening = async {
+            let port = Port::open(&address).await?;
+            if let Some(news) = news {
+                tracing::info!(printer = %self.config.name, %address, news, "printer stands otherwise");
+            }
+            Ok(port)
+        };
         tokio::pin!(opening);
         tokio::select! {
             opened = &mut opening => return Ok(Some(opened)),
@@ -273,37 +280,6 @@ impl Task {
             opened = opening => Ok(Some(opened)),
             () = until_called_off(&mut self.shutdown) => Ok(None),
         }
-    }
-
-    /// Where its unit is now; an error where only another printer's is.
-    #[cfg(target_os = "linux")]
-    async fn stands_at(&self) -> Result<io::Result<Address>, SpoolError> {
-        let (printer, address) = (&self.config.name, &self.config.address);
-        let Address::UsbClass { path } = address else { return Ok(Ok(address.clone())) };
-        let units = self.claims.units().await?;
-        Ok(match standing::find(path.as_ref(), &usb_class::files(), printer, &units) {
-            Standing::Here => Ok(address.clone()),
-            Standing::Replaced { by } => {
-                tracing::info!(%printer, %address, unit = by, "another unit stands there: it replaces the former");
-                Ok(address.clone())
-            }
-            Standing::Moved { to } => {
-                let path = to.display().to_string();
-                tracing::info!(%printer, %address, path, "the printer's unit has another file now");
-                Ok(Address::UsbClass { path })
-            }
-            Standing::Others { owner, unit } => Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!(
-                    "at {address} stands {unit}, which is the printer {owner} (该接口上是另一台打印机 {owner})"
-                ),
-            )),
-        })
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    async fn stands_at(&self) -> Result<io::Result<Address>, SpoolError> {
-        Ok(Ok(self.config.address.clone()))
     }
 
     /// Talks to the printer until the connection is to be left; `None` where it is to be kept.

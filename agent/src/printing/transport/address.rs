@@ -178,6 +178,11 @@ impl Address {
         }
     }
 
+    /// Whether it says which unit it is, wherever that is plugged in.
+    pub fn names_unit(&self) -> bool {
+        matches!(self, Address::Usb(UsbUnit::Serial(_)))
+    }
+
     /// Whether both lead to the same place, however it is set up there.
     pub fn is_same_place(&self, other: &Address) -> bool {
         match (self, other) {

@@ -13,6 +13,7 @@
 
 use super::UsbPlugged;
 use docket_protocol::ids::PrinterName;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Where a printer's unit is.
@@ -39,46 +40,41 @@ pub enum Standing {
     },
 }
 
-/// Looks for the unit of `printer`, which is written as `path`. `files`: what is attached
-/// ([`super::usb_class::files`]). `units`: which unit each printer had last.
+/// Looks for the unit of `printer`, which is written as `path`. `files`: the driver's
+/// ([`super::usb_class::files`]). `plugged`: every printer, those past the driver too ([`super::usb::plugged_in`]).
+/// `units`: which unit each printer had last.
 pub fn find(
     path: &Path,
     files: &[(PathBuf, Option<UsbPlugged>)],
+    plugged: &[UsbPlugged],
     printer: &PrinterName,
     units: &[(PrinterName, String)],
 ) -> Standing {
-    let unit_of = |plugged: &UsbPlugged| plugged.identity.unit();
-    let there = files.iter().find(|(file, _)| file == path).and_then(|(_, plugged)| plugged.as_ref());
-    let unit = there.and_then(unit_of);
+    let with_file = || files.iter().filter_map(|(file, plugged)| Some((file, plugged.as_ref()?)));
+    let unit = with_file().find(|(file, _)| *file == path).and_then(|(_, there)| there.identity.unit());
     let own = units.iter().find(|(owner, _)| owner == printer).map(|(_, own)| own);
     if own.is_some() && own == unit.as_ref() {
         return Standing::Here;
     }
-    let is = |plugged: &UsbPlugged, unit: &String| unit_of(plugged).as_ref() == Some(unit);
-    if let Some(own) = own
-        && let Some((to, _)) = only(files, |plugged| is(plugged, own))
+    let is = |printer: &UsbPlugged, unit: &String| printer.identity.unit().as_ref() == Some(unit);
+    // A socket, not a file, is one printer: a file may have a second name that a person gave it.
+    let is_single = |unit: &String| {
+        let all = with_file().map(|(_, printer)| printer).chain(plugged);
+        let ports: BTreeSet<&str> =
+            all.filter(|printer| is(printer, unit)).map(|printer| printer.port.as_str()).collect();
+        ports.len() == 1
+    };
+    if let Some(own) = own.filter(|own| is_single(own))
+        && let Some((to, _)) = with_file().find(|(_, printer)| is(printer, own))
     {
         return Standing::Moved { to: to.clone() };
     }
-    let Some(unit) = unit.filter(|unit| only(files, |plugged| is(plugged, unit)).is_some()) else {
-        return Standing::Here;
-    };
+    let Some(unit) = unit.filter(is_single) else { return Standing::Here };
     match units.iter().find(|(_, others)| *others == unit) {
         Some((owner, _)) => Standing::Others { owner: owner.clone(), unit },
         None if own.is_some() => Standing::Replaced { by: unit },
         None => Standing::Here,
     }
-}
-
-/// The one printer of which this is so. It may have several files, names that a person gave it among them.
-fn only(
-    files: &[(PathBuf, Option<UsbPlugged>)],
-    is_so: impl Fn(&UsbPlugged) -> bool,
-) -> Option<(&PathBuf, &UsbPlugged)> {
-    let attached = files.iter().filter_map(|(file, plugged)| Some((file, plugged.as_ref()?)));
-    let mut found = attached.filter(|(_, plugged)| is_so(plugged));
-    let first = found.next()?;
-    found.all(|(_, plugged)| plugged.port == first.1.port).then_some(first)
 }
 
 #[cfg(test)]
@@ -96,17 +92,29 @@ mod tests {
 
     /// The kitchen is written as `/dev/usb/lp0`. `files`: what stands at which; `units`: who had which last.
     fn check(files: &[(&str, Attached<'_>)], units: &[(&str, &str)], expected: Standing) {
+        check_beside(&[], files, units, expected);
+    }
+
+    /// Beside printers without a file.
+    fn check_beside(
+        beside: &[Attached<'_>],
+        files: &[(&str, Attached<'_>)],
+        units: &[(&str, &str)],
+        expected: Standing,
+    ) {
+        let plugged =
+            |&(serial, port): &Attached<'_>| UsbPlugged { identity: unit(serial), port: port.to_owned() };
         let file = |&(name, (serial, port)): &(&str, Attached<'_>)| {
-            let plugged = UsbPlugged { identity: unit(serial), port: port.to_owned() };
-            (PathBuf::from("/dev/usb").join(name), Some(plugged))
+            (PathBuf::from("/dev/usb").join(name), Some(plugged(&(serial, port))))
         };
         let files: Vec<_> = files.iter().map(file).collect();
+        let beside: Vec<_> = beside.iter().map(plugged).collect();
         let remembered = |&(printer, serial): &(&str, &str)| {
             let place = || format!("{printer}@usb:/dev/usb/lp0");
             (PrinterName::new(printer), unit(serial).unit().unwrap_or_else(place))
         };
         let units: Vec<_> = units.iter().map(remembered).collect();
-        let found = find(Path::new("/dev/usb/lp0"), &files, &PrinterName::new("kitchen"), &units);
+        let found = find(Path::new("/dev/usb/lp0"), &files, &beside, &PrinterName::new("kitchen"), &units);
         assert_eq!(found, expected, "{files:?} {units:?}");
     }
 
@@ -127,7 +135,7 @@ mod tests {
         check(&[("lp0", A), ("lp1", B)], &known, Standing::Here);
         check(&[("lp0", B), ("lp1", A)], &known, moved("lp1"));
         // The other one is past the driver, and has no file.
-        check(&[("lp1", A)], &known, moved("lp1"));
+        check_beside(&[B], &[("lp1", A)], &known, moved("lp1"));
         // Also where nobody knows the other one yet.
         check(&[("lp0", B), ("lp1", A)], &[("kitchen", "A")], moved("lp1"));
     }
@@ -155,6 +163,7 @@ mod tests {
         check(&[("lp0", one), ("lp1", other)], &same, Standing::Here);
         check(&[("lp0", other)], &same, Standing::Here);
         check(&[("lp0", one), ("lp1", other)], &[("front", "0")], Standing::Here);
+        check_beside(&[other], &[("lp0", one)], &[("front", "0")], Standing::Here);
         check(&[("lp1", one), ("lp2", other)], &same, Standing::Here);
         let none = [("lp0", ("", "1-1")), ("lp1", ("", "1-2"))];
         check(&none, &[("kitchen", ""), ("front", "")], Standing::Here);
