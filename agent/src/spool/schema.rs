@@ -177,6 +177,21 @@ mod tests {
     }
 
     #[test]
+    fn units_that_an_older_program_has_learned_are_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spool.db");
+        let older = Connection::open(&path).unwrap();
+        older.execute_batch(&MIGRATIONS[..2].concat()).unwrap();
+        let learned = "INSERT INTO profiles VALUES ('B', 'kitchen', '', 2), ('A', 'kitchen', '', 1), ('C', 'front', '', 3)";
+        older.execute_batch(&format!("{learned}; PRAGMA user_version = 2")).unwrap();
+        drop(older);
+        let connection = open(&path, 1 << 20).unwrap();
+        let units = "SELECT group_concat(printer || ' ' || unit, ', ' ORDER BY printer) FROM units";
+        let units: String = connection.query_row(units, [], |row| row.get(0)).unwrap();
+        assert_eq!(units, "front C, kitchen B");
+    }
+
+    #[test]
     fn it_is_durable_and_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let connection = open(&folder.path().join("spool.db"), 1 << 20).unwrap();

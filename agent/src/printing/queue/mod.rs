@@ -1,9 +1,9 @@
 //! The task of one printer: the shell around [`super::job`].
 //!
-//! It opens the way to the printer ([`super::transport`]) where that is now (`standing`), claims tickets from the spool, writes the journal before the
-//! first byte of each, and tells the spool what came of it (`claims`). It holds claims only while the printer can
-//! print: those that were not begun go back as soon as it cannot, so that after a power cut as few tickets as possible
-//! are in doubt. What it knows of the printer it shows (`shown`).
+//! It opens the way to the printer ([`super::transport`]) where its unit is now (`standing`), claims tickets from the
+//! spool, writes the journal before the first byte of each, and tells the spool what came of it (`claims`). It holds
+//! claims only while the printer can print: those that were not begun go back as soon as it cannot, so that after a
+//! power cut as few tickets as possible are in doubt. What it knows of the printer it shows (`shown`).
 //!
 //! # What survives a crash
 //! Nothing here. Between "began" and "fenced" the journal says so; between "fenced" and the spool's commit the
