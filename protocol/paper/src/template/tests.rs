@@ -465,3 +465,15 @@ proptest::proptest! {
         proptest::prop_assert_eq!(shape("x[cut]xx|9>xxx[big]x\\[x|x"), shape("xaaaaaxxaaaxxxaaaaaxaaaxax"));
     }
 }
+
+#[test]
+fn only_the_word_raw_ends_layout() {
+    let set = "{% set raw_note, rawer = note, note %}";
+    for begin in ["{{ raw_note }}", "{% if rawer %}{% endif %}{{ rawer }}", "{% set rawest = 1 %}辣"] {
+        let made = blocks(&format!("{set}{begin}\n[rule]"), "辣");
+        assert_eq!(made, [plain("辣"), Block::Rule { title: String::new() }], "{begin}");
+    }
+    for (begin, end) in [("{% raw %}", "{% endraw %}"), ("{%-raw-%}", "{%-endraw-%}")] {
+        assert_eq!(blocks(&format!("辣{begin}[rule]{end}"), ""), [plain("辣[rule]")], "{begin}");
+    }
+}
