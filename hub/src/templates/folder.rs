@@ -324,18 +324,18 @@ fn image_names(stamps: &Stamps) -> BTreeSet<String> {
         .collect()
 }
 
-/// All pictures of a folder.
+/// All pictures of a folder that can be used; a template that shows another is refused for it.
 ///
 /// # Errors
-/// The first that cannot be used.
+/// Where the folder cannot be read.
 pub fn read_images(folder: &Path) -> Result<Images, String> {
     let stamps =
         stamps(folder).map_err(|error| format!("templates-folder: {}: {error}", folder.display()))?;
     let read = |name: String| {
-        let file = folder.join(format!("{name}{IMAGE_ENDING}"));
-        read_image(&file).map(|image| (name, image)).map_err(|error| format!("{}: {error}", file.display()))
+        let image = read_image(&folder.join(format!("{name}{IMAGE_ENDING}"))).ok()?;
+        Some((name, image))
     };
-    image_names(&stamps).into_iter().map(read).collect()
+    Ok(image_names(&stamps).into_iter().filter_map(read).collect())
 }
 
 /// A picture, for the widest paper; where it is printed it is made to fit.
