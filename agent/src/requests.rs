@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 /// How often the agent looks for requests.
-pub const LOOK_MS: u64 = 250;
+pub const LOOK_MS: u64 = 500;
 /// How long an answer is waited for before the request is taken back.
 pub const ANSWER_MS_MAX: u64 = 5_000;
 /// How long an answer is waited for once the agent has taken the request.

@@ -130,3 +130,26 @@ async fn what_is_exported_is_in_order_and_previews_as_a_picture() -> anyhow::Res
     assert!(!unknown.status.success() && String::from_utf8_lossy(&unknown.stderr).contains("kitchen=厨打单"));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_finds_the_pictures_that_the_hub_finds_and_says_which_are_bad() -> anyhow::Result<()> {
+    let chain = Chain::open().await?;
+    let (hub, folder) = (&chain.shop.hub, chain.slips());
+    fs::create_dir(&folder)?;
+    chain.save("a")?;
+    let logo = folder.join("logo.png").display().to_string();
+    hub.must(&["template", "preview", "front", "--png", &logo])?;
+    for head in ["[image logo]", "[IMAGE logo]", "[ image logo]"] {
+        chain.save(&format!("{head}\n#{{{{ pickup }}}}\n"))?;
+        hub.must(&["template", "check"])?;
+        hub.must(&["template", "check", &folder.join("front.jinja").display().to_string()])?;
+        assert!(hub.must(&["template", "preview", "front"])?.contains("#17"), "{head}");
+    }
+    fs::write(folder.join("bad.png"), "no picture")?;
+    let checked = hub.command(&["template", "check"])?;
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(!checked.status.success() && said.contains("✗ bad.png"), "{said}");
+    assert!(said.lines().any(|line| line.starts_with('✓') && line.contains("front.jinja")), "{said}");
+    assert!(hub.must(&["template", "preview", "front"])?.contains("#17"), "the bad one is not shown");
+    Ok(())
+}

@@ -8,7 +8,7 @@ use docket_agent::spool::Spool;
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::{Condition, PrinterHealth};
-use docket_tests::virtual_printer::{Fault, FlagKind, PrinterOptions, Profile, VirtualPrinter};
+use docket_tests::virtual_printer::{self, Fault, FlagKind, PrinterOptions, Profile, VirtualPrinter};
 use tempfile::{TempDir, tempdir};
 use tokio::sync::watch;
 
@@ -136,6 +136,26 @@ async fn late_answers() {
 #[tokio::test]
 async fn status_when_idle() {
     check("status-when-idle", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers init-keeps=yes").await;
+}
+
+#[tokio::test]
+async fn deaf_when_busy() {
+    let shop = Shop::new("deaf-when-busy", Pins::default());
+    shop.printer.set(Fault::PaperOutAfterLines(1));
+    shop.spool.receive(items(1)).await.unwrap();
+    shop.printer
+        .wait_until(PATIENCE, |status| status.conditions.paper == virtual_printer::Paper::Out)
+        .await
+        .unwrap();
+    // What it is asked now, it never answers.
+    let asked = shop.printer.status().status_requests;
+    shop.printer.wait_until(PATIENCE, |status| status.status_requests >= asked + 4).await.unwrap();
+    shop.printer.set(Fault::PaperIn);
+    assert_eq!(shop.outcomes(1).await, [FENCE]);
+    assert_eq!(shop.slips(1).await, ["No.1"], "once, unmarked");
+    assert!(shop.facts().await.contains("status-busy=no"));
+    shop.spool.receive(items(3)).await.unwrap();
+    assert_eq!(shop.outcomes(3).await, [FENCE; 3]);
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 //! only what concerns the chain's own folder needs its configuration.
 
 use crate::config::Config;
-use crate::templates::folder::{read_images, read_text};
+use crate::templates::folder::{Folder, read_images, read_text};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use docket_paper::font::Fonts;
 use docket_paper::layout::{Marks, lay_out};
 use docket_paper::line::Line;
-use docket_paper::template::{FILE_ENDING, Images, Template, TemplateKind, sample};
+use docket_paper::template::{FILE_ENDING, Template, TemplateKind, sample};
 use docket_paper::text::columns;
 use docket_paper::{Paper, picture, png};
 use docket_protocol::document::{Align, Style};
@@ -102,40 +102,35 @@ fn list(config: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks one file, or all of a folder: all that is wrong is said, not only the first.
+/// Checks one file, or all of a folder as the hub does: all that is wrong is said, not only the first.
 fn check(path: &Path) -> anyhow::Result<()> {
-    let files = if path.is_dir() { templates_in(path)? } else { vec![path.to_path_buf()] };
+    let (right, wrong) = if path.is_dir() { check_folder(path) } else { check_file(path) };
     anyhow::ensure!(
-        !files.is_empty(),
+        !right.is_empty() || !wrong.is_empty(),
         "template-none: {}: 没有 *{FILE_ENDING} 文件 / no *{FILE_ENDING} files",
         path.display()
     );
-    let mut wrong = 0;
-    for file in &files {
-        match named(file).and_then(|kind| read(kind, file)) {
-            Ok(_) => println!("✓ {}", file.display()),
-            Err(error) => {
-                wrong += 1;
-                println!("✗ {error:#}");
-            }
-        }
-    }
-    anyhow::ensure!(wrong == 0, "template-wrong: {wrong} 个模板有错 / templates are wrong");
+    right.iter().for_each(|file| println!("✓ {file}"));
+    wrong.iter().for_each(|fault| println!("✗ {fault}"));
+    let wrong = wrong.len();
+    anyhow::ensure!(wrong == 0, "template-wrong: {wrong} 个文件有错 / files are wrong");
     Ok(())
 }
 
-fn templates_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let unreadable =
-        || format!("templates-folder: {}: 请检查路径和权限 / check path and permissions", folder.display());
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(unreadable)? {
-        let path = entry.with_context(unreadable)?.path();
-        if path.extension().is_some_and(|ending| FILE_ENDING.trim_start_matches('.') == ending) {
-            files.push(path);
-        }
+/// What is right in a folder, and what is wrong.
+fn check_folder(path: &Path) -> (Vec<String>, Vec<String>) {
+    // Nothing is kept elsewhere that would stand in for a bad file.
+    let changed = Folder::new(path.to_path_buf(), path.to_path_buf()).read_only().open();
+    let right = changed.own.keys().map(|kind| path.join(kind.file()).display().to_string());
+    let wrong = changed.refused.iter().map(|refusal| format!("{}: {}", refusal.subject, refusal.detail));
+    (right.collect(), wrong.collect())
+}
+
+fn check_file(file: &Path) -> (Vec<String>, Vec<String>) {
+    match named(file).and_then(|kind| read(kind, file)) {
+        Ok(_) => (vec![file.display().to_string()], Vec::new()),
+        Err(error) => (Vec::new(), vec![format!("{error:#}")]),
     }
-    files.sort();
-    Ok(files)
 }
 
 /// The kind of slip that a file is for, by its name.
@@ -148,11 +143,7 @@ fn named(file: &Path) -> anyhow::Result<TemplateKind> {
 fn read(kind: TemplateKind, file: &Path) -> anyhow::Result<Template> {
     let text = read_text(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Pictures matter only where one is named.
-    let images = match text.contains("[image") || text.contains("[图片") {
-        true => read_images(folder).map_err(anyhow::Error::msg)?,
-        false => Images::new(),
-    };
+    let images = read_images(folder).map_err(anyhow::Error::msg)?;
     Ok(Template::check(kind, file.display().to_string(), &text, &images)?)
 }
 

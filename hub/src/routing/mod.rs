@@ -75,7 +75,7 @@ impl Routing {
         let mut maker = self.maker(order, store_name, made_at, revision);
         let (lots, lost) = self.rules.lots(order);
         maker.whole(TemplateKind::Front, &self.front.station, &self.front, "");
-        if let Some(station) = self.booking.as_ref().filter(|_| order.wanted_at.is_some()) {
+        if let Some(station) = self.booking_of(order) {
             maker.whole(TemplateKind::Booking, station, &Rule::plain(station), "");
         }
         for lot in &lots {
@@ -103,7 +103,7 @@ impl Routing {
     }
 
     /// Slips to everyone who got the order, before all others: the front with all dishes, each station with
-    /// its own.
+    /// its own, and who was told of a booking.
     fn follow_up<'a>(&'a self, mut maker: Maker<'a>, kind: TemplateKind, reason: &str) -> Routed {
         let front = &self.front.station;
         maker.whole(kind, front, &Rule::follow_up(front), reason);
@@ -113,7 +113,15 @@ impl Routing {
                 maker.follow_up(kind, &lot, reason);
             }
         }
+        if let Some(station) = self.booking_of(maker.order).filter(|station| !maker.reaches(station)) {
+            maker.whole(kind, station, &Rule::follow_up(station), reason);
+        }
         Routed { tickets: maker.tickets, unmapped: Vec::new(), failures: maker.failures }
+    }
+
+    /// Where this order was announced, if it is for later.
+    fn booking_of(&self, order: &Order) -> Option<&Station> {
+        self.booking.as_ref().filter(|_| order.wanted_at.is_some())
     }
 
     fn maker<'a>(&'a self, order: &'a Order, store: &'a str, made_at: UnixMs, revision: u32) -> Maker<'a> {

@@ -183,3 +183,23 @@ fn a_booking_is_announced_where_that_is_wanted() {
     assert_eq!(seen(&made), [(TicketKind::Front, "front", ""), (TicketKind::Booking, "desk", "")]);
     assert!(says(&made[1], "01-01 12:00") && !says(&made[1], "13812345678"));
 }
+
+#[test]
+fn who_was_told_of_a_booking_is_told_what_follows() {
+    let later = Order { wanted_at: Some(UnixMs(1_767_240_000_000)), ..order() };
+    let stations = |routing: &Routing, order: &Order| {
+        let cancel = routing.cancel_tickets(order, "店", NOW, 0, "").tickets;
+        let urge = routing.urge_tickets(order, "店", NOW, 1).tickets;
+        let named = |tickets: &[Ticket]| tickets.iter().map(|t| t.station.to_string()).collect::<Vec<_>>();
+        assert_eq!(named(&cancel), named(&urge));
+        all_differ(&cancel);
+        assert!(cancel.iter().all(|ticket| ticket.urgent && ticket.kind == TicketKind::Cancel));
+        named(&cancel)
+    };
+    let desk = routing("booking_station = 'desk'");
+    assert_eq!(stations(&desk, &later), ["front", "desk"]);
+    assert_eq!(stations(&desk, &order()), ["front"], "it was never announced");
+    assert_eq!(stations(&routing("booking_station = 'front'"), &later), ["front"], "one slip says it");
+    let hot = routing("booking_station = 'hot'\nstations = [{ name = 'hot', dishes = ['*'] }]");
+    assert_eq!(stations(&hot, &later), ["front", "hot"], "one slip says it");
+}

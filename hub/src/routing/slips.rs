@@ -36,6 +36,11 @@ pub(super) struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
+    /// Whether one of the slips so far is for this station.
+    pub(super) fn reaches(&self, station: &Station) -> bool {
+        self.tickets.iter().any(|ticket| ticket.station == *station)
+    }
+
     /// One slip with all dishes of the order.
     pub(super) fn whole(&mut self, kind: TemplateKind, station: &Station, rule: &Rule, reason: &str) {
         let parts = [Part { station: "", dishes: self.order.dishes.iter().collect() }];

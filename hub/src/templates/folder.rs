@@ -2,8 +2,8 @@
 //!
 //! `front.jinja`, `kitchen.jinja` … override this program's; `NAME.png` is a picture that they may show. A file
 //! that is in order is copied to the data folder before it is put in force, so that a restart with a bad file
-//! goes on with the last good one. A file that is removed is no longer in force; a folder that is gone or
-//! unreadable (a network drive) changes nothing.
+//! goes on with the last good one. A file that is removed is no longer in force; a folder that is gone,
+//! unreadable or without any file (a network drive, a mount point without its drive) changes nothing.
 //!
 //! An editor may write a file in several steps. A change counts once it has been the same for two looks.
 
@@ -24,6 +24,9 @@ pub const IMAGES_MAX: usize = 16;
 const FILES_MAX: usize = 1_000;
 /// The code of a file that cannot be read.
 const UNREADABLE: &str = "template-file";
+/// Of a folder in which there is nothing at all, as it is where a drive is to be mounted.
+const EMPTY: &str = "空文件夹,网络盘没挂上?要改回自带小票,请放入任意一个文件 / it is empty: is its drive mounted? to go back to the \
+                     slips of this program put any file into it";
 /// How pictures' names end.
 const IMAGE_ENDING: &str = ".png";
 
@@ -96,7 +99,7 @@ impl Folder {
     /// At the start: what the folder says, or where it says nothing good, what was kept.
     pub fn open(&mut self) -> Changed {
         self.restore();
-        match stamps(&self.folder) {
+        match self.read() {
             Ok(stamps) => {
                 self.seen = Some(stamps.clone());
                 self.apply(stamps);
@@ -108,7 +111,7 @@ impl Folder {
 
     /// Looks again; `None` where nothing is different from before.
     pub fn look(&mut self) -> Option<Changed> {
-        match stamps(&self.folder) {
+        match self.read() {
             Ok(stamps) => {
                 let is_still = self.seen.as_ref() == Some(&stamps);
                 if is_still && self.applied.as_ref() != Some(&stamps) {
@@ -141,7 +144,19 @@ impl Folder {
     }
 
     fn unreadable(&self, error: &io::Error) -> Refusal {
-        Refusal { subject: self.folder.display().to_string(), detail: format!("templates-folder: {error}") }
+        let detail = format!(
+            "templates-folder: {error}: 现用的小票不变;请检查文件夹、网络盘和权限 / nothing changes; check the folder, its \
+             drive and permissions"
+        );
+        Refusal { subject: self.folder.display().to_string(), detail }
+    }
+
+    fn read(&self) -> io::Result<Stamps> {
+        let stamps = stamps(&self.folder)?;
+        if !self.own.is_empty() && stamps.is_empty() && fs::read_dir(&self.folder)?.next().is_none() {
+            return Err(io::Error::other(EMPTY));
+        }
+        Ok(stamps)
     }
 
     /// Reads the last good copies. What is wrong with one is not worth an alarm: the folder is read next.
@@ -286,8 +301,13 @@ fn stamps(folder: &Path) -> io::Result<Stamps> {
         if name.starts_with('.') || !(name.ends_with(FILE_ENDING) || name.ends_with(IMAGE_ENDING)) {
             continue;
         }
-        // Behind a link it is the file that counts. One that goes while we look is not there.
-        let Ok(metadata) = fs::metadata(entry.path()) else { continue };
+        // Behind a link it is the file that counts.
+        let metadata = match fs::metadata(entry.path()) {
+            Ok(metadata) => metadata,
+            // It has gone while we look.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
         if metadata.is_file() {
             stamps.insert(name, (metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len()));
         }
@@ -304,24 +324,27 @@ fn image_names(stamps: &Stamps) -> BTreeSet<String> {
         .collect()
 }
 
-/// All pictures of a folder.
+/// All pictures of a folder that can be used; a template that shows another is refused for it.
 ///
 /// # Errors
-/// The first that cannot be used.
+/// Where the folder cannot be read.
 pub fn read_images(folder: &Path) -> Result<Images, String> {
     let stamps =
         stamps(folder).map_err(|error| format!("templates-folder: {}: {error}", folder.display()))?;
     let read = |name: String| {
-        let file = folder.join(format!("{name}{IMAGE_ENDING}"));
-        read_image(&file).map(|image| (name, image)).map_err(|error| format!("{}: {error}", file.display()))
+        let image = read_image(&folder.join(format!("{name}{IMAGE_ENDING}"))).ok()?;
+        Some((name, image))
     };
-    image_names(&stamps).into_iter().map(read).collect()
+    Ok(image_names(&stamps).into_iter().filter_map(read).collect())
 }
 
 /// A picture, for the widest paper; where it is printed it is made to fit.
 fn read_image(path: &Path) -> Result<docket_protocol::document::Image, String> {
     let bytes = read_bytes(path, LOGO_BYTES_MAX).map_err(|error| format!("{UNREADABLE}: {error}"))?;
-    logo::from_png(&bytes, Paper::Mm80).map_err(|error| error.to_string())
+    logo::from_png(&bytes, Paper::Mm80).map_err(|error| {
+        let (zh, en) = error.remedy();
+        format!("{}: {error}: {zh} / {en}", error.code())
+    })
 }
 
 /// The text of a template's file.

@@ -108,6 +108,7 @@ fn a_file_overrides_and_a_change_takes_effect() {
     chain.write("kitchen.jinja", b"two #{{ pickup }}");
     assert_eq!(look(&mut folder, &templates), Some(Vec::new()));
     assert_eq!(first_line(&templates), "two #17");
+    chain.write("readme.txt", b"slips of this program");
     fs::remove_file(chain.slips().join("kitchen.jinja")).unwrap();
     assert_eq!(look(&mut folder, &templates), Some(Vec::new()));
     assert_eq!(first_line(&templates), "美团外卖 #17");
@@ -179,6 +180,24 @@ fn a_folder_that_is_gone_changes_nothing() {
     fs::rename(away, chain.slips()).unwrap();
     assert_eq!(look(&mut folder, &templates), Some(Vec::new()), "it is back, and all is well");
     assert_eq!(first_line(&templates), "own #17");
+}
+
+#[test]
+fn a_mount_point_without_its_drive_changes_nothing() {
+    let mut chain = Chain::new();
+    chain.write("kitchen.jinja", b"own #{{ pickup }}");
+    let (mut folder, _, templates) = chain.open();
+    fs::remove_file(chain.slips().join("kitchen.jinja")).unwrap();
+    let changed = folder.look().expect("it is said once");
+    assert!(changed.refused[0].detail.contains("mounted"), "{changed:?}");
+    templates.put_in_force(changed.own);
+    assert_eq!(first_line(&templates), "own #17");
+    let (_, changed, restarted) = chain.open();
+    assert!(changed.refused[0].detail.contains("mounted"), "{changed:?}");
+    assert_eq!(first_line(&restarted), "own #17", "nor does a restart");
+    chain.write("readme.txt", b"slips of this program");
+    let (_, changed, restarted) = chain.open();
+    assert_eq!((changed.refused, first_line(&restarted).as_str()), (vec![], "美团外卖 #17"));
 }
 
 #[test]

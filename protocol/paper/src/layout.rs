@@ -15,8 +15,12 @@ use crate::wrap::{cell_widths, push_padded, text_widths, wrap, wrap_cell};
 use crate::{LINE_DOTS, Paper, dither, raster};
 use docket_protocol::document::{Align, Block, Cell, Document, Image, QR_BYTES_MAX, Style, Symbology};
 
-/// Paper that a ticket takes at most: 2.25 m, 600 lines. More is a mistake, and says so on the paper.
-pub const PAPER_DOTS_MAX: u32 = 18_000;
+/// Paper that a ticket takes at most: 45 m, 12,000 lines. The largest order that fits the bounds of the templates needs
+/// it: 300 dishes, each in a bag of its own and with a name of many lines, take 39 m of 58 mm. More is a mistake, and
+/// says so on the paper: see [`is_cut_short`].
+pub const PAPER_DOTS_MAX: u32 = 360_000;
+/// The last line of what was longer.
+pub(crate) const CUT_SHORT: &str = "……内容过长,未打完……";
 const SCALE_MAX: u8 = 8;
 const MODULE_DOTS_MAX: u8 = 16;
 /// The narrowest bar of a bar code that units make.
@@ -63,11 +67,18 @@ pub fn lay_out(document: &Document, paper: Paper, marks: &Marks) -> Vec<Line> {
         }
         if page.dots > PAPER_DOTS_MAX {
             page.dots = 0;
-            page.text("……内容过长,未打完……", Style::BOLD, Align::Center);
+            page.text(CUT_SHORT, Style::BOLD, Align::Center);
             break;
         }
     }
     page.lines
+}
+
+/// Whether these lines are not all of their document. What people read in the last line is what programs go by, so that
+/// the two never differ.
+pub fn is_cut_short(lines: &[Line]) -> bool {
+    let last = lines.last();
+    matches!(last, Some(Line::Text { text, style: Style::BOLD, align: Align::Center }) if text == CUT_SHORT)
 }
 
 struct Page<'a> {
@@ -373,8 +384,9 @@ mod tests {
 
     #[test]
     fn endless_documents_end() {
-        let block = Block::Text { text: "\n".repeat(5_000), style: Style::NORMAL, align: Align::Left };
+        let block = Block::Text { text: "\n".repeat(50_000), style: Style::NORMAL, align: Align::Left };
         let lines = lay_out(&Document { blocks: vec![block] }, Paper::Mm80, &Marks::default());
-        assert_eq!(lines.len(), 601);
+        assert_eq!(lines.len(), 12_001);
+        assert!(is_cut_short(&lines) && !is_cut_short(&lines[..12_000]) && !is_cut_short(&[]));
     }
 }

@@ -271,15 +271,19 @@ impl Device {
             self.ready_since = Some(now);
         }
         self.work(now);
-        let is_idle = self.busy_until.is_none_or(|until| until <= now)
-            && self.buffer.len() <= self.status_bytes_waiting
-            && !self.interpreter.has_ops()
-            && self.held.is_none();
-        if is_idle {
+        if self.is_idle(now) {
             for n in std::mem::take(&mut self.asked_status) {
                 self.tell_status(n);
             }
         }
+    }
+
+    /// Whether there is nothing left to print.
+    fn is_idle(&self, now: Instant) -> bool {
+        self.busy_until.is_none_or(|until| until <= now)
+            && self.buffer.len() <= self.status_bytes_waiting
+            && !self.interpreter.has_ops()
+            && self.held.is_none()
     }
 
     fn work(&mut self, now: Instant) {
@@ -446,6 +450,8 @@ impl Device {
                 match self.quirks.status {
                     StatusAnswers::Always => self.tell_status(n),
                     StatusAnswers::WhenIdle => self.asked_status.push(n),
+                    StatusAnswers::NotWhenBusy if self.is_idle(now) => self.tell_status(n),
+                    StatusAnswers::NotWhenBusy => {}
                     StatusAnswers::Never => {}
                 }
             }

@@ -14,6 +14,8 @@ pub enum StatusAnswers {
     Always,
     /// Once there is nothing left to print; without paper in mid-ticket, not at all.
     WhenIdle,
+    /// At once, and not at all when it has something to print.
+    NotWhenBusy,
     /// Never.
     Never,
 }
@@ -117,6 +119,11 @@ pub const PROFILES: &[Profile] = &[
     Profile {
         name: "status-when-idle",
         quirks: Quirks { status: StatusAnswers::WhenIdle, ..EVERYTHING },
+        buffer_bytes: BUFFER_BYTES_DEFAULT,
+    },
+    Profile {
+        name: "deaf-when-busy",
+        quirks: Quirks { status: StatusAnswers::NotWhenBusy, ..EVERYTHING },
         buffer_bytes: BUFFER_BYTES_DEFAULT,
     },
     Profile { name: "tiny-buffer", quirks: EVERYTHING, buffer_bytes: 64 },

@@ -4,11 +4,13 @@ use anyhow::{Context, bail};
 use docket_tests::chain::Shop;
 use docket_tests::chain::shop::{order, push_order};
 use docket_tests::platform::http::HttpClient;
-use docket_tests::platform::orders::PlacedOrder;
+use docket_tests::platform::orders::{PlacedDish, PlacedOrder};
 use serde_json::Value;
 
 /// A character that no font has: it is from the area that everybody may use as they like.
 const NOBODYS: char = '\u{E123}';
+/// About as many dishes as a push holds with long names.
+const DISHES: usize = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emoji_is_drawn_and_what_no_font_has_is_a_box_that_people_hear_of() -> anyhow::Result<()> {
@@ -107,5 +109,28 @@ async fn an_order_beyond_all_measure_comes_out_and_can_be_looked_at() -> anyhow:
     let preview = page.get(&format!("/api/tickets/preview?ticket={id}")).await?;
     assert_eq!(preview.status, 200, "{}", preview.body);
     assert!(preview.body.matches("不要香菜").count() > 100, "{}", preview.body);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_dish_of_a_very_long_order_is_missing() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let mut placed = order(Shop::STORE, 1);
+    let dish = placed.dishes.swap_remove(0);
+    let named = |n: usize| PlacedDish {
+        name: format!("D{n}.{}", "x".repeat(100)),
+        spec: String::new(),
+        choices: Vec::new(),
+        ..dish.clone()
+    };
+    placed.dishes = (1..=DISHES).map(named).collect();
+    push_order(&shop.hub, &placed).await?;
+    shop.until_printed(std::slice::from_ref(&placed)).await?;
+    let text = shop.printer.receipts()[0].text();
+    for n in 1..=DISHES {
+        assert!(text.contains(&format!("D{n}.")), "dish {n} is not in {text}");
+    }
+    assert!(text.contains("已在线支付") && !text.contains("未打完"), "{text}");
+    assert!(!shop.agent.log_text().contains("ticket-cut-short"), "{}", shop.agent.log_text());
     Ok(())
 }

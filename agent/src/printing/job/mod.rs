@@ -1,6 +1,6 @@
 //! The machine that decides when a ticket may begin and when it is done. It has no I/O and no clock.
 //!
-//! [`Machine`] itself is what a shell sees of it. `words`: what is said besides tickets; `probe`: how it is found out
+//! [`Machine`] itself is what a shell sees of it. `limits`: how long it waits; `ticket`: what one is sent as; `words`: what is said besides tickets; `probe`: how it is found out
 //! what a unit answers; `proof`: what ends a ticket.
 //!
 //! One machine lives as long as one connection. Its shell writes what [`Machine::to_send`] holds, tells what
@@ -75,69 +75,30 @@
 //! ([`Machine::ask_about`]): a line that outlived the process may bring the very answer, and else the unit is waited
 //! for until it has done what it had, so that a repeat does not get into the middle of the first.
 
+mod limits;
 mod probe;
 mod proof;
+mod ticket;
 mod words;
 
 use super::asking::{ANSWER_MS_MAX, Asker};
-use super::fence::{Fences, Place};
+use super::fence::Fences;
 use super::health::{Conditions, Signs};
 use super::profile::{FenceKind, FencePin, Pins, Profile, Queries, Source, StatusPin, Transmit};
 use super::status::Reader;
 use crate::spool::Ending;
-use docket_paper::escpos;
 use docket_protocol::document::QR_BYTES_MAX;
 use docket_protocol::outcome::{Doubt, Evidence};
 use docket_protocol::printer::Condition;
+pub use limits::*;
 use probe::Probe;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use ticket::Job;
 use words::queries_in;
-
-/// How old the answers may be with which a ticket begins.
-pub const PREFLIGHT_FRESH_MS: u64 = 100;
-/// How long a unit that never answered a query is asked, on each connection, before it gets a ticket; and how long
-/// one that used to answer may take before it counts as silent.
-pub const PREFLIGHT_MS_MAX: u64 = 3_000;
-/// How often a unit is asked while something is open or wrong.
-pub const POLL_MS: u64 = 1_000;
-/// The same for a unit whose answers come only with the next ones.
-pub const POLL_LATE_MS: u64 = 200;
-/// How often it is asked where nothing is open and nothing is wrong; automatic status comes at once anyway.
-pub const IDLE_POLL_MS: u64 = 10_000;
-/// How long a begun ticket waits in silence where no fault is known.
-pub const SILENT_MS_MAX: u64 = 30_000;
-/// Silence after which a line without a begun ticket is made anew: it may be dead.
-pub const SILENT_IDLE_MS_MAX: u64 = 10_000;
-/// Silence of a begun ticket after which it is shown: a unit may be too busy to answer.
-pub const SILENT_SHOWN_MS: u64 = 10_000;
-/// How long a unit without fault may take to finish what an earlier connection sent.
-pub const SETTLE_MS_MAX: u64 = 15_000;
-/// How long a unit without a fence is watched after it has taken a ticket, at least.
-pub const NO_FENCE_WAIT_MS: u64 = 2_000;
-/// How long the bytes of a ticket rest with a unit that never answers, at least.
-pub const SENT_WAIT_MS: u64 = 3_000;
-/// What a line takes on the slowest units: 3.75 mm at 50 mm/s.
-pub const LINE_MS_MAX: u64 = 75;
-/// How long after "on paper" the cut may take.
-pub const CUT_WAIT_MS_MAX: u64 = 5_000;
-/// Feeding to the cutter and cutting takes the fastest units 200 ms and more; without a cutter, four lines are fed.
-pub const CUT_MS_MIN: u64 = 40;
-/// Tickets in a row whose GS r came too soon, before the unit is taken to answer it at once.
-pub const AT_ONCE_TICKETS: u8 = 3;
 
 /// GS a FF: tell every change by yourself.
 const AUTOMATIC_STATUS_ON: [u8; 3] = [0x1D, 0x61, 0xFF];
-/// GS V B 0: feed to the cutter and cut, leaving a corner.
-const FEED_AND_CUT: [u8; 4] = [0x1D, 0x56, 0x42, 0x00];
-/// ESC d 4: to the edge where a person tears it off.
-const FEED_TO_EDGE: [u8; 3] = [0x1B, 0x64, 0x04];
-/// Bytes of a ticket between two questions, on a line that stands when the unit loses power: a quarter of a second at
-/// 9,600 baud, and no unit starts in less than one.
-const ASK_EACH_BYTES: usize = 256;
-/// Room below the last line.
-const FEED: [u8; 2] = [0x0A, 0x0A];
-const LINE_FEED: u8 = 0x0A;
 /// Zeros that end any command: one with the data of the largest QR code is the longest.
 const ENDING_ZEROS: usize = QR_BYTES_MAX + 16;
 /// Zeros that end any command that is sent without a ticket: the probe's GS ( H is the longest.
@@ -224,39 +185,6 @@ enum Phase {
     Printing(Job),
     /// The shell was told to close.
     Closed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Job {
-    serial: u64,
-    /// What it was sent with.
-    fence: Option<FenceKind>,
-    /// ESC @ stands before its second fence.
-    has_init: bool,
-    /// Questions stand in its content.
-    is_watched: bool,
-    /// What came was no proof, or none can come: time and status decide.
-    unproven: bool,
-    /// How long a slow unit takes for it.
-    print_ms: u64,
-    /// Bytes before it in `out`.
-    before: usize,
-    /// Its bytes that were not taken yet.
-    left: usize,
-    any_taken: bool,
-    /// When it last got on: the unit reads, even if it says nothing.
-    moved_at: Instant,
-    /// When its last byte was taken.
-    taken_at: Option<Instant>,
-    /// When the first GS r was answered.
-    content_at: Option<Instant>,
-    /// Questions were given up, so that it cannot be seen whether the unit was off.
-    lost_words: bool,
-    /// A fence came while the unit was said to be stopped; how many rounds had been answered by then.
-    to_confirm: Option<(Place, u64)>,
-    /// A fence came while questions that stand before it were open: when.
-    to_settle: Option<(Place, Instant)>,
-    on_paper_at: Option<Instant>,
 }
 
 impl Machine {
@@ -414,64 +342,6 @@ impl Machine {
     pub fn accepts(&self) -> bool {
         let is_known = self.asker.complete_at().is_some() || !self.profile.answers_status();
         is_known && !self.stops() && !matches!(self.phase, Phase::Asking { .. })
-    }
-
-    /// Begins the ticket; only after [`Machine::is_ready`], and once the journal has it. `seams`: where in the content
-    /// something else may stand. `serial` differs from that of every other ticket lately.
-    pub fn begin(&mut self, content: &[u8], seams: &[usize], serial: u64, now: Instant) {
-        self.now = now;
-        let before = self.out.len();
-        let fence = self.fence();
-        self.out.reserve(content.len() + 64);
-        let has_init = self.profile.may_init_in_ticket();
-        let head: &[u8] = match (self.write_only, has_init) {
-            // A spooler keeps jobs whole, and nobody answers.
-            (true, _) => escpos::init(),
-            // The ticket before, or the probe, has told it to.
-            (_, true) => &[],
-            // It may have been lost behind ESC @.
-            (_, false) => &AUTOMATIC_STATUS_ON,
-        };
-        self.out.extend_from_slice(head);
-        let is_watched = self.push_content(content, seams);
-        self.out.extend_from_slice(&FEED);
-        if let Some(kind) = fence {
-            self.fences.ask(kind, serial, Place::Content, &mut self.out);
-        }
-        self.out.extend_from_slice(if self.profile.cutter.value { &FEED_AND_CUT } else { &FEED_TO_EDGE });
-        if has_init {
-            self.push_init();
-        }
-        if let Some(kind) = fence {
-            self.fences.ask(kind, serial, Place::Cut, &mut self.out);
-        }
-        let lines = content.iter().filter(|&&byte| byte == LINE_FEED).count() as u64;
-        let unproven = match fence {
-            Some(FenceKind::Process) => false,
-            Some(FenceKind::Transmit) => self.fences.is_owed(),
-            None => true,
-        };
-        self.phase = Phase::Printing(Job {
-            serial,
-            fence,
-            has_init,
-            is_watched,
-            unproven,
-            print_ms: (lines * LINE_MS_MAX).min(SETTLE_MS_MAX),
-            before,
-            left: self.out.len() - before,
-            any_taken: false,
-            moved_at: now,
-            taken_at: None,
-            content_at: None,
-            lost_words: false,
-            to_confirm: None,
-            to_settle: None,
-            on_paper_at: None,
-        });
-        if has_init {
-            self.ask();
-        }
     }
 
     /// When [`Machine::handle_timeout`] is due.

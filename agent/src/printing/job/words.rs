@@ -1,8 +1,7 @@
 //! What is said to a unit besides tickets, what it says, and what that comes to.
 
 use super::{
-    ANSWER_MS_MAX, ASK_EACH_BYTES, AUTOMATIC_STATUS_ON, Machine, PREFLIGHT_FRESH_MS, PREFLIGHT_MS_MAX, Phase,
-    Probe,
+    ANSWER_MS_MAX, AUTOMATIC_STATUS_ON, Machine, PREFLIGHT_FRESH_MS, PREFLIGHT_MS_MAX, Phase, Probe,
 };
 use super::{Job, SILENT_MS_MAX, SILENT_SHOWN_MS, ms};
 use crate::printing::fence::Place;
@@ -53,28 +52,6 @@ impl Machine {
         if asked || self.reader.open() > 1 {
             self.unheard_since.get_or_insert(self.now);
         }
-    }
-
-    /// A ticket's content, with questions in it where the unit may lose power unseen and answers while it prints; whether
-    /// there are any.
-    pub(super) fn push_content(&mut self, content: &[u8], seams: &[usize]) -> bool {
-        let profile = &self.profile;
-        let is_watched = self.restarts_unseen
-            && profile.answers_status()
-            && !profile.late.value
-            && !profile.is_deaf_when_busy();
-        let mut from = 0;
-        if is_watched {
-            for &seam in seams {
-                if seam - from >= ASK_EACH_BYTES {
-                    self.out.extend_from_slice(&content[from..seam]);
-                    self.asker.ask_in_ticket(&mut self.reader, &mut self.out);
-                    from = seam;
-                }
-            }
-        }
-        self.out.extend_from_slice(&content[from..]);
-        from > 0
     }
 
     /// A unit that answers fences and no queries is asked by a fence whether it gets on.

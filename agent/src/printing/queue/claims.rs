@@ -9,6 +9,7 @@ use crate::spool::{CLAIMS_MAX, Claim, ClaimPort, Ending, Finish, SpoolError};
 use docket_paper::escpos::{self, Dialect};
 use docket_paper::font::Fonts;
 use docket_paper::glyphs::Remembered;
+use docket_paper::layout::is_cut_short;
 use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId};
 use docket_protocol::outcome::Evidence;
@@ -156,6 +157,12 @@ impl Claims {
     /// A claim comes: its bytes are made while another ticket is in flight.
     pub(super) fn take(&mut self, claim: Claim) {
         let lines = slip::lines(&claim, self.paper);
+        if is_cut_short(&lines) {
+            tracing::warn!(
+                code = "ticket-cut-short", printer = %self.printer, ticket = %claim.ticket.id,
+                "longer than a ticket may be: its last line says that the rest is missing"
+            );
+        }
         // No font is opened before a character needs one, and none is kept.
         let mut fonts = Fonts::installed();
         let encoded = escpos::encode(&lines, self.paper, &self.dialect, &mut self.shapes.before(&mut fonts));

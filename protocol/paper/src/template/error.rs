@@ -116,6 +116,8 @@ pub enum Bound {
     Bytes,
     /// Blocks of the document.
     Blocks,
+    /// Paper of the narrower kind.
+    Paper,
 }
 
 impl TemplateError {
@@ -176,6 +178,7 @@ impl TemplateError {
                 Bound::Steps => "计算量太大:请减少循环".into(),
                 Bound::Bytes => "内容太长:请减少循环或文字".into(),
                 Bound::Blocks => "行数太多:请减少循环".into(),
+                Bound::Paper => "小票太长:请减少循环、走纸或字号".into(),
             },
             Fault::Blank => "打出来是空白:请至少写一行会打印的内容".into(),
         }
@@ -229,6 +232,7 @@ impl TemplateError {
                 Bound::Steps => "it computes too much; use fewer loops".into(),
                 Bound::Bytes => "it writes too much; use fewer loops or less text".into(),
                 Bound::Blocks => "it has too many lines; use fewer loops".into(),
+                Bound::Paper => "the slip is too long; use fewer loops, feeds or large letters".into(),
             },
             Fault::Blank => "nothing would be printed; write at least one line that prints".into(),
         }

@@ -46,6 +46,8 @@ pub use source::{CELLS_MAX, SOURCE_BYTES_MAX, SOURCE_LINES_MAX};
 pub use view::{Part, Slip, TestPage, View};
 pub use words::Images;
 
+use crate::Paper;
+use crate::layout::{Marks, is_cut_short, lay_out};
 use crate::text::paragraphs;
 use docket_protocol::document::Document;
 use minijinja::value::ValueKind;
@@ -116,7 +118,10 @@ impl Template {
     ) -> Result<Self, TemplateError> {
         let template = Self::read(kind, file, text, images)?;
         for view in sample::views(kind) {
-            template.render(&view)?;
+            let document = template.render(&view)?;
+            if is_cut_short(&lay_out(&document, Paper::Mm58, &Marks::default())) {
+                return Err(template.fault(0, Fault::Bound { bound: Bound::Paper }));
+            }
         }
         Ok(template)
     }

@@ -3,6 +3,7 @@
 
 use super::OUTPUT_BYTES_MAX;
 use super::view::{Slip, without_phones};
+use crate::layout::CUT_SHORT;
 use docket_protocol::document::{Align, Block, Document, Style};
 
 /// Bytes of a text at most: what platforms' adapters leave of a name fits.
@@ -25,7 +26,7 @@ pub fn plain(slip: &Slip<'_>) -> Document {
         list.line(&format!("  {}", dish.choices.join(" ")), Style::NORMAL, Align::Left);
     }
     if list.is_full {
-        let text = "……内容过长,未打完……".to_owned();
+        let text = CUT_SHORT.to_owned();
         list.document.blocks.push(Block::Text { text, style: Style::BOLD, align: Align::Center });
     }
     list.document

@@ -9,7 +9,9 @@ const ELIFS_MAX: usize = 100;
 
 /// Whether what it encloses is no template.
 pub(super) fn is_raw(tag: &str) -> bool {
-    tag.trim_start_matches(['{', '%', '-', '+', ' ']).starts_with("raw")
+    let word = tag.strip_prefix("{%").map(|tag| tag.trim_start_matches(['-', '+']).trim_start());
+    let after = word.and_then(|word| word.strip_prefix("raw"));
+    after.is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
 /// Bytes of the tag with which the text begins; all of it where the tag has no end, which is for the template

@@ -2,6 +2,9 @@
 
 use super::sample::{HOSTILE, full, views};
 use super::{Bound, Fault, Images, Part, Slip, Template, TemplateError, TemplateKind, View};
+use crate::Paper;
+use crate::layout::{Marks, is_cut_short, lay_out};
+use crate::line::Line;
 use docket_protocol::document::{Align, Block, Cell, Document, Image, QR_BYTES_MAX, Style, Symbology};
 use docket_protocol::frame::{FRAME_BYTES_MAX, payload};
 use docket_protocol::ids::{Fen, UnixMs};
@@ -244,6 +247,7 @@ fn filling_in_ends() {
         )),
         Bound::Blocks
     );
+    assert_eq!(bound(&format!("a\n{}", "[feed 20]\n".repeat(700))), Bound::Paper);
 }
 
 #[test]
@@ -340,6 +344,15 @@ fn the_largest_order_fits_bounds_and_frame() {
         let bytes = payload(&document).len();
         assert!(bytes < FRAME_BYTES_MAX * 3 / 4, "{kind:?}: {bytes} bytes");
         assert!(words(&document).contains(&name));
+        let marks = Marks { repeat: 1, backup_for: Some("厨房的第二台打印机".into()) };
+        let lines = lay_out(&document, Paper::Mm58, &marks);
+        assert!(!is_cut_short(&lines), "{kind:?}");
+        let count = |text: &str| text.matches('面').count();
+        let printed = lines.iter().map(|line| match line {
+            Line::Text { text, .. } => count(text),
+            _ => 0,
+        });
+        assert_eq!(printed.sum::<usize>(), count(&words(&document)), "{kind:?}: nothing is left out");
     }
 }
 
@@ -463,5 +476,17 @@ proptest::proptest! {
             }).collect::<Vec<_>>())
         };
         proptest::prop_assert_eq!(shape("x[cut]xx|9>xxx[big]x\\[x|x"), shape("xaaaaaxxaaaxxxaaaaaxaaaxax"));
+    }
+}
+
+#[test]
+fn only_the_word_raw_ends_layout() {
+    let set = "{% set raw_note, rawer = note, note %}";
+    for begin in ["{{ raw_note }}", "{% if rawer %}{% endif %}{{ rawer }}", "{% set rawest = 1 %}辣"] {
+        let made = blocks(&format!("{set}{begin}\n[rule]"), "辣");
+        assert_eq!(made, [plain("辣"), Block::Rule { title: String::new() }], "{begin}");
+    }
+    for (begin, end) in [("{% raw %}", "{% endraw %}"), ("{%-raw-%}", "{%-endraw-%}")] {
+        assert_eq!(blocks(&format!("辣{begin}[rule]{end}"), ""), [plain("辣[rule]")], "{begin}");
     }
 }

@@ -70,6 +70,17 @@ fn status_when_idle_waits_until_all_is_printed() {
 }
 
 #[test]
+fn one_that_is_deaf_when_busy_never_answers_what_it_was_asked_then() {
+    let (mut device, start) = (device(&slow("deaf-when-busy")), Instant::now());
+    give(&mut device, &bytes(&[STATUS, b"x\nx\n", STATUS]), start);
+    assert_eq!(replies(&mut device), [0x12, 0x12], "before it had something to print");
+    device.advance(start + Duration::from_secs(3));
+    assert_eq!(replies(&mut device), b"");
+    give(&mut device, STATUS, start + Duration::from_secs(4));
+    assert_eq!(replies(&mut device), [0x12, 0x12]);
+}
+
+#[test]
 fn a_late_answer_is_one_byte_behind_and_forgotten_with_the_connection() {
     let (mut device, now) = (device(&Profile::by_name("late-answers").unwrap().options()), Instant::now());
     give(&mut device, STATUS, now);
