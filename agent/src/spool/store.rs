@@ -327,7 +327,7 @@ impl Store {
     fn units(&self) -> rusqlite::Result<Vec<(PrinterName, String)>> {
         let mut statement = self.connection.prepare_cached("SELECT unit FROM units WHERE printer = ?1")?;
         let mut units = Vec::new();
-        // What other printers had once is no longer theirs.
+        // A printer that there is no more has nothing.
         for printer in &self.options.printers {
             let unit = statement.query_row([printer.name.as_str()], |row| row.get(0)).optional()?;
             units.extend(unit.map(|unit| (printer.name.clone(), unit)));
