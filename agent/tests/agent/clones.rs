@@ -88,17 +88,15 @@ async fn check(profile: &str, outcomes: [Outcome; 3], facts: &str) {
     let shop = Shop::new(profile, Pins::default());
     assert_eq!(shop.print(3).await, outcomes, "{profile}");
     assert_eq!(shop.slips(3).await, ["No.1", "No.2", "No.3"], "{profile}");
-    assert_eq!(shop.facts().await, facts, "{profile}");
+    let learned = shop.facts().await;
+    // Whether there was a question while it printed depends on how busy this machine is.
+    let settled: Vec<&str> = learned.split(' ').filter(|word| !word.starts_with("status-busy=")).collect();
+    assert_eq!(settled.join(" "), facts, "{profile}");
 }
 
 #[tokio::test]
 async fn everything() {
-    check(
-        "everything",
-        [FENCE; 3],
-        "status=1234 status-busy=yes asb=yes gs-h=yes gs-r=answers init-keeps=yes",
-    )
-    .await;
+    check("everything", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers init-keeps=yes").await;
 }
 
 #[tokio::test]
@@ -124,13 +122,12 @@ async fn no_fence() {
 
 #[tokio::test]
 async fn no_asb() {
-    check("no-asb", [FENCE; 3], "status=1234 status-busy=yes gs-h=yes gs-r=answers init-keeps=yes").await;
+    check("no-asb", [FENCE; 3], "status=1234 gs-h=yes gs-r=answers init-keeps=yes").await;
 }
 
 #[tokio::test]
 async fn late_answers() {
-    check("late-answers", [FENCE; 3], "status=1234 late=yes status-busy=yes asb=yes gs-h=yes gs-r=answers")
-        .await;
+    check("late-answers", [FENCE; 3], "status=1234 late=yes asb=yes gs-h=yes gs-r=answers").await;
 }
 
 #[tokio::test]
@@ -160,12 +157,7 @@ async fn deaf_when_busy() {
 
 #[tokio::test]
 async fn tiny_buffer() {
-    check(
-        "tiny-buffer",
-        [FENCE; 3],
-        "status=1234 status-busy=yes asb=yes gs-h=yes gs-r=answers init-keeps=yes",
-    )
-    .await;
+    check("tiny-buffer", [FENCE; 3], "status=1234 asb=yes gs-h=yes gs-r=answers init-keeps=yes").await;
 }
 
 #[tokio::test]
