@@ -38,7 +38,9 @@ const PUSH_MAX: Duration = Duration::from_secs(20);
 #[derive(Debug, Error)]
 pub enum HttpError {
     /// The port cannot be had.
-    #[error("http-listen: TCP {address}: {cause}; choose another `listen` or end what uses it")]
+    #[error(
+        "http-listen: TCP {address}: {cause}: 换一个 `listen`,或结束占用它的程序 / choose another `listen` or end what uses it"
+    )]
     Listen {
         /// Which.
         address: SocketAddr,

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A PEM file cannot be read.
-    #[error("http-tls: {path}: {cause}; check [http.tls]")]
+    #[error("http-tls: {path}: {cause}: 检查 [http.tls] / check [http.tls]")]
     Pem {
         /// Which.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum TlsError {
         cause: rustls::pki_types::pem::Error,
     },
     /// Chain and key do not fit.
-    #[error("http-tls: {0}; check [http.tls]")]
+    #[error("http-tls: {0}: 检查 [http.tls] / check [http.tls]")]
     Pair(#[from] rustls::Error),
 }
 

@@ -27,6 +27,8 @@ const UNREADABLE: &str = "template-file";
 /// Of a folder in which there is nothing at all, as it is where a drive is to be mounted.
 const EMPTY: &str = "空文件夹,网络盘没挂上?要改回自带小票,请放入任意一个文件 / it is empty: is its drive mounted? to go back to the \
                      slips of this program put any file into it";
+/// Which of them would be seen depends on the file system.
+const TOO_MANY: &str = "文件太多,请移走与小票无关的 / too many files: move away what no slip needs";
 /// How pictures' names end.
 const IMAGE_ENDING: &str = ".png";
 
@@ -201,7 +203,15 @@ impl Folder {
     }
 
     fn apply_images(&mut self, stamps: &Stamps) {
-        let names = image_names(stamps);
+        let mut names = image_names(stamps);
+        while names.len() > IMAGES_MAX {
+            let Some(name) = names.pop_last() else { break };
+            let detail = format!(
+                "template-pictures: 图片超过 {IMAGES_MAX} 张,这一张没有用:删掉用不着的 / more than {IMAGES_MAX} pictures, and \
+                 this one is not used: remove those that are not needed"
+            );
+            self.refused.push(Refusal { subject: format!("{name}{IMAGE_ENDING}"), detail });
+        }
         self.images.retain(|name, _| names.contains(name));
         for name in names {
             let file = format!("{name}{IMAGE_ENDING}");
@@ -285,7 +295,10 @@ impl Folder {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                let detail = format!("template-not-kept: {error}");
+                let detail = format!(
+                    "template-not-kept: {error}: 请检查磁盘和权限 / check disk and permissions of {}",
+                    self.kept.display()
+                );
                 self.refused.push(Refusal { subject: file.to_owned(), detail });
             }
         }
@@ -295,8 +308,11 @@ impl Folder {
 /// The files of a folder that templates are made of.
 fn stamps(folder: &Path) -> io::Result<Stamps> {
     let mut stamps = Stamps::new();
-    for entry in fs::read_dir(folder)?.take(FILES_MAX) {
+    for (count, entry) in fs::read_dir(folder)?.enumerate() {
         let entry = entry?;
+        if count >= FILES_MAX {
+            return Err(io::Error::other(TOO_MANY));
+        }
         let Ok(name) = entry.file_name().into_string() else { continue };
         if name.starts_with('.') || !(name.ends_with(FILE_ENDING) || name.ends_with(IMAGE_ENDING)) {
             continue;
@@ -316,12 +332,7 @@ fn stamps(folder: &Path) -> io::Result<Stamps> {
 }
 
 fn image_names(stamps: &Stamps) -> BTreeSet<String> {
-    stamps
-        .keys()
-        .filter_map(|name| name.strip_suffix(IMAGE_ENDING))
-        .map(str::to_owned)
-        .take(IMAGES_MAX)
-        .collect()
+    stamps.keys().filter_map(|name| name.strip_suffix(IMAGE_ENDING)).map(str::to_owned).collect()
 }
 
 /// All pictures of a folder that can be used; a template that shows another is refused for it.
@@ -335,12 +346,12 @@ pub fn read_images(folder: &Path) -> Result<Images, String> {
         let image = read_image(&folder.join(format!("{name}{IMAGE_ENDING}"))).ok()?;
         Some((name, image))
     };
-    Ok(image_names(&stamps).into_iter().filter_map(read).collect())
+    Ok(image_names(&stamps).into_iter().take(IMAGES_MAX).filter_map(read).collect())
 }
 
 /// A picture, for the widest paper; where it is printed it is made to fit.
 fn read_image(path: &Path) -> Result<docket_protocol::document::Image, String> {
-    let bytes = read_bytes(path, LOGO_BYTES_MAX).map_err(|error| format!("{UNREADABLE}: {error}"))?;
+    let bytes = read_bytes(path, LOGO_BYTES_MAX).map_err(|error| unreadable(&error))?;
     logo::from_png(&bytes, Paper::Mm80).map_err(|error| {
         let (zh, en) = error.remedy();
         format!("{}: {error}: {zh} / {en}", error.code())
@@ -352,9 +363,7 @@ fn read_image(path: &Path) -> Result<docket_protocol::document::Image, String> {
 /// # Errors
 /// Where it cannot be read or is no text.
 pub fn read_text(path: &Path) -> Result<String, String> {
-    let bytes = read_bytes(path, SOURCE_BYTES_MAX).map_err(|error| {
-        format!("{UNREADABLE}: {error}: 请检查文件和权限 / check the file and its permissions")
-    })?;
+    let bytes = read_bytes(path, SOURCE_BYTES_MAX).map_err(|error| unreadable(&error))?;
     String::from_utf8(bytes).map_err(|error| {
         let line =
             error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
@@ -362,6 +371,10 @@ pub fn read_text(path: &Path) -> Result<String, String> {
             "template-encoding: 第 {line} 行:不是 UTF-8,请用 UTF-8 保存 / line {line}: save the file as UTF-8"
         )
     })
+}
+
+fn unreadable(error: &io::Error) -> String {
+    format!("{UNREADABLE}: {error}: 请检查文件和权限 / check the file and its permissions")
 }
 
 /// A file of at most so many bytes, and one more to tell that it is larger.

@@ -1,6 +1,6 @@
 //! A chain's folder as it is edited, broken, mended and taken away.
 
-use super::folder::{Changed, Folder};
+use super::folder::{Changed, Folder, IMAGES_MAX};
 use super::watch;
 use super::{Own, Templates};
 use docket_paper::template::{Images, Part, Slip, Template, TemplateKind, sample};
@@ -198,6 +198,27 @@ fn a_mount_point_without_its_drive_changes_nothing() {
     chain.write("readme.txt", b"slips of this program");
     let (_, changed, restarted) = chain.open();
     assert_eq!((changed.refused, first_line(&restarted).as_str()), (vec![], "美团外卖 #17"));
+}
+
+#[test]
+fn what_is_beyond_a_bound_is_said() {
+    let mut chain = Chain::new();
+    chain.write("kitchen.jinja", b"own #{{ pickup }}");
+    for number in 0..=IMAGES_MAX {
+        chain.write(&format!("dot-{number:02}.png"), DOT);
+    }
+    let (_, changed, templates) = chain.open();
+    let [refusal] = &changed.refused[..] else { panic!("{changed:?}") };
+    assert_eq!(refusal.subject, "dot-16.png");
+    assert!(refusal.detail.starts_with("template-pictures: "), "{refusal:?}");
+    assert_eq!(first_line(&templates), "own #17");
+    for number in 0..1_000 {
+        chain.write(&format!("note-{number}.txt"), b"");
+    }
+    let (_, changed, templates) = chain.open();
+    let [refusal] = &changed.refused[..] else { panic!("{changed:?}") };
+    assert!(refusal.detail.starts_with("templates-folder: "), "{refusal:?}");
+    assert_eq!(first_line(&templates), "own #17", "nothing changes");
 }
 
 #[test]
