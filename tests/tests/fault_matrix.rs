@@ -73,6 +73,25 @@ pub struct Judged {
     pub cut: bool,
 }
 
+/// Printers slow enough to be hit in the middle of a ticket, whose buffers hold less than one.
+fn slow() -> PrinterOptions {
+    PrinterOptions { speed_mm_per_s: 400, buffer_bytes: 512, ..PrinterOptions::default() }
+}
+
+/// Plays from a seed, `DOCKET_SEED` where that is set. A failure names it and shows the agent's log.
+async fn from_seed(
+    seed: u64,
+    mut kitchen: Kitchen,
+    play: impl AsyncFnOnce(&mut Kitchen, u64) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let seed = std::env::var("DOCKET_SEED").map_or(Ok(seed), |text| text.parse()).context("DOCKET_SEED")?;
+    let result = play(&mut kitchen, seed).await;
+    if result.is_err() {
+        println!("the agent's log:\n{}", kitchen.agent.log_text());
+    }
+    result.with_context(|| format!("again with DOCKET_SEED={seed}"))
+}
+
 impl Kitchen {
     /// With printers of one kind on the network, and a live link.
     pub async fn open(printer: &PrinterOptions) -> anyhow::Result<Self> {

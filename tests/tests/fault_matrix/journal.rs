@@ -18,8 +18,8 @@
 //! A ticket is withdrawn only where the line is lost between the printer's last answer and the ticket's first byte. So
 //! printers are unplugged while the agent stands still and has their answers before it, unread.
 
-use super::Kitchen;
 use super::standing::{Before, Found, Stand};
+use super::{Kitchen, from_seed};
 use anyhow::{Context, ensure};
 use docket_tests::chain::{Ledger, PATIENCE};
 use docket_tests::platform::orders::{Chance, PlacedOrder};
@@ -66,13 +66,7 @@ struct Kill {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_before_and_after_each_write() -> anyhow::Result<()> {
-    let seed = std::env::var("DOCKET_SEED").map_or(Ok(SEED), |text| text.parse()).context("DOCKET_SEED")?;
-    let mut kitchen = Kitchen::open(&PrinterOptions::default()).await?;
-    let result = kill_and_judge(&mut kitchen, seed).await;
-    if result.is_err() {
-        println!("the agent's log:\n{}", kitchen.agent.log_text());
-    }
-    result.with_context(|| format!("again with DOCKET_SEED={seed}"))
+    from_seed(SEED, Kitchen::open(&PrinterOptions::default()).await?, kill_and_judge).await
 }
 
 async fn kill_and_judge(kitchen: &mut Kitchen, seed: u64) -> anyhow::Result<()> {

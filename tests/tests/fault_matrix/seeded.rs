@@ -6,11 +6,11 @@
 
 use super::cells::{Moment, Run, Trouble};
 use super::standing::{Before, Found, Stand};
-use super::{Kitchen, STATIONS};
+use super::{Kitchen, STATIONS, from_seed, slow};
 use anyhow::{Context, ensure};
 use docket_tests::chain::{Agent, Hub};
 use docket_tests::platform::orders::{Chance, PlacedOrder};
-use docket_tests::virtual_printer::{Fault, PrinterOptions, Status, VirtualPrinter};
+use docket_tests::virtual_printer::{Fault, Status, VirtualPrinter};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,10 +18,6 @@ use tokio::task::JoinSet;
 
 const SEED: u64 = 20_261_124;
 const ROUNDS: usize = 10;
-/// Slow enough to be hit in the middle.
-const SPEED_MM_PER_S: u32 = 400;
-/// Less than a ticket.
-const BUFFER_BYTES: usize = 512;
 /// An answer that never comes is given up after 30 s.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a stand is waited for.
@@ -35,18 +31,7 @@ const STANDS: [Stand; 3] = [Stand::InPrint, Stand::Fenced, Stand::Told];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_fault_at_any_moment() -> anyhow::Result<()> {
-    let seed = std::env::var("DOCKET_SEED").map_or(Ok(SEED), |text| text.parse()).context("DOCKET_SEED")?;
-    let printer = PrinterOptions {
-        speed_mm_per_s: SPEED_MM_PER_S,
-        buffer_bytes: BUFFER_BYTES,
-        ..PrinterOptions::default()
-    };
-    let mut kitchen = Kitchen::open(&printer).await?;
-    let result = rounds(&mut kitchen, seed).await;
-    if result.is_err() {
-        println!("the agent's log:\n{}", kitchen.agent.log_text());
-    }
-    result.with_context(|| format!("again with DOCKET_SEED={seed}"))
+    from_seed(SEED, Kitchen::open(&slow()).await?, rounds).await
 }
 
 async fn rounds(kitchen: &mut Kitchen, seed: u64) -> anyhow::Result<()> {

@@ -5,23 +5,18 @@
 //! the operating system had taken, goes on, and answers whoever has the line open next. So a ticket may turn out to be on
 //! paper, and is not repeated.
 
-use super::Kitchen;
 use super::cells::{Moment, Run, Trouble};
 use super::seeded::{deck, play};
 use super::standing::Stand;
+use super::{Kitchen, from_seed, slow};
 use anyhow::{Context, ensure};
 use docket_tests::lab::way::Way;
 use docket_tests::platform::orders::Chance;
-use docket_tests::virtual_printer::PrinterOptions;
 use std::time::Duration;
 
 const SEED: u64 = 20_261_126;
 /// A thread of the agent each.
 const PRINTERS: usize = 8;
-/// Slow enough to be hit in the middle.
-const SPEED_MM_PER_S: u32 = 400;
-/// Less than a ticket.
-const BUFFER_BYTES: usize = 512;
 /// An answer that never comes is given up after 30 s.
 const PATIENCE: Duration = Duration::from_secs(120);
 const QUICK: [Trouble; 6] = [
@@ -35,18 +30,7 @@ const QUICK: [Trouble; 6] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_fault_over_serial_lines() -> anyhow::Result<()> {
-    let seed = std::env::var("DOCKET_SEED").map_or(Ok(SEED), |text| text.parse()).context("DOCKET_SEED")?;
-    let printer = PrinterOptions {
-        speed_mm_per_s: SPEED_MM_PER_S,
-        buffer_bytes: BUFFER_BYTES,
-        ..PrinterOptions::default()
-    };
-    let mut kitchen = Kitchen::with_ways(&printer, &[Way::Serial; PRINTERS]).await?;
-    let result = rounds(&mut kitchen, seed).await;
-    if result.is_err() {
-        println!("the agent's log:\n{}", kitchen.agent.log_text());
-    }
-    result.with_context(|| format!("again with DOCKET_SEED={seed}"))
+    from_seed(SEED, Kitchen::with_ways(&slow(), &[Way::Serial; PRINTERS]).await?, rounds).await
 }
 
 async fn rounds(kitchen: &mut Kitchen, seed: u64) -> anyhow::Result<()> {
