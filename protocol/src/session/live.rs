@@ -123,9 +123,12 @@ impl Live {
                 self.acknowledged(stored_up_to, effects)?;
                 if sent_up_to == self.incoming.taken { Ok(()) } else { Err(CloseReason::Gap) }
             }
-            Message::Hello(_) | Message::Welcome(_) | Message::Refused(_) | Message::Status(_) => {
-                Err(CloseReason::Unexpected)
-            }
+            Message::Hello(_)
+            | Message::Welcome(_)
+            | Message::Refused(_)
+            | Message::Status(_)
+            | Message::Upload { .. }
+            | Message::Uploaded { .. } => Err(CloseReason::Unexpected),
         }
     }
 
@@ -139,6 +142,11 @@ impl Live {
             self.read_on(effects);
         }
         Ok(())
+    }
+
+    /// Whether all that is known to be in the outbox is acknowledged.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.out.reading.is_none() && self.out.acked >= self.out.assigned
     }
 
     /// Something else than an item was heard.

@@ -84,6 +84,8 @@ fn lines() -> Vec<Line> {
         Ack: Message::Ack { up_to: samples::SEQ },
         Heartbeat: Message::Heartbeat { sent_up_to: samples::SEQ, stored_up_to: samples::SEQ.next() },
         Status: Message::Status(samples::status()),
+        Upload: Message::Upload { number: 300, packed: vec![0x78, 0x5e, 0, 0xff] },
+        Uploaded: Message::Uploaded { number: 70_000 },
     );
     variants!(lines, Refusal, value,
         Protocol: Refusal::Protocol { min: 2, max: 300 },

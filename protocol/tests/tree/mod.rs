@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// All that the protocol may lean on. What is added here is linked into the agent, too.
-const DEPENDENCIES: [&str; 4] = ["postcard", "serde", "thiserror", "uuid"];
+const DEPENDENCIES: [&str; 5] = ["miniz_oxide", "postcard", "serde", "thiserror", "uuid"];
 
 /// Paths and words that code of the protocol may not contain.
 const BANNED: [&str; 17] = [
