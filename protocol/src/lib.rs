@@ -22,3 +22,4 @@ pub mod pack;
 pub mod printer;
 pub mod session;
 pub mod ticket;
+pub mod upload;
