@@ -60,7 +60,7 @@ fn report(
 }
 
 /// An agent speaks for its own store only. Printed is the end: what is said of another attempt afterwards changes only the count of repeats.
-fn record(
+pub(super) fn record(
     connection: &Connection,
     agent: &AgentId,
     report: &TicketReport,
