@@ -14,4 +14,5 @@ mod printer_faults;
 mod queues;
 mod store_page;
 mod templates;
+mod uploads;
 mod wine;

@@ -239,8 +239,9 @@ fn print(
             "INSERT INTO tickets (id, order_number, store, kind, station, title, state, made_at, item)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (id) DO UPDATE SET
-                 order_number = excluded.order_number, store = excluded.store, state = excluded.state,
-                 item = excluded.item
+                 order_number = excluded.order_number, store = excluded.store, kind = excluded.kind,
+                 station = excluded.station, title = excluded.title, state = excluded.state,
+                 made_at = excluded.made_at, spooled_at = NULL, item = excluded.item
              WHERE item = x'' RETURNING number",
         )?;
         let (kind, station, title) = (ticket.kind.as_str(), ticket.station.clone(), ticket.title.clone());

@@ -1,0 +1,3 @@
+//! What counters have done reaches the hub once, whatever is repeated, and is nobody else's.
+
+mod taken;
