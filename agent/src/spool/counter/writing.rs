@@ -90,12 +90,12 @@ impl Work<'_> {
         }
         let outlines = submission.tickets.iter().map(|(ticket, _)| TicketOutline::from(ticket)).collect();
         self.upload(&match &submission.order {
-            Some(order) => Upload::Order(CounterOrder {
+            Some(order) => Upload::Order(Box::new(CounterOrder {
                 order: order.clone(),
                 tickets: outlines,
                 unmapped: submission.unmapped.clone(),
                 accepted_at: self.now,
-            }),
+            })),
             None => Upload::Tickets(CounterTickets {
                 key: submission.key.clone(),
                 tickets: outlines,
@@ -285,7 +285,7 @@ impl Work<'_> {
         self.report(&Report::Ticket(report))
     }
 
-    fn upload(&self, upload: &Upload) -> rusqlite::Result<()> {
+    fn upload(&mut self, upload: &Upload) -> rusqlite::Result<()> {
         let kind = match upload {
             Upload::Order(_) => "order",
             Upload::Tickets(_) => "tickets",
@@ -294,6 +294,7 @@ impl Work<'_> {
         };
         self.prepare("INSERT INTO uploads (kind, payload) VALUES (?1, ?2)")?
             .execute(params![kind, payload(upload)])?;
+        self.known.uploads = self.connection.last_insert_rowid().unsigned_abs();
         Ok(())
     }
 
