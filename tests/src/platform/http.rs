@@ -61,6 +61,12 @@ impl HttpClient {
         self.send(&request("POST", path, self.address, "application/json", body)).await
     }
 
+    /// POSTs JSON with further lines of the header, each with its end.
+    pub async fn post_json_with(&self, path: &str, headers: &str, body: &str) -> anyhow::Result<Reply> {
+        let content_type = format!("application/json\r\n{}", headers.trim_end());
+        self.send(&request("POST", path, self.address, &content_type, body)).await
+    }
+
     /// GETs a path, which may hold a query.
     pub async fn get(&self, path: &str) -> anyhow::Result<Reply> {
         self.send(&request("GET", path, self.address, "", "")).await
