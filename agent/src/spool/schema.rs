@@ -85,6 +85,8 @@ const MIGRATIONS: &[&str] = &["
     -- The unit that each printer had last. Units of one serial number share a profile, so that cannot tell.
     CREATE TABLE units (printer TEXT PRIMARY KEY, unit TEXT NOT NULL) STRICT;
     INSERT INTO units SELECT printer, unit FROM (SELECT printer, unit, max(learned_at) FROM profiles GROUP BY printer);
+", "
+    ALTER TABLE tickets ADD COLUMN cut_short INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// Opens and migrates the database.
