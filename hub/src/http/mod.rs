@@ -33,8 +33,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-pub use body::{BODIES_SHARED_BYTES, BODY_OWN_BYTES, PUSH_BYTES_MAX};
-pub use serve::{Bounds, CONNECTION_REQUESTS_MAX, CONNECTIONS_MAX, serve};
+pub use body::PUSH_BYTES_MAX;
+pub use serve::{Bounds, CONNECTIONS_MAX, serve};
 pub use tls::{TlsError, acceptor};
 
 /// How long a push may take to come in and to be stored: more than storage ever waits for a command line.
@@ -134,7 +134,7 @@ async fn pushed_post(
     }
 }
 
-/// The body is held until the answer is known: so long it is in memory.
+/// What `held` has of the common store it has until the answer is known: so long the body is in memory.
 async fn pushed(platform: &Platform, method: Method, query: Option<String>, mut held: Held) -> Response {
     let received_at = clock::now();
     let callback = &platform.callback;

@@ -37,7 +37,7 @@ const HEADER_MAX: Duration = Duration::from_secs(15);
 /// this can be read anyway. hyper looks at it after it has read, so twice as much can be held for a moment.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Requests on a connection, after which it is renewed.
-pub const CONNECTION_REQUESTS_MAX: u32 = 1_000;
+const CONNECTION_REQUESTS_MAX: u32 = 1_000;
 /// The age of a connection from which it is renewed.
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 /// How long after that it is cut off: a header, a push and its answer have had their time twice over.
