@@ -103,10 +103,23 @@ impl Store {
         .await
     }
 
+    /// So many times its lives together have reached the printer, or the queue before it.
+    async fn until_connected(&self, times: usize) -> anyhow::Result<()> {
+        wait_for("the printer to be reached", PATIENCE, || {
+            let log = self.agent.log_text();
+            if log.matches("printer connected").count() == times { Ok(()) } else { Err(log) }
+        })
+        .await
+    }
+
     fn assert_well(&self) -> anyhow::Result<()> {
         let status = self.agent.command(&["status"])?;
         let shown = String::from_utf8_lossy(&status.stdout).into_owned();
-        assert!(status.status.success() && shown.contains("已连接总部"), "{shown}");
+        assert!(
+            status.status.success() && shown.contains("已连接总部"),
+            "{shown}\n{}",
+            self.agent.log_text()
+        );
         Ok(())
     }
 }
@@ -173,11 +186,7 @@ async fn the_windows_agent_killed_in_mid_ticket_asks_the_printer_and_repeats_not
 
     store.agent.process()?.kill();
     store.agent.start()?;
-    wait_for("the next life to reach the printer", PATIENCE, || {
-        let log = store.agent.log_text();
-        if log.matches("printer connected").count() == 2 { Ok(()) } else { Err(log) }
-    })
-    .await?;
+    store.until_connected(2).await?;
     assert!(printer.receipts().is_empty(), "nothing is whole yet");
     printer.set(Fault::PaperIn);
     assert_eq!(store.until_printed(&order, &printer).await?.as_deref(), Some("fence"));
