@@ -127,7 +127,6 @@ fn set_attributes(attributes: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One test, since all agents under Wine see the same registry.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_windows_agent_prints_through_the_spooler_and_waits_for_a_queue_that_is_stopped()
 -> anyhow::Result<()> {

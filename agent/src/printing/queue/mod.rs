@@ -308,7 +308,7 @@ impl Task {
             }
             self.claims.begin_next(machine).await?;
             let heard_at = machine.take_heard().then(clock::now);
-            // Of which nothing was heard yet on this connection, that is not known to be any better than before.
+            // What is usually heard of and was not yet on this connection is not known to be any better than before.
             let is_known = !machine.awaits_first_word();
             let conditions =
                 machine.conditions().with_if(self.claims.retry_at().is_some(), Condition::Journal);

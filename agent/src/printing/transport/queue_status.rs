@@ -116,7 +116,7 @@ mod tests {
             // What says less of the cause is left out.
             (0x2 | 0x10 | 0x10_0000, &[PaperOut]),
             (0x2 | 0x80, &[Unreachable]),
-            (0x1 | 0x400_000 | 0x10, &[CoverOpen, PaperOut, Queue]),
+            (0x1 | 0x40_0000 | 0x10, &[CoverOpen, PaperOut, Queue]),
         ];
         for (status, expected) in table {
             assert_eq!(shown(of_queue(status, 0)), expected, "{status:#x}");

@@ -15,7 +15,7 @@
 //! to a queue that says that it cannot print, and to keep it from the backup.
 //!
 //! Some queues cannot be asked, for lack of rights or on a print server. They are printed on all the same. One that could be
-//! asked and then cannot, has gone: the spooler was stopped, or the queue deleted.
+//! asked and then cannot has gone: the spooler was stopped, or the queue deleted.
 //!
 //! Rejected: to be told of changes by the spooler (`FindFirstPrinterChangeNotification`): one more handle to wait for, and
 //! not every print server tells.
