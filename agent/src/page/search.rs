@@ -207,7 +207,7 @@ async fn send(address: &Address, bytes: &[u8]) -> io::Result<()> {
     while !rest.is_empty() {
         match port.next(rest).await {
             Happened::Took(taken) => rest = &rest[taken..],
-            Happened::Received(_) => {}
+            Happened::Received(_) | Happened::Told(_) => {}
             Happened::Lost(error) => {
                 return Err(error.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into()));
             }

@@ -1,6 +1,7 @@
 //! The job machine, question by question, in simulated time.
 
 use docket_agent::printing::asking::ANSWER_MS_MAX;
+use docket_agent::printing::health::Conditions;
 use docket_agent::printing::job::{
     AT_ONCE_TICKETS, CUT_MS_MIN, CUT_WAIT_MS_MAX, Event, IDLE_POLL_MS, LINE_MS_MAX, Lost, Machine,
     NO_FENCE_WAIT_MS, POLL_MS, PREFLIGHT_FRESH_MS, PREFLIGHT_MS_MAX, SENT_WAIT_MS, SETTLE_MS_MAX,
@@ -555,9 +556,19 @@ fn idle_costs_little() {
 fn where_nothing_comes_back_nothing_is_asked() {
     let now = Instant::now();
     let mut machine = Machine::write_only(now);
-    assert!(machine.to_send().is_empty() && machine.accepts());
+    assert_eq!(machine.conditions().iter().collect::<Vec<_>>(), [Condition::Unknown]);
     machine.get_ready(now);
-    assert!(machine.is_ready(now));
+    assert!(!machine.accepts() && !machine.is_ready(now), "before the first word of its queue");
+    let stopped = Conditions::NONE.with(Condition::Queue).with(Condition::PaperNearEnd);
+    machine.way_is(stopped, now);
+    assert_eq!(machine.conditions(), stopped);
+    assert!(!machine.accepts() && !machine.is_ready(now));
+    machine.way_is(Conditions::NONE.with(Condition::PaperNearEnd), now);
+    assert!(machine.accepts() && machine.is_ready(now));
+    machine.way_is(Conditions::NONE, now);
+    assert_eq!(machine.conditions(), Conditions::NONE);
+    assert!(machine.to_send().is_empty() && machine.accepts() && machine.is_ready(now));
+    assert!(!machine.take_heard(), "the printer itself has said nothing");
     machine.begin(b"content\n", &[], 1, now);
     let expected: [&[u8]; 3] = [&[0x1B, 0x40], b"content\n\n\n", b"\x1DVB\x00"];
     assert_eq!(machine.to_send(), expected.concat());

@@ -77,6 +77,7 @@ impl Told {
         match happened {
             Happened::Took(bytes) => self.took += bytes,
             Happened::Received(bytes) => self.received.extend_from_slice(bytes),
+            Happened::Told(conditions) => panic!("{conditions:?}: the printer itself can answer"),
             Happened::Lost(_) => self.is_lost = true,
         }
     }

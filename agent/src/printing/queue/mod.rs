@@ -308,8 +308,8 @@ impl Task {
             }
             self.claims.begin_next(machine).await?;
             let heard_at = machine.take_heard().then(clock::now);
-            // A unit that usually answers and has not yet on this connection is not known to be any better than before.
-            let is_known = machine.has_been_heard() || !machine.profile().answers_status();
+            // What is usually heard of and was not yet on this connection is not known to be any better than before.
+            let is_known = !machine.awaits_first_word();
             let conditions =
                 machine.conditions().with_if(self.claims.retry_at().is_some(), Condition::Journal);
             let conditions = Some(conditions);
@@ -391,6 +391,7 @@ fn tell(machine: &mut Machine, happened: Happened<'_>) -> Option<Left> {
     match happened {
         Happened::Took(bytes) => machine.sent(bytes, Instant::now()),
         Happened::Received(bytes) => machine.received(bytes, Instant::now()),
+        Happened::Told(conditions) => machine.way_is(conditions, Instant::now()),
         Happened::Lost(error) => return Some(Left::Lost(error)),
     }
     None

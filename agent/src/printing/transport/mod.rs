@@ -11,7 +11,7 @@
 //! | [`usb`] | transfers past the kernel's driver | yes | the printer has acknowledged them |
 //! | [`serial`] | a thread | yes | out of the driver's buffer |
 //! | `usb_print` (Windows) | a thread, overlapped calls | yes | the printer has acknowledged them |
-//! | `spooler` (Windows) | a thread | no | a whole print job is with the spooler |
+//! | `spooler` (Windows) | a thread | no, but its queue is asked how it is | a whole print job is with the spooler |
 //!
 //! # What may have left
 //! A ticket may go to another printer, or begin anew without a mark, only where it is certain that no byte of it
@@ -26,6 +26,8 @@
 mod address;
 pub mod lan;
 mod parse;
+#[cfg(any(windows, test))]
+mod queue_status;
 pub mod serial;
 #[cfg(windows)]
 pub mod spooler;
@@ -46,6 +48,7 @@ pub use address::{
 
 pub use unit::{UsbIdentity, UsbPlugged};
 
+use crate::printing::health::Conditions;
 use lan::Lan;
 use std::io;
 use threaded::Threaded;
@@ -66,6 +69,9 @@ pub enum Happened<'a> {
     Took(usize),
     /// The printer said this.
     Received(&'a [u8]),
+    /// What stands between it and the printer says that all of this is wrong, and no more than this. A way that nothing
+    /// comes back on tells it once before anything is to be sent, and then each change.
+    Told(Conditions),
     /// It is of no more use; without an error where the other end closed it.
     Lost(Option<io::Error>),
 }
