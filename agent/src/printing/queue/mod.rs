@@ -195,8 +195,8 @@ impl Task {
                 Err(error) => {
                     let (printer, address) = (&self.config.name, &self.config.address);
                     if !self.shown.shows(Condition::Unreachable) {
-                        let remedy = transport::remedy(&error);
-                        tracing::warn!(%printer, %address, %error, remedy, "printer cannot be reached");
+                        let (code, remedy) = (transport::code(&error), transport::remedy(&error));
+                        tracing::warn!(code, %printer, %address, %error, remedy, "printer cannot be reached");
                     }
                     // It cannot be asked: a ticket of an earlier life waits no longer for its word.
                     if Instant::now() >= self.ask_until {

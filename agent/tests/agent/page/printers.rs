@@ -30,6 +30,8 @@ async fn a_printer_that_would_be_in_the_way_is_refused_with_words() {
         (printer(&"长".repeat(33), "192.0.2.1", &[]), "printer-form"),
         (printer("后厨", "", &[]), "address-form"),
         (printer("后厨", "nothing like it/", &[]), "address-form"),
+        (printer("后厨", "serial:/etc/hostname", &[]), "address-no-device"),
+        (printer("后厨", "serial:/dev/null", &[]), "address-no-device"),
     ] {
         assert_eq!(desk.post("/api/printers/add", &wanted).await.code(), code, "{wanted}");
     }
