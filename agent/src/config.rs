@@ -185,6 +185,11 @@ pub struct PrinterEntry {
 }
 
 impl PrinterEntry {
+    /// What is in it.
+    pub fn paper(&self) -> Paper {
+        if self.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 }
+    }
+
     /// Whether both are at one port, which has one owner. In the network a printer may take several connections.
     pub fn contends_with(&self, other: &PrinterEntry) -> bool {
         let may_share = matches!(self.address, Address::Lan { .. } | Address::Spooler { .. });
@@ -295,7 +300,7 @@ impl Config {
             .map(|entry| PrinterConfig {
                 name: PrinterName::new(&entry.name),
                 address: entry.address,
-                paper: if entry.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 },
+                paper: entry.paper(),
                 stations: entry.stations,
                 default: entry.default,
                 profile: entry.profile.clone(),
