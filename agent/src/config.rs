@@ -7,6 +7,7 @@ pub use places::SearchPlaces;
 
 use crate::printers::{Added, Printers, entry_fault};
 use crate::printing::profile::Pins;
+use crate::printing::transport::UsbUnit;
 use crate::printing::{Address, Paper, PrinterConfig};
 use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
 use docket_protocol::ids::PrinterName;
@@ -294,13 +295,22 @@ impl Config {
 
     /// The printers as printing knows them.
     pub fn printer_configs(&self) -> Vec<PrinterConfig> {
-        let printers = self.in_force().list.into_iter();
+        let printers = self.in_force().list;
+        let written: Vec<(PrinterName, UsbUnit)> = printers
+            .iter()
+            .filter_map(|printer| {
+                let unit = printer.entry.address.usb_unit()?;
+                Some((PrinterName::new(&printer.entry.name), unit.clone()))
+            })
+            .collect();
         printers
+            .into_iter()
             .map(|printer| printer.entry)
             .map(|entry| PrinterConfig {
+                others: written.iter().filter(|(name, _)| name.as_str() != entry.name).cloned().collect(),
                 name: PrinterName::new(&entry.name),
-                address: entry.address,
                 paper: entry.paper(),
+                address: entry.address,
                 stations: entry.stations,
                 default: entry.default,
                 profile: entry.profile.clone(),

@@ -53,7 +53,7 @@ pub async fn run(
         if let Some(place) = kept.iter().position(|kept| kept.is(&printer)) {
             let kept = kept.swap_remove(place);
             healths.push(kept.health());
-            printers.spawn(kept.go_on(spool.clone(), stopped));
+            printers.spawn(kept.go_on(printer, spool.clone(), stopped));
         } else {
             let (health, seen) = watch::channel(unknown_health(&printer.name));
             healths.push(seen);

@@ -173,12 +173,19 @@ fn a_test_page_is_the_same_without_a_template() {
     };
     let bare = TestPage { store: String::new(), model: String::new(), ..full.clone() };
     let odd = "[cut] |9> {{ total }} \\[ ￥".to_owned();
-    let odd = TestPage { store: odd.clone(), printer: odd.clone(), address: odd.clone(), model: odd, ..full.clone() };
+    let odd = TestPage {
+        store: odd.clone(),
+        printer: odd.clone(),
+        address: odd.clone(),
+        model: odd,
+        ..full.clone()
+    };
     let late = TestPage { made_at: UnixMs(i64::MAX), ..full.clone() };
     for page in [full, bare, odd, late] {
         for (paper_mm, paper) in papers() {
             let page = TestPage { paper_mm, columns: paper.columns(), ..page.clone() };
-            let by_template = Template::default_of(TemplateKind::Test).render(&View::test_page(&page)).unwrap();
+            let by_template =
+                Template::default_of(TemplateKind::Test).render(&View::test_page(&page)).unwrap();
             assert_eq!(page.document(), by_template);
         }
     }

@@ -93,9 +93,15 @@ impl Kept {
         self.task.shown.watch()
     }
 
-    /// Goes on as [`run_printer`] does.
-    pub async fn go_on(self, spool: Spool, shutdown: watch::Receiver<bool>) -> Option<Kept> {
+    /// Goes on as [`run_printer`] does. What is known of the other printers may be new.
+    pub async fn go_on(
+        self,
+        config: PrinterConfig,
+        spool: Spool,
+        shutdown: watch::Receiver<bool>,
+    ) -> Option<Kept> {
         let Kept { mut task, connection } = self;
+        task.config = config;
         task.claims.go_on(port_of(&task.config, &spool)?);
         task.shown.go_on(spool.counts());
         task.shutdown = shutdown;
