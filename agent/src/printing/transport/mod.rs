@@ -174,11 +174,6 @@ impl Port {
     }
 }
 
-/// The code of the log where a printer cannot be opened.
-pub fn code(error: &io::Error) -> &'static str {
-    if NotADevice::of(error).is_some() { NotADevice::CODE } else { "printer-unreachable" }
-}
-
 /// What a person can do where a printer cannot be opened.
 pub fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
