@@ -241,7 +241,7 @@ impl Task {
         Ok(Connection { port, machine, unit, since })
     }
 
-    /// Each reason once until it can be reached again: the first is not the one that keeps it away.
+    /// Each reason once until it is reached again: the first need not be what keeps it away.
     fn say_why(&mut self, error: &io::Error) {
         let (printer, address) = (&self.config.name, &self.config.address);
         let is_no_device = NotADevice::of(error).is_some();
