@@ -631,6 +631,26 @@ fn a_unit_that_was_off_on_the_way_is_not_believed_though_it_answers_the_fence() 
 }
 
 #[test]
+fn a_new_unit_is_not_believed_either_where_answers_are_missing_and_its_next_ticket_asks_nothing() {
+    let mut play = Play::new(KNOWN, Some(CLEAN));
+    play.fences = (true, false);
+    let [first, _] = answers_in(&begin_over_standing_line(&mut play, None));
+    play.say(&CLEAN);
+    play.say(&first);
+    assert!(play.events.is_empty(), "it was off, or it is deaf while it prints: {:?}", play.events);
+    play.pass(ANSWER_MS_MAX);
+    assert_eq!(play.events, SILENT);
+
+    let mut again = Play::new(&play.profile.to_words(), Some(CLEAN));
+    again.fences = (true, false);
+    let bytes = begin_over_standing_line(&mut again, None);
+    let content = &bytes[..1_000];
+    assert!(!content.windows(2).any(|pair| pair == [0x10, 4]), "a deaf unit would never get through");
+    again.say(&answers_in(&bytes).concat());
+    assert_eq!(again.ended(), [FENCED]);
+}
+
+#[test]
 fn a_unit_that_does_not_answer_while_it_prints_is_found_out_and_printed_on() {
     let mut play = Play::new(KNOWN, Some(CLEAN));
     play.machine.get_ready(play.now);

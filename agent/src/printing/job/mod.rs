@@ -54,8 +54,10 @@
 //! A serial line stands when the unit loses power. What the unit had then is gone, and what is sent when it is on again
 //! it prints, the fence included. So on such a line questions stand in the content, some hundred bytes apart: what was
 //! sent while the unit started was not answered, and the fence is not believed. That takes a unit that answers while it
-//! prints; whether it does is learned from its first tickets. What such a line does not show is a pause of flow control
-//! for as long as the unit was off.
+//! prints, and nothing but printing shows whether one does: so the first tickets of a unit ask as well, and one that lacks
+//! answers ends in doubt, be it that the unit was off or that it is deaf while it prints. It counts as deaf from then on,
+//! so that a unit that is gets one ticket twice, marked, in its life, most often its test page. What such a line does not
+//! show is a pause of flow control for as long as the unit was off.
 //!
 //! # Units that know less
 //! Fences, but no real-time status: one more fence, outside of any ticket, is the preflight. No fence, but real-time

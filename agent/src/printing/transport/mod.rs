@@ -24,6 +24,7 @@
 //! is to be sent into each port's own queue: see above.
 
 mod address;
+mod device;
 pub mod lan;
 mod parse;
 #[cfg(any(windows, test))]
@@ -46,6 +47,7 @@ pub use address::{
     ADDRESS_BYTES_MAX, Address, AddressError, BAUD_DEFAULT, BAUD_RANGE, Flow, LAN_PORT, UsbUnit,
 };
 
+pub use device::{NotADevice, check};
 pub use unit::{UsbIdentity, UsbPlugged};
 
 use crate::printing::health::Conditions;
@@ -98,8 +100,9 @@ impl Port {
     /// Opens the way to a printer. Nothing is sent.
     ///
     /// # Errors
-    /// The system's own; `Unsupported` for an address of another operating system.
+    /// The system's own; `Unsupported` for an address of another operating system; [`NotADevice`].
     pub async fn open(address: &Address) -> io::Result<Self> {
+        check(address)?;
         let line = match address {
             Address::Lan { host, port } => Line::Lan(Box::new(Lan::connect(host, *port).await?)),
             Address::Serial { path, baud, flow } => {
@@ -180,6 +183,9 @@ impl Port {
 /// What a person can do where a printer cannot be opened.
 pub fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
+        _ if NotADevice::of(error).is_some() => {
+            "give the address of a serial port or a printer (请填写串口或打印机的地址)"
+        }
         io::ErrorKind::PermissionDenied => {
             "another program has it, or the agent's user lacks the group lp or dialout \
              (被别的程序占用,或运行用户不在 lp、dialout 组)"
