@@ -154,9 +154,11 @@ async fn with_journal(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counter::Counter;
     use crate::page;
     use docket_protocol::enrol::Grant;
     use docket_protocol::ids::{AgentId, StoreId};
+    use std::sync::Arc;
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -189,9 +191,16 @@ mod tests {
         let config = Config::read(&path).unwrap();
         std::fs::create_dir_all(&config.data).unwrap();
         let (_stop, stopped) = watch::channel(false);
-        let (shown, _page) = page::start(&config, stopped);
-        let (_until, asked_to_end) = oneshot::channel();
         let identity = identity();
+        let (_rules, in_force) = watch::channel(Arc::new(config.rules().unwrap()));
+        let counter = Counter {
+            agent: identity.agent.clone(),
+            store: identity.store.clone(),
+            store_name: identity.store_name.clone(),
+            rules: in_force,
+        };
+        let (shown, _page) = page::start(&config, counter, stopped);
+        let (_until, asked_to_end) = oneshot::channel();
         let mut spools = shown.spool.subscribe();
         let loses_its_storage = async {
             let spool = spools.wait_for(Option::is_some).await.unwrap().clone().unwrap();
