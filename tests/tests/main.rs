@@ -3,6 +3,7 @@
 mod bad_input;
 mod broken_spool;
 mod console;
+mod counter;
 mod enrolment;
 mod fault_matrix;
 mod full_disk;
