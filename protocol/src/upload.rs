@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Upload {
     /// An order, and the tickets that the store's own routing has made of it.
-    Order(CounterOrder),
+    Order(Box<CounterOrder>),
     /// Ready tickets, of which no order is known.
     Tickets(CounterTickets),
     /// An order is cancelled.

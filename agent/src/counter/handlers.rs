@@ -106,12 +106,12 @@ pub(super) async fn submit_order(api: &Api, posted: Posted) -> Result<Reply, Pro
         let rules = api.counter.rules.borrow().clone();
         let routed = rules.tickets(&order, &api.counter.store_name, now, 0);
         warn_of(&routed, &key);
-        Ok(Wish::Submit(Submission {
+        Ok(Wish::Submit(Box::new(Submission {
             key,
             tickets: routed.tickets.into_iter().map(|ticket| (ticket, None)).collect(),
             order: Some(order),
             unmapped: routed.unmapped,
-        }))
+        })))
     })
     .await
 }
@@ -132,7 +132,7 @@ pub(super) async fn submit_tickets(api: &Api, posted: Posted) -> Result<Reply, P
                 ));
             }
         }
-        Ok(Wish::Submit(Submission { key, order: None, tickets, unmapped: Vec::new() }))
+        Ok(Wish::Submit(Box::new(Submission { key, order: None, tickets, unmapped: Vec::new() })))
     })
     .await
 }

@@ -78,7 +78,7 @@ impl Api {
         spool: watch::Receiver<Option<Spool>>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        if let Err(cause) = token(&data) {
+        if let Err(cause) = token::make(&data) {
             error!(code = "api-token", %cause, "no local order API: check who may write the data folder");
         }
         Api { counter, data, spool, stop, streams: Arc::default() }

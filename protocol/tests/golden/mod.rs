@@ -163,7 +163,7 @@ fn lines() -> Vec<Line> {
         MoreThan: Cutlery::MoreThan(300),
     );
     variants!(lines, Upload, value,
-        Order: Upload::Order(samples::counter_order()),
+        Order: Upload::Order(Box::new(samples::counter_order())),
         Tickets: Upload::Tickets(samples::counter_tickets()),
         Cancelled: Upload::Cancelled(samples::counter_cancelled()),
         Outcome: Upload::Outcome(samples::ticket_report()),

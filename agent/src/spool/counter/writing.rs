@@ -90,12 +90,12 @@ impl Work<'_> {
         }
         let outlines = submission.tickets.iter().map(|(ticket, _)| TicketOutline::from(ticket)).collect();
         self.upload(&match &submission.order {
-            Some(order) => Upload::Order(CounterOrder {
+            Some(order) => Upload::Order(Box::new(CounterOrder {
                 order: order.clone(),
                 tickets: outlines,
                 unmapped: submission.unmapped.clone(),
                 accepted_at: self.now,
-            }),
+            })),
             None => Upload::Tickets(CounterTickets {
                 key: submission.key.clone(),
                 tickets: outlines,
