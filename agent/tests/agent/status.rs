@@ -50,7 +50,8 @@ impl Running {
 
     /// The state in which the link is said to be `link`.
     async fn says(&mut self, link: &str) -> Arc<StatusFile> {
-        let is_so = |status: &Option<Arc<StatusFile>>| status.as_ref().is_some_and(|status| status.link == link);
+        let is_so =
+            |status: &Option<Arc<StatusFile>>| status.as_ref().is_some_and(|status| status.link == link);
         let said = within("the state of the link", self.shown.wait_for(is_so)).await.unwrap();
         said.clone().unwrap()
     }
