@@ -32,6 +32,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use storage::{Storage, StorageError};
 use templates::Templates;
+use templates::folder::{self, Folder};
+use templates::trial::Checker;
 use thiserror::Error;
 use tokio::sync::watch;
 use tracing::info;
@@ -104,19 +106,21 @@ pub fn open(config: &Config) -> Result<Data, HubError> {
         .map_err(|cause| HubError::Folder { path: config.data.clone(), cause })?;
     let authority = Arc::new(Authority::open(&config.data)?);
     let templates = Arc::new(Templates::default());
-    if let Some(folder) = &config.templates.folder {
-        templates::watch::open_read_only(folder, &config.data, &templates);
+    if config.templates.folder.is_some() {
+        // What the hub that serves has found to be in order; a drive that hangs keeps no command.
+        templates.put_in_force(folder::restore(&config.data.join(folder::KEPT_FOLDER)).own);
     }
     let storage = Storage::open(&config.data, Arc::new(config.routing(Arc::clone(&templates))?))?;
     Ok(Data { storage, authority, templates })
 }
 
-/// Serves until `stop` says so. `ready` is called once everything listens.
+/// Serves until `stop` says so. `checker` tries templates that change; `ready` is called once everything listens.
 ///
 /// # Errors
 /// Where it cannot begin to serve.
 pub async fn run(
     config: Config,
+    checker: Arc<dyn Checker>,
     ready: impl FnOnce(Addresses),
     stop: watch::Receiver<bool>,
 ) -> Result<(), HubError> {
@@ -126,17 +130,12 @@ pub async fn run(
     storage.end_all_sessions().await?;
     tokio::spawn(storage::retention::run(storage.clone(), config.retention_days));
     let fleet = Arc::new(Fleet::default());
-    if let Some(folder) = &config.templates.folder {
-        let (folder, opened) = templates::watch::open(folder, &config.data, &templates);
-        let (storage, fleet) = (storage.clone(), Arc::clone(&fleet));
-        tokio::spawn(templates::watch::run(folder, opened, templates, storage, fleet, stop.clone()));
-    }
     let platforms = http::platform_routes(config.platforms.meituan.as_ref(), &storage, &fleet)?;
     let shown = Console { storage: storage.clone(), fleet: Arc::clone(&fleet) };
     let console = console::routes(shown, stop.clone());
     let http_listener = http::bind(config.http.listen).await?;
     let console_listener = http::bind(config.console.listen).await?;
-    let gateway = Gateway::start(config.link.listen, storage.clone(), fleet, authority)?;
+    let gateway = Gateway::start(config.link.listen, storage.clone(), Arc::clone(&fleet), authority)?;
     let addresses = Addresses {
         link: gateway.address().map_err(HubError::Address)?,
         http: http_listener.local_addr().map_err(HubError::Address)?,
@@ -144,6 +143,10 @@ pub async fn run(
     };
     info!(link = %addresses.link, http = %addresses.http, console = %addresses.console, "serving");
     ready(addresses);
+    if let Some(slips) = config.templates.folder {
+        let folder = Folder::new(slips, config.data.join(folder::KEPT_FOLDER), checker).restored();
+        tokio::spawn(templates::watch::run(folder, templates, storage, fleet, stop.clone()));
+    }
     tokio::join!(
         http::serve(http_listener, tls, platforms, stop.clone()),
         http::serve(console_listener, None, console, stop),

@@ -8,6 +8,7 @@
 //! An editor may write a file in several steps. A change counts once it has been the same for two looks.
 
 use super::Own;
+use super::trial::{Candidate, Checker, UNTRIED};
 use docket_paper::Paper;
 use docket_paper::logo::{self, LOGO_BYTES_MAX};
 use docket_paper::template::{FILE_ENDING, Images, SOURCE_BYTES_MAX, Template, TemplateKind};
@@ -18,12 +19,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+/// Where the last good copies are, in the data folder.
+pub const KEPT_FOLDER: &str = "templates";
 /// Pictures that are read.
 pub const IMAGES_MAX: usize = 16;
 /// Files of a folder that are looked at; it is not meant for others.
 const FILES_MAX: usize = 1_000;
 /// The code of a file that cannot be read.
 const UNREADABLE: &str = "template-file";
+/// What is not opened at all: who opens a pipe waits for its other end.
+const NO_FILE: &str = "不是普通文件 / it is no regular file";
 /// Of a folder in which there is nothing at all, as it is where a drive is to be mounted.
 const EMPTY: &str = "空文件夹,网络盘没挂上?要改回自带小票,请放入任意一个文件 / it is empty: is its drive mounted? to go back to the \
                      slips of this program put any file into it";
@@ -42,9 +47,14 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Whether the file could not even be read.
-    fn is_of_reading(&self) -> bool {
-        self.detail.starts_with(UNREADABLE)
+    /// Whether it keeps what this folder says of a slip from being in force.
+    pub fn is_about(&self, folder: &Path, kind: TemplateKind) -> bool {
+        self.subject == kind.file() || Path::new(&self.subject) == folder
+    }
+
+    /// Whether the file could not even be read, or tried: that may pass without a change to it.
+    fn may_pass(&self) -> bool {
+        [UNREADABLE, UNTRIED].iter().any(|code| self.detail.starts_with(code))
     }
 }
 
@@ -57,8 +67,8 @@ pub struct Changed {
     pub refused: Vec<Refusal>,
 }
 
-/// When a file was changed last, and how long it is.
-type Stamp = (SystemTime, u64);
+/// When a file was changed last, and how long it is; nothing of what is no regular file.
+type Stamp = Option<(SystemTime, u64)>;
 type Stamps = BTreeMap<String, Stamp>;
 
 /// A chain's folder as it was seen last.
@@ -66,6 +76,7 @@ type Stamps = BTreeMap<String, Stamp>;
 pub struct Folder {
     folder: PathBuf,
     kept: PathBuf,
+    checker: Arc<dyn Checker>,
     /// Whether copies are written: by the one hub that serves, and not by a command beside it.
     keeps: bool,
     /// As of the last look.
@@ -74,20 +85,24 @@ pub struct Folder {
     applied: Option<Stamps>,
     own: Own,
     images: Images,
+    /// Texts that were tried with these pictures, and what came of it: nothing is tried twice.
+    tried: BTreeMap<TemplateKind, (String, Result<(), String>)>,
     refused: Vec<Refusal>,
 }
 
 impl Folder {
-    /// A folder, and the folder of the last good copies.
-    pub fn new(folder: PathBuf, kept: PathBuf) -> Self {
+    /// A folder, the folder of the last good copies, and who tries what changes.
+    pub fn new(folder: PathBuf, kept: PathBuf, checker: Arc<dyn Checker>) -> Self {
         Folder {
             folder,
             kept,
+            checker,
             keeps: true,
             seen: None,
             applied: None,
             own: Own::new(),
             images: Images::new(),
+            tried: BTreeMap::new(),
             refused: Vec::new(),
         }
     }
@@ -98,9 +113,15 @@ impl Folder {
         Folder { keeps: false, ..self }
     }
 
-    /// At the start: what the folder says, or where it says nothing good, what was kept.
+    /// The same with the last good copies in force.
+    #[must_use]
+    pub fn restored(self) -> Self {
+        let Kept { own, images } = restore(&self.kept);
+        Folder { own, images, ..self }
+    }
+
+    /// The first look: what is there counts at once, and where it is not in order, what was restored stays.
     pub fn open(&mut self) -> Changed {
-        self.restore();
         match self.read() {
             Ok(stamps) => {
                 self.seen = Some(stamps.clone());
@@ -121,7 +142,7 @@ impl Folder {
                     return Some(self.changed());
                 }
                 // Permissions are mended without a trace in what was looked at.
-                if is_still && self.refused.iter().any(Refusal::is_of_reading) {
+                if is_still && self.refused.iter().any(Refusal::may_pass) {
                     let refused = self.refused.clone();
                     self.apply(stamps);
                     return (self.refused != refused).then(|| self.changed());
@@ -145,12 +166,17 @@ impl Folder {
         Changed { own: self.own.clone(), refused: self.refused.clone() }
     }
 
+    /// What people are told the folder is called.
+    pub fn subject(&self) -> String {
+        self.folder.display().to_string()
+    }
+
     fn unreadable(&self, error: &io::Error) -> Refusal {
         let detail = format!(
             "templates-folder: {error}: 现用的小票不变;请检查文件夹、网络盘和权限 / nothing changes; check the folder, its \
              drive and permissions"
         );
-        Refusal { subject: self.folder.display().to_string(), detail }
+        Refusal { subject: self.subject(), detail }
     }
 
     fn read(&self) -> io::Result<Stamps> {
@@ -161,27 +187,14 @@ impl Folder {
         Ok(stamps)
     }
 
-    /// Reads the last good copies. What is wrong with one is not worth an alarm: the folder is read next.
-    fn restore(&mut self) {
-        let Ok(stamps) = stamps(&self.kept) else { return };
-        for name in image_names(&stamps) {
-            if let Ok(image) = read_image(&self.kept.join(format!("{name}{IMAGE_ENDING}"))) {
-                self.images.insert(name, image);
-            }
-        }
-        for kind in TemplateKind::ALL {
-            if let Ok(text) = read_text(&self.kept.join(kind.file()))
-                && let Ok(template) = Template::check(kind, kind.file(), &text, &self.images)
-            {
-                self.own.insert(kind, Arc::new(template));
-            }
-        }
-    }
-
     /// Reads all of the folder and takes over what is in order.
     fn apply(&mut self, stamps: Stamps) {
         self.refused.clear();
+        let images = self.images.clone();
         self.apply_images(&stamps);
+        if self.images != images {
+            self.tried.clear();
+        }
         for kind in TemplateKind::ALL {
             self.apply_template(kind, &stamps);
         }
@@ -236,7 +249,8 @@ impl Folder {
             return;
         }
         let read = read_text(&self.folder.join(&file)).and_then(|text| {
-            match Template::check(kind, &file, &text, &self.images) {
+            self.try_out(kind, &file, &text)?;
+            match Template::read(kind, &file, &text, &self.images) {
                 Ok(template) => Ok((text, template)),
                 Err(error) => Err(error.to_string()),
             }
@@ -248,6 +262,20 @@ impl Folder {
             }
             Err(detail) => self.refused.push(Refusal { subject: file, detail }),
         }
+    }
+
+    fn try_out(&mut self, kind: TemplateKind, file: &str, text: &str) -> Result<(), String> {
+        if let Some((tried, result)) = self.tried.get(&kind)
+            && tried == text
+        {
+            return result.clone();
+        }
+        let result = self.checker.check(&Candidate::new(kind, file, text, &self.images));
+        match &result {
+            Err(detail) if detail.starts_with(UNTRIED) => self.tried.remove(&kind),
+            _ => self.tried.insert(kind, (text.to_owned(), result.clone())),
+        };
+        result
     }
 
     fn keep_image(&mut self, file: &str) {
@@ -305,6 +333,34 @@ impl Folder {
     }
 }
 
+/// What is kept of a folder.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The last good templates.
+    pub own: Own,
+    images: Images,
+}
+
+/// Reads the last good copies, each of which was tried before it was kept. What is wrong with one is not worth an
+/// alarm: the hub that serves looks at the chain's folder next.
+pub fn restore(kept: &Path) -> Kept {
+    let mut restored = Kept::default();
+    let Ok(stamps) = stamps(kept) else { return restored };
+    for name in image_names(&stamps) {
+        if let Ok(image) = read_image(&kept.join(format!("{name}{IMAGE_ENDING}"))) {
+            restored.images.insert(name, image);
+        }
+    }
+    for kind in TemplateKind::ALL {
+        if let Ok(text) = read_text(&kept.join(kind.file()))
+            && let Ok(template) = Template::read(kind, kind.file(), &text, &restored.images)
+        {
+            restored.own.insert(kind, Arc::new(template));
+        }
+    }
+    restored
+}
+
 /// The files of a folder that templates are made of.
 fn stamps(folder: &Path) -> io::Result<Stamps> {
     let mut stamps = Stamps::new();
@@ -324,9 +380,8 @@ fn stamps(folder: &Path) -> io::Result<Stamps> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        if metadata.is_file() {
-            stamps.insert(name, (metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len()));
-        }
+        let stamp = || (metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len());
+        stamps.insert(name, metadata.is_file().then(stamp));
     }
     Ok(stamps)
 }
@@ -380,8 +435,24 @@ fn unreadable(error: &io::Error) -> String {
 /// A file of at most so many bytes, and one more to tell that it is larger.
 fn read_bytes(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+    open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens a file and nothing else: whatever stands there by now, nobody waits for its other end.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
+    );
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(NO_FILE));
+    }
+    Ok(file)
 }
 
 fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {

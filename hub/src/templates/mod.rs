@@ -1,9 +1,9 @@
 //! The templates in force: a chain's own where it has some, this program's everywhere else.
 //!
 //! What holds: **no order stays unprinted because of a template.** A file that is not in order is refused and
-//! the last good one stays, also across a restart ([`folder`] keeps a copy of each in the data folder). A
-//! template that fails with one order gives way to this program's for that slip, and that to a plain list.
-//! Both raise an alarm.
+//! the last good one stays, also across a restart ([`folder`] keeps a copy of each in the data folder). What
+//! changes is tried in a process of its own ([`trial`]), so that no file takes the hub along. A template that fails
+//! with one order gives way to this program's for that slip, and that to a plain list. Both raise an alarm.
 //!
 //! Whoever makes slips holds [`Templates`]; [`watch`] looks at the folder and changes what is in force. A slip
 //! is made with one template from beginning to end: what is in force is swapped whole.
@@ -11,6 +11,7 @@
 pub mod folder;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 pub mod watch;
 
 use docket_paper::template::{Slip, Template, TemplateError, TemplateKind, View, plain};
@@ -72,6 +73,21 @@ impl fmt::Debug for Templates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let own = self.own();
         f.debug_list().entries(own.values().map(|template| template.file())).finish()
+    }
+}
+
+/// Whether something makes slips of this kind.
+pub fn is_printed(kind: TemplateKind) -> bool {
+    match kind {
+        TemplateKind::Front
+        | TemplateKind::Kitchen
+        | TemplateKind::Dish
+        | TemplateKind::Label
+        | TemplateKind::Urge
+        | TemplateKind::Cancel
+        | TemplateKind::Booking => true,
+        // Counters' tickets and the agents' test page have no template.
+        TemplateKind::Bill | TemplateKind::Added | TemplateKind::Test => false,
     }
 }
 

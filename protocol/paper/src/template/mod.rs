@@ -106,7 +106,10 @@ impl Template {
             .expect("the templates of this program are read in its tests")
     }
 
-    /// Reads a template and fills it in with every sample order: what fails with one of them is refused.
+    /// Reads a template and fills it in with every sample order: what fails with one of them is refused. With the
+    /// largest order it may be too much for a slip, which then looks as the program's own does; but it has to end.
+    ///
+    /// What ends in nothing but a dead process (see above) ends so here: try what a person wrote in one of its own.
     ///
     /// # Errors
     /// The first fault.
@@ -123,7 +126,10 @@ impl Template {
                 return Err(template.fault(0, Fault::Bound { bound: Bound::Paper }));
             }
         }
-        Ok(template)
+        match sample::largest(kind).map(|view| template.render(&view)) {
+            None | Some(Ok(_) | Err(TemplateError { fault: Fault::Bound { .. }, .. })) => Ok(template),
+            Some(Err(error)) => Err(error),
+        }
     }
 
     /// Which slip it is for.

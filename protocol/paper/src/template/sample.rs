@@ -1,5 +1,6 @@
 //! Orders to try templates with: one that has something of everything, one that has next to nothing, one
-//! that is hostile. A template that fails with one of them is refused; the first is what a preview shows.
+//! that is hostile, and one as large as any that is taken. A template that fails with one of them is refused; the
+//! first is what a preview shows.
 
 use super::kind::TemplateKind;
 use super::view::{Part, Slip, TestPage, View};
@@ -10,6 +11,32 @@ use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recip
 /// 2026-11-18 19:06:40 in China.
 const PLACED_AT: UnixMs = UnixMs(1_795_000_000_000);
 const HOUR_MS: i64 = 3_600_000;
+/// No order that the hub takes has more of anything (its `platforms` say so, and a test of it compares).
+pub const LARGEST: Largest = Largest {
+    dishes: 300,
+    choices: 50,
+    adjustments: 100,
+    label_chars: 200,
+    text_chars: 1_000,
+    pieces: 10_000,
+};
+
+/// How much there is of what an order may have several of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Largest {
+    /// Dishes.
+    pub dishes: usize,
+    /// Choices of one dish.
+    pub choices: usize,
+    /// Reductions.
+    pub adjustments: usize,
+    /// Characters of a name or a choice.
+    pub label_chars: usize,
+    /// Characters of a note or an address.
+    pub text_chars: usize,
+    /// Pieces of one dish.
+    pub pieces: u32,
+}
 
 /// What a preview on this paper shows.
 pub fn preview(kind: TemplateKind, paper: Paper) -> View {
@@ -22,7 +49,11 @@ pub fn preview(kind: TemplateKind, paper: Paper) -> View {
 /// The views with which a template of this kind is tried.
 pub fn views(kind: TemplateKind) -> Vec<View> {
     if kind == TemplateKind::Test {
-        return vec![View::test_page(&test_page(Paper::Mm80)), View::test_page(&TestPage::default())];
+        return vec![
+            View::test_page(&test_page(Paper::Mm80)),
+            View::test_page(&test_page(Paper::Mm58)),
+            View::test_page(&TestPage::default()),
+        ];
     }
     vec![
         view(kind, &full(), "人民路店"),
@@ -30,6 +61,11 @@ pub fn views(kind: TemplateKind) -> Vec<View> {
         view(kind, &bare(), ""),
         view(kind, &hostile(), HOSTILE),
     ]
+}
+
+/// The largest order; a test page has none.
+pub(super) fn largest(kind: TemplateKind) -> Option<View> {
+    (kind != TemplateKind::Test).then(|| view(kind, &fullest(), &"店".repeat(LARGEST.label_chars)))
 }
 
 /// A slip of an order, as the hub makes it.
@@ -185,6 +221,31 @@ fn hostile() -> Order {
         note: text(),
         recipient: Recipient { name: text(), phone: text(), address: text() },
         invoice_title: text(),
+        ..full()
+    }
+}
+
+/// As much of everything as the hub takes. Only the first dish has long texts: where all have, the slip is too long
+/// before a template has shown what else it does with so many.
+fn fullest() -> Order {
+    let (label, text) = ("面".repeat(LARGEST.label_chars), "辣".repeat(LARGEST.text_chars));
+    let dish = |place: usize| {
+        let (name, choices) = if place == 0 { (label.as_str(), LARGEST.choices) } else { ("面", 2) };
+        Dish {
+            choices: vec![name.to_owned(); choices],
+            quantity: LARGEST.pieces,
+            box_fee: Fen(100),
+            bag: u32::try_from(place).unwrap_or(u32::MAX),
+            ..dish("F1", name, 1, 2_800)
+        }
+    };
+    Order {
+        pickup_number: label.clone(),
+        dishes: (0..LARGEST.dishes).map(dish).collect(),
+        adjustments: vec![Adjustment { name: "会员红包".into(), amount: Fen(-100) }; LARGEST.adjustments],
+        note: text.clone(),
+        recipient: Recipient { name: text.clone(), phone: text.clone(), address: text },
+        invoice_title: label.clone(),
         ..full()
     }
 }
