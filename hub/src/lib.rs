@@ -28,15 +28,16 @@ use gateway::ca::{Authority, AuthorityError};
 use gateway::{Gateway, GatewayError};
 use http::HttpError;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use storage::{Storage, StorageError};
 use templates::Templates;
 use templates::folder::{self, Folder};
+use templates::guard::Guard;
 use templates::trial::Checker;
 use thiserror::Error;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{error, info};
 
 /// Why the hub does not run.
 #[derive(Debug, Error)]
@@ -114,6 +115,16 @@ pub fn open(config: &Config) -> Result<Data, HubError> {
     Ok(Data { storage, authority, templates })
 }
 
+/// Takes out of force what the hub before has ended over. Without a guard, slips are printed all the same.
+fn guard_templates(templates: &Templates, kept: &Path) {
+    let guarded = Guard::open(kept).and_then(|guard| guard.watch().map(|()| guard));
+    match guarded {
+        Ok(guard) => templates.guard_with(guard),
+        Err(error) => error!(code = "template-guard", %error, "nothing notes what is being filled in"),
+    }
+    templates.put_in_force(folder::restore(kept).own);
+}
+
 /// Serves until `stop` says so. `checker` tries templates that change; `ready` is called once everything listens.
 ///
 /// # Errors
@@ -127,6 +138,9 @@ pub async fn run(
     let tls = config.http.tls.as_ref().map(http::acceptor).transpose().map_err(HttpError::from)?;
     let Data { storage, authority, templates } = open(&config)?;
     let _lock = lock::take(&config.data)?;
+    if config.templates.folder.is_some() {
+        guard_templates(&templates, &config.data.join(folder::KEPT_FOLDER));
+    }
     storage.end_all_sessions().await?;
     tokio::spawn(storage::retention::run(storage.clone(), config.retention_days));
     let fleet = Arc::new(Fleet::default());

@@ -3,7 +3,8 @@
 
 use super::checker;
 use crate::config::Config;
-use crate::templates::folder::{Changed, Folder, KEPT_FOLDER, read_images, read_text};
+use crate::templates::files::{read_images, read_text};
+use crate::templates::folder::{Changed, Folder, KEPT_FOLDER};
 use crate::templates::is_printed;
 use crate::templates::trial::Candidate;
 use anyhow::Context;

@@ -3,12 +3,15 @@
 //! What holds: **no order stays unprinted because of a template.** A file that is not in order is refused and
 //! the last good one stays, also across a restart ([`folder`] keeps a copy of each in the data folder). What
 //! changes is tried in a process of its own ([`trial`]), so that no file takes the hub along. A template that fails
-//! with one order gives way to this program's for that slip, and that to a plain list. Both raise an alarm.
+//! with one order gives way to this program's for that slip, and that to a plain list. Both raise an alarm. One that
+//! takes the hub along with an order after all does so once ([`guard`]).
 //!
 //! Whoever makes slips holds [`Templates`]; [`watch`] looks at the folder and changes what is in force. A slip
 //! is made with one template from beginning to end: what is in force is swapped whole.
 
+pub mod files;
 pub mod folder;
+pub mod guard;
 #[cfg(test)]
 mod tests;
 pub mod trial;
@@ -16,6 +19,7 @@ pub mod watch;
 
 use docket_paper::template::{Slip, Template, TemplateError, TemplateKind, View, plain};
 use docket_protocol::document::Document;
+use guard::Guard;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -27,6 +31,7 @@ pub type Own = BTreeMap<TemplateKind, Arc<Template>>;
 #[derive(Default)]
 pub struct Templates {
     own: RwLock<Arc<Own>>,
+    guard: OnceLock<Arc<Guard>>,
 }
 
 /// A slip, and what kept it from looking as it should.
@@ -44,7 +49,10 @@ impl Templates {
         let view = View::slip(slip);
         let mut failure = None;
         if let Some(own) = self.own().get(&slip.kind) {
-            match own.render(&view) {
+            let filling = self.guard.get().map(|guard| guard.begin(slip.kind));
+            let filled = own.render(&view);
+            drop(filling);
+            match filled {
                 Ok(document) => return Rendered { document, failure: None },
                 Err(error) => failure = Some(error.without_contents()),
             }
@@ -56,6 +64,12 @@ impl Templates {
                 failure: failure.or_else(|| Some(error.without_contents())),
             },
         }
+    }
+
+    /// From now on it is noted what is being filled in. Who does not serve has no guard.
+    pub fn guard_with(&self, guard: Arc<Guard>) {
+        // There is one hub in a process, and it serves once.
+        let _ = self.guard.set(guard);
     }
 
     /// The chain's own.

@@ -1,6 +1,8 @@
 //! A chain's folder as it is edited, broken, mended and taken away.
 
-use super::folder::{Changed, Folder, IMAGES_MAX, KEPT_FOLDER, restore};
+use super::files::IMAGES_MAX;
+use super::folder::{Changed, Folder, KEPT_FOLDER, restore};
+use super::guard::Guard;
 use super::trial::{Candidate, Checker, UNTRIED};
 use super::{Own, Templates};
 use docket_paper::template::{Images, Part, Slip, Template, TemplateKind, sample};
@@ -335,6 +337,33 @@ fn what_could_not_be_tried_is_tried_again_and_what_was_tried_is_not() {
     assert!(folder.look().is_none());
     assert_eq!(folder.look().unwrap().own.len(), 2);
     assert_eq!(*busy.0.lock().unwrap(), 4, "the other kind was not tried again");
+}
+
+#[test]
+fn what_a_hub_has_ended_over_is_out_of_force_until_it_is_changed() {
+    let mut chain = Chain::new();
+    chain.write("kitchen.jinja", b"own #{{ pickup }}");
+    chain.write("label.jinja", b"label");
+    let (_, _, templates) = chain.open();
+    let guard = Guard::open(&chain.kept()).unwrap();
+    templates.guard_with(Arc::clone(&guard));
+    assert_eq!(first_line(&templates), "own #17");
+    let _next = Guard::open(&chain.kept()).unwrap();
+    assert_eq!(restore(&chain.kept()).own.len(), 2, "that one came to its end");
+
+    std::mem::forget(guard.begin(TemplateKind::Kitchen));
+    for _restart in 0..2 {
+        let _next = Guard::open(&chain.kept()).unwrap();
+        let (_, changed, templates) = chain.open();
+        assert!(changed.refused[0].detail.starts_with("template-bound: kitchen.jinja: "), "{changed:?}");
+        assert_eq!((changed.own.len(), first_line(&templates).as_str()), (1, "美团外卖 #17"));
+    }
+    chain.write("kitchen.jinja", b"mended #{{ pickup }}");
+    for _restart in 0..2 {
+        let _next = Guard::open(&chain.kept()).unwrap();
+        let (_, changed, templates) = chain.open();
+        assert_eq!((changed.refused, first_line(&templates).as_str()), (vec![], "mended #17"));
+    }
 }
 
 /// Who opens a pipe waits for its other end.

@@ -75,7 +75,8 @@ impl Candidate {
         checked.map(drop).map_err(|error| error.to_string())
     }
 
-    fn beyond(&self, bound: Bound) -> String {
+    /// What is said where it is beyond a bound that only a process shows.
+    pub(super) fn beyond(&self, bound: Bound) -> String {
         let fault = Fault::Bound { bound };
         TemplateError { file: self.file.clone(), line: 0, fault }.to_string()
     }

@@ -1,7 +1,8 @@
-//! Templates that would take any process along that fills them in: they end their trial, and nothing else.
+//! Templates that would take any process along that fills them in: they end their trial, and nothing else. Those that
+//! only a real order sets off take the hub along, once.
 
 use super::{Chain, until_alarms};
-use docket_tests::chain::Hub;
+use docket_tests::chain::{Hub, PATIENCE, wait_for};
 use std::fs;
 
 /// Templates, and what is said of each.
@@ -91,5 +92,51 @@ async fn a_bomb_ends_its_trial_and_neither_the_hub_nor_a_command() -> anyhow::Re
     assert!(chain.shop.hub.must(&["template", "preview", "front"])?.contains("我家 #17"));
     assert!(chain.shop.hub.must(&["template", "list"])?.contains("试填超时"));
     assert!(chain.shop.hub.process().ended()?.is_none());
+    Ok(())
+}
+
+/// A list that goes on being changed, and what is made of it.
+fn growing(times: u32, inner: &str, then: &str) -> String {
+    format!("{{% set ns = namespace(x=[1]) %}}{{% for a in range({times}) %}}{inner}{{% endfor %}}{then}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bomb_that_no_sample_sets_off_kills_the_hub_once() -> anyhow::Result<()> {
+    // No stack is as deep as that.
+    takes_the_hub_along_once(&growing(20_000, "{% set ns.x = [ns.x] %}", "")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bomb_that_no_sample_sets_off_hangs_the_hub_once() -> anyhow::Result<()> {
+    // It takes minutes, and no memory to speak of.
+    takes_the_hub_along_once(&growing(31, "{% set ns.x = ns.x + ns.x %}", "{{ ns.x[-1] }}")).await
+}
+
+/// No sample is of this store.
+async fn takes_the_hub_along_once(bomb: &str) -> anyhow::Result<()> {
+    let mut chain = Chain::open().await?;
+    fs::create_dir(chain.slips())?;
+    fs::write(chain.slips().join("label.jinja"), "[x] y")?;
+    chain.save(&format!("我家 #{{{{ pickup }}}}\n{{% if store == '测试面馆' %}}{bomb}{{% endif %}}\n"))?;
+    let label = ("template-refused", "label.jinja", "label.jinja:1");
+    until_alarms(&chain.shop.hub, &[label]).await?;
+    assert!(chain.shop.push(1).await.is_err(), "nobody answers");
+    let process = chain.shop.hub.process();
+    let ended = wait_for("the hub to end", PATIENCE, || match process.ended() {
+        Ok(Some(status)) => Ok(status),
+        other => Err(format!("{other:?}")),
+    })
+    .await?;
+    assert!(ended.to_string().contains("SIGABRT"), "{ended}");
+
+    chain.shop.hub.restart().await?;
+    assert_eq!(chain.first_line().await?, "美团外卖 #N", "the same order, pushed again");
+    let front = ("template-refused", "front.jinja", "真实订单");
+    until_alarms(&chain.shop.hub, &[label, front]).await?;
+    chain.shop.hub.restart().await?;
+    until_alarms(&chain.shop.hub, &[label, front]).await?;
+    chain.save("我家 #{{ pickup }}\n")?;
+    until_alarms(&chain.shop.hub, &[label]).await?;
+    assert_eq!(chain.first_line().await?, "我家 #N", "a mended one is in force again");
     Ok(())
 }
