@@ -20,8 +20,8 @@ use tracing::{error, info, warn};
 
 /// From look to look. A change counts after the second one that sees it.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// A look that takes longer is told as a fault: it takes milliseconds, and two seconds more for each file that has to
-/// be ended while it is tried.
+/// A look that takes longer is told as a fault: it takes milliseconds, and a second or two more for each file
+/// whose trial has to be ended.
 pub const LOOK_MAX: Duration = Duration::from_secs(10);
 /// What is said of a folder that does not answer.
 const LATE: &str = "templates-folder: 文件夹没有响应,现用的小票不变;请检查网络盘 / it does not answer, and nothing changes; check its \
@@ -50,7 +50,7 @@ pub async fn run(
             () = stopped(&mut stop) => return,
             () = tokio::time::sleep(LOOK_MAX), if !is_late => {
                 is_late = true;
-                alarms.untold = Some(false);
+                alarms.untold.get_or_insert(false);
             }
             looked = looks.recv() => match looked {
                 Some(Some(changed)) => {
@@ -60,7 +60,7 @@ pub async fn run(
                 }
                 Some(None) => {
                     if is_late {
-                        alarms.untold = Some(false);
+                        alarms.untold.get_or_insert(false);
                     }
                     is_late = false;
                 }

@@ -54,6 +54,12 @@ fn bombs() -> Vec<(&'static str, String, &'static str)> {
             "嵌套太深",
         ),
         (
+            "only an order of as many stations as there may be shows it",
+            "x{% set ns = namespace(x=[1]) %}{% for p in parts %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x[-1] }}"
+                .into(),
+            "试填超时",
+        ),
+        (
             "only an order as large as any that is taken shows it",
             "x{% set ns = namespace(x=[1]) %}{% for d in dishes %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x[-1] }}"
                 .into(),

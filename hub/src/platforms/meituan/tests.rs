@@ -343,6 +343,7 @@ fn no_order_has_more_than_the_one_that_templates_are_tried_with() {
         label_chars: super::text::LABEL_CHARS_MAX,
         text_chars: super::text::TEXT_CHARS_MAX,
         pieces: super::amount::QUANTITY_MAX,
+        slips: u32::try_from(super::detail::DISHES_MAX).unwrap().max(crate::routing::slips::LABELS_MAX),
     };
     assert_eq!(taken, LARGEST);
 }

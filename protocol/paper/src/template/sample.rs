@@ -19,6 +19,7 @@ pub const LARGEST: Largest = Largest {
     label_chars: 200,
     text_chars: 1_000,
     pieces: 10_000,
+    slips: 300,
 };
 
 /// How much there is of what an order may have several of.
@@ -36,6 +37,8 @@ pub struct Largest {
     pub text_chars: usize,
     /// Pieces of one dish.
     pub pieces: u32,
+    /// Slips or labels of one station: one a dish, or one a piece.
+    pub slips: u32,
 }
 
 /// What a preview on this paper shows.
@@ -71,6 +74,7 @@ pub(super) fn largest(kind: TemplateKind) -> Option<View> {
 /// A slip of an order, as the hub makes it.
 fn view(kind: TemplateKind, order: &Order, store: &str) -> View {
     let is_full = !order.note.is_empty();
+    let is_largest = order.dishes.len() == LARGEST.dishes;
     let first = order.dishes.first().map(|dish| Dish { quantity: 1, ..dish.clone() });
     let dishes: Vec<&Dish> = match kind {
         TemplateKind::Label => first.iter().collect(),
@@ -79,6 +83,10 @@ fn view(kind: TemplateKind, order: &Order, store: &str) -> View {
     };
     let parts = match (kind, dishes.split_last()) {
         (_, None) => Vec::new(),
+        (TemplateKind::Label | TemplateKind::Dish, Some(_)) => vec![Part { station: "", dishes }],
+        (_, Some(_)) if is_largest => {
+            dishes.iter().map(|&dish| Part { station: "热菜", dishes: vec![dish] }).collect()
+        }
         // A slip that several stations share.
         (TemplateKind::Kitchen, Some((last, others))) if is_full && !others.is_empty() => {
             vec![
@@ -99,12 +107,20 @@ fn view(kind: TemplateKind, order: &Order, store: &str) -> View {
         },
         parts: &parts,
         made_at: PLACED_AT,
-        reason: if is_full { "顾客改变主意,电话 13800001111" } else { "" },
+        reason: match (is_full, is_largest) {
+            (_, true) => &order.note,
+            (true, false) => "顾客改变主意,电话 13800001111",
+            (false, false) => "",
+        },
         table: match (kind, is_full) {
             (TemplateKind::Bill | TemplateKind::Added | TemplateKind::Booking, true) => "A12",
             _ => "",
         },
-        piece: if is_full { (1, 3) } else { (1, 1) },
+        piece: match (is_full, is_largest) {
+            (_, true) => (1, LARGEST.slips),
+            (true, false) => (1, 3),
+            (false, false) => (1, 1),
+        },
     })
 }
 
