@@ -26,7 +26,7 @@ use console::Console;
 use fleet::Fleet;
 use gateway::ca::{Authority, AuthorityError};
 use gateway::{Gateway, GatewayError};
-use http::HttpError;
+use http::{Bounds, HttpError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -161,9 +161,10 @@ pub async fn run(
         let folder = Folder::new(slips, config.data.join(folder::KEPT_FOLDER), checker).restored();
         tokio::spawn(templates::watch::run(folder, templates, storage, fleet, stop.clone()));
     }
+    let bounds = Bounds::platforms(config.http.connections_of_address_max);
     tokio::join!(
-        http::serve(http_listener, tls, platforms, stop.clone()),
-        http::serve(console_listener, None, console, stop),
+        http::serve(http_listener, tls, platforms, bounds, stop.clone()),
+        http::serve(console_listener, None, console, Bounds::console(), stop),
     );
     gateway.close().await;
     info!("stopped");

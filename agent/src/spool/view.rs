@@ -97,6 +97,8 @@ pub struct RecentTicket {
     pub doubt: Option<Doubt>,
     /// What of it came out as boxes, as far as that is known.
     pub boxes: Boxes,
+    /// Whether it was longer than a ticket may be, so that it is not whole.
+    pub cut_short: bool,
 }
 
 impl RecentTicket {
@@ -127,7 +129,7 @@ pub struct HeldTicket {
 pub(super) fn recent(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<RecentTicket>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, kind, title, station, printer, taken_by, urgent, state, attempt, repeat, received_at, began_at,
-                ended_at, evidence, doubt, boxes
+                ended_at, evidence, doubt, boxes, cut_short
          FROM tickets ORDER BY place DESC LIMIT ?1",
     )?;
     let rows = statement.query_map([limit_number(limit)], recent_from_row)?;
@@ -154,6 +156,7 @@ fn recent_from_row(row: &Row<'_>) -> rusqlite::Result<RecentTicket> {
         evidence: text(13)?.and_then(|name| Evidence::from_name(&name)),
         doubt: text(14)?.and_then(|name| Doubt::from_name(&name)),
         boxes: text(15)?.unwrap_or_default().into(),
+        cut_short: row.get(16)?,
     })
 }
 

@@ -86,7 +86,7 @@ pub(super) fn execute(config: &Path, command: TemplateCommand) -> anyhow::Result
         )?),
         TemplateCommand::Preview(preview) => show(config, &preview),
         TemplateCommand::Export { folder } => export(&folder),
-        TemplateCommand::Try => anyhow::bail!("template-try: for this program itself"),
+        TemplateCommand::Try => anyhow::bail!("template-untried: this program tries templates with it, and nobody else"),
     }
 }
 

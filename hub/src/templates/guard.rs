@@ -24,7 +24,7 @@ use std::{process, thread};
 use tracing::{error, warn};
 
 /// The note, in the folder of the last good ones.
-const NOTE_FILE: &str = "filling-in";
+const NOTE_FILE: &str = "filling";
 /// What is behind the name of a copy over which a hub has ended.
 pub(super) const ENDED_ENDING: &str = ".ended";
 /// So often it is looked whether filling in goes on.
@@ -88,7 +88,7 @@ impl Guard {
             );
             process::abort();
         };
-        thread::Builder::new().name("template-guard".into()).spawn(watch)?;
+        thread::Builder::new().name("guard".into()).spawn(watch)?;
         Ok(())
     }
 

@@ -140,7 +140,7 @@ fn converse(child: &mut Child, asked: Vec<u8>, patience: Duration) -> io::Result
     };
     let (said, answer) = channel();
     // Reading and writing wait for the process; the thread ends with it.
-    thread::Builder::new().name("template-trial".into()).spawn(move || {
+    thread::Builder::new().name("trial".into()).spawn(move || {
         // A process that is dead already shows by its silence.
         let _ = stdin.write_all(&asked);
         drop(stdin);

@@ -98,6 +98,7 @@ fn lines() -> Vec<Line> {
     variants!(lines, Report, value,
         Ticket: Report::Ticket(samples::ticket_report()),
         Unreadable: Report::Unreadable { seq: samples::SEQ },
+        CutShort: Report::CutShort { ticket: samples::ticket_report().ticket },
     );
     variants!(lines, Outcome, value,
         Printed: Outcome::Printed(Evidence::Fence),
