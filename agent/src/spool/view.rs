@@ -1,5 +1,5 @@
-//! What people see of the queues. Reading goes on while nothing can be stored; [`recent_in`] reads without a
-//! running agent, too.
+//! What people see of the queues. Reading goes on while nothing can be stored; [`recent_in`] and [`units_in`] read
+//! without a running agent, too.
 
 use super::people::has_expired;
 use super::store::limit_number;
@@ -193,4 +193,19 @@ pub(super) fn held(connection: &Connection, limit: usize) -> rusqlite::Result<Ve
 pub fn recent_in(folder: &Path, limit: usize) -> Result<Vec<RecentTicket>, SpoolError> {
     let connection = schema::open_to_read(&folder.join("spool.db"))?;
     recent(&connection, limit).map_err(|source| SpoolError::Database { operation: "read the spool", source })
+}
+
+/// Which unit each printer of the spool in a folder had last, whether or not an agent has it open; those that are
+/// configured no more included.
+///
+/// # Errors
+/// [`SpoolError::NoSpool`], [`SpoolError::SchemaTooNew`], [`SpoolError::Database`].
+pub fn units_in(folder: &Path) -> Result<Vec<(PrinterName, String)>, SpoolError> {
+    let connection = schema::open_to_read(&folder.join("spool.db"))?;
+    units(&connection).map_err(|source| SpoolError::Database { operation: "read the spool", source })
+}
+
+fn units(connection: &Connection) -> rusqlite::Result<Vec<(PrinterName, String)>> {
+    let mut statement = connection.prepare("SELECT printer, unit FROM units")?;
+    statement.query_map([], |row| Ok((PrinterName::new(row.get::<_, String>(0)?), row.get(1)?)))?.collect()
 }

@@ -133,6 +133,7 @@ fn lines() -> Vec<Line> {
         Flapping: Condition::Flapping,
         Paused: Condition::Paused,
         Journal: Condition::Journal,
+        Queue: Condition::Queue,
     );
     variants!(lines, TicketKind, value,
         Front: TicketKind::Front,

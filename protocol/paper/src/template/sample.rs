@@ -3,8 +3,9 @@
 //! first is what a preview shows.
 
 use super::kind::TemplateKind;
-use super::view::{Part, Slip, TestPage, View};
+use super::view::{Part, Slip, View};
 use crate::Paper;
+use crate::test_page::TestPage;
 use docket_protocol::ids::{Fen, OrderKey, Platform, UnixMs};
 use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recipient};
 
