@@ -1,12 +1,13 @@
 //! What is going on now: live sessions and what the agents last said. All of it is in memory, since all of it
 //! is told again when an agent connects.
 
+use crate::clock;
 use docket_protocol::ids::{AgentId, Seq, UnixMs};
-use docket_protocol::message::{AgentStatus, Refusal};
+use docket_protocol::message::{AgentStatus, LinkReport, Refusal};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use tokio::sync::{Notify, mpsc, watch};
 
 /// New outbox items that may wait for a session; past that it reads them from storage.
@@ -17,8 +18,10 @@ const OFFERS_MAX: usize = 1_024;
 pub enum ToSession {
     /// A new item in the agent's outbox.
     Offer(Seq, Vec<u8>),
-    /// End.
+    /// End, and say why.
     Refuse(Refusal),
+    /// End: the hub stops.
+    End,
 }
 
 /// A session's ends of its channels.
@@ -46,6 +49,8 @@ pub struct AgentLive {
     pub since: UnixMs,
     /// Where it comes from.
     pub address: Option<SocketAddr>,
+    /// How it is connected, as it last said in this session.
+    pub link: Option<LinkReport>,
     /// What it last said of itself.
     pub status: AgentStatus,
     /// When it said it, by the hub's clock.
@@ -58,12 +63,24 @@ struct State {
     agents: HashMap<AgentId, AgentLive>,
 }
 
+/// A TCP port for agents that could not be had.
+#[derive(Debug)]
+pub struct NoTcp {
+    /// Which.
+    pub address: SocketAddr,
+    /// Why.
+    pub cause: String,
+    /// When it was tried.
+    pub since: UnixMs,
+}
+
 /// The live state of all agents, shared by gateway, platforms and console.
 #[derive(Debug, Default)]
 pub struct Fleet {
     state: Mutex<State>,
     changed: Notify,
     changes: AtomicU64,
+    no_tcp: OnceLock<NoTcp>,
     /// Pushes that were refused for their signature since the hub started.
     pub bad_signatures: AtomicU64,
     /// Pushes that were refused for anything else.
@@ -115,6 +132,7 @@ impl Fleet {
             connected: true,
             since: now,
             address: Some(address),
+            link: None,
             status: AgentStatus::default(),
             status_at: None,
         });
@@ -123,6 +141,7 @@ impl Fleet {
         }
         live.connected = true;
         live.address = Some(address);
+        live.link = None;
         drop(state);
         self.touch();
         SessionInbox { messages: inbox, assigned: assigned_receiver }
@@ -144,12 +163,26 @@ impl Fleet {
         current
     }
 
-    /// What an agent says of itself.
-    pub fn status(&self, agent: &AgentId, status: AgentStatus, now: UnixMs) {
-        let mut state = self.lock();
-        if let Some(live) = state.agents.get_mut(agent) {
+    /// What an agent says of itself in its session `epoch`. What an older one says no longer counts.
+    pub fn status(&self, agent: &AgentId, epoch: u64, status: AgentStatus, now: UnixMs) {
+        self.says(agent, epoch, |live| {
             live.status = status;
             live.status_at = Some(now);
+        });
+    }
+
+    /// How an agent says that it is connected.
+    pub fn link(&self, agent: &AgentId, epoch: u64, report: LinkReport) {
+        self.says(agent, epoch, |live| live.link = Some(report));
+    }
+
+    fn says(&self, agent: &AgentId, epoch: u64, change: impl FnOnce(&mut AgentLive)) {
+        let mut state = self.lock();
+        if !state.sessions.get(agent).is_some_and(|session| session.epoch == epoch) {
+            return;
+        }
+        if let Some(live) = state.agents.get_mut(agent) {
+            change(live);
         }
         drop(state);
         self.touch();
@@ -185,6 +218,24 @@ impl Fleet {
         if let Some(session) = self.lock().sessions.get(agent) {
             let _ = session.messages.try_send(ToSession::Refuse(refusal));
         }
+    }
+
+    /// Ends all sessions, since the hub stops.
+    pub fn end_all(&self) {
+        for session in self.lock().sessions.values() {
+            let _ = session.messages.try_send(ToSession::End);
+        }
+    }
+
+    /// The TCP port that nobody has asked for could not be had: some agents cannot connect, and people should know.
+    pub fn lacks_tcp(&self, address: SocketAddr, cause: &dyn std::fmt::Display) {
+        // It is opened once.
+        let _ = self.no_tcp.set(NoTcp { address, cause: cause.to_string(), since: clock::now() });
+    }
+
+    /// Whether it could not be had.
+    pub fn no_tcp(&self) -> Option<&NoTcp> {
+        self.no_tcp.get()
     }
 
     /// What is known of each agent.
