@@ -45,15 +45,17 @@ async fn a_proxy_that_refuses_or_is_not_there_is_named_without_its_password() ->
     let strict = ConnectProxy::start(Some(BASIC)).await?;
     // Nobody listens there any more.
     let gone = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    // The far end of its tunnel is refused by the system.
+    // The last one speaks HTTP, and is no proxy.
     let cases = [
         (strict.address(), tcp, format!("proxy-refused: {}: 407 for {tcp}", strict.address())),
         (gone, tcp, format!("proxy-unreachable: {gone}")),
         (shop.hub.addresses().http, tcp, format!("proxy-refused: {}", shop.hub.addresses().http)),
     ];
     for (address, hub, expected) in cases {
-        shop.agent
-            .configure_link(format!("fallback = \"{hub}\"\nproxy = \"http://shop:secret@{address}\""))?;
+        // No port of UDP, so that QUIC fails at once.
+        shop.agent.configure_link(format!(
+            "hub = \"127.0.0.1:0\"\nfallback = \"{hub}\"\nproxy = \"http://shop:secret@{address}\""
+        ))?;
         shop.agent.start()?;
         wait_for("the proxy to be named", PATIENCE, || {
             let status = shop.agent.status().map_err(|error| error.to_string())?;
