@@ -1,43 +1,23 @@
 //! What is going on now: live sessions and what the agents last said. All of it is in memory, since all of it
 //! is told again when an agent connects.
 
+mod inbox;
+
+pub use inbox::{Inbox, ToSession};
+
 use crate::clock;
 use docket_protocol::ids::{AgentId, Seq, UnixMs};
 use docket_protocol::message::{AgentStatus, LinkReport, Refusal};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
-use tokio::sync::{Notify, mpsc, watch};
-
-/// New outbox items that may wait for a session; past that it reads them from storage.
-const OFFERS_MAX: usize = 1_024;
-
-/// What the rest of the hub tells a session.
-#[derive(Debug)]
-pub enum ToSession {
-    /// A new item in the agent's outbox.
-    Offer(Seq, Vec<u8>),
-    /// End, and say why.
-    Refuse(Refusal),
-    /// End: the hub stops.
-    End,
-}
-
-/// A session's ends of its channels.
-#[derive(Debug)]
-pub struct SessionInbox {
-    /// What it is told.
-    pub messages: mpsc::Receiver<ToSession>,
-    /// The last place in its outbox, whatever was lost of the offers.
-    pub assigned: watch::Receiver<Seq>,
-}
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::sync::Notify;
 
 #[derive(Debug)]
 struct Session {
     epoch: u64,
-    messages: mpsc::Sender<ToSession>,
-    assigned: watch::Sender<Seq>,
+    inbox: Arc<Inbox>,
 }
 
 /// What is known of an agent.
@@ -120,13 +100,12 @@ impl Fleet {
         assigned: Seq,
         address: SocketAddr,
         now: UnixMs,
-    ) -> SessionInbox {
-        let (messages, inbox) = mpsc::channel(OFFERS_MAX);
-        let (assigned_sender, assigned_receiver) = watch::channel(assigned);
-        let session = Session { epoch, messages, assigned: assigned_sender };
+    ) -> Arc<Inbox> {
+        let inbox = Arc::new(Inbox::new(assigned));
+        let session = Session { epoch, inbox: Arc::clone(&inbox) };
         let mut state = self.lock();
         if let Some(former) = state.sessions.insert(agent.clone(), session) {
-            let _ = former.messages.try_send(ToSession::Refuse(Refusal::Superseded));
+            former.inbox.end(ToSession::Refuse(Refusal::Superseded));
         }
         let live = state.agents.entry(agent.clone()).or_insert_with(|| AgentLive {
             connected: true,
@@ -144,7 +123,7 @@ impl Fleet {
         live.link = None;
         drop(state);
         self.touch();
-        SessionInbox { messages: inbox, assigned: assigned_receiver }
+        inbox
     }
 
     /// A session is over. Says whether it was still the agent's.
@@ -190,40 +169,29 @@ impl Fleet {
 
     /// A new item in an agent's outbox, after its commit.
     pub fn offer(&self, agent: &AgentId, seq: Seq, payload: &[u8]) {
-        let state = self.lock();
-        if let Some(session) = state.sessions.get(agent) {
-            session.assigned.send_if_modified(|assigned| {
-                let newer = seq > *assigned;
-                *assigned = seq.max(*assigned);
-                newer
-            });
-            // A full channel is no loss: the session reads on up to `assigned`.
-            let _ = session.messages.try_send(ToSession::Offer(seq, payload.to_vec()));
+        if let Some(session) = self.lock().sessions.get(agent) {
+            session.inbox.offer(seq, payload);
         }
     }
 
     /// Another process has put items into an agent's outbox.
     pub fn outbox_has(&self, agent: &AgentId, assigned: Seq) {
         if let Some(session) = self.lock().sessions.get(agent) {
-            session.assigned.send_if_modified(|known| {
-                let newer = assigned > *known;
-                *known = assigned.max(*known);
-                newer
-            });
+            session.inbox.outbox_has(assigned);
         }
     }
 
     /// Ends an agent's session.
     pub fn refuse(&self, agent: &AgentId, refusal: Refusal) {
         if let Some(session) = self.lock().sessions.get(agent) {
-            let _ = session.messages.try_send(ToSession::Refuse(refusal));
+            session.inbox.end(ToSession::Refuse(refusal));
         }
     }
 
     /// Ends all sessions, since the hub stops.
     pub fn end_all(&self) {
         for session in self.lock().sessions.values() {
-            let _ = session.messages.try_send(ToSession::End);
+            session.inbox.end(ToSession::End);
         }
     }
 

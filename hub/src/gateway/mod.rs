@@ -174,7 +174,8 @@ async fn accept(endpoint: quinn::Endpoint, reception: Arc<Reception>) {
         let reception = Arc::clone(&reception);
         tokio::spawn(async move {
             let from = incoming.remote_address();
-            match incoming.await {
+            // In a box, like every step that is over when a session begins: it goes on for days.
+            match Box::pin(incoming.into_future()).await {
                 Ok(connection) => serve(connection, &reception).await,
                 Err(error) => debug!(%from, %error, "no handshake"),
             }
@@ -197,7 +198,7 @@ async fn serve(connection: quinn::Connection, reception: &Reception) {
         }
     };
     if alpn.as_deref() == Some(ENROL_ALPN) {
-        match stream_within(GREETING_MAX).await {
+        match Box::pin(stream_within(GREETING_MAX)).await {
             Some(stream) => Box::pin(reception.enrolment.serve(stream)).await,
             None => connection.close(0_u32.into(), b"enrol-timeout"),
         }
@@ -207,15 +208,15 @@ async fn serve(connection: quinn::Connection, reception: &Reception) {
         .peer_identity()
         .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
         .and_then(|chain| chain.into_iter().next());
-    match reception.admit(certificate, connection.remote_address()).await {
-        Ok(agent) => match stream_within(GREETING_MAX).await {
+    match Box::pin(reception.admit(certificate, connection.remote_address())).await {
+        Ok(agent) => match Box::pin(stream_within(GREETING_MAX)).await {
             Some(stream) => reception.session(agent, stream).await,
             None => {
                 let (code, number) = CloseReason::NoGreeting.code();
                 connection.close(number.into(), code.as_bytes());
             }
         },
-        Err(refusal) => match stream_within(FAREWELL_MAX).await {
+        Err(refusal) => match Box::pin(stream_within(FAREWELL_MAX)).await {
             Some(stream) => Box::pin(session::refuse(stream, refusal)).await,
             None => {
                 connection.close(CloseReason::Refused(refusal).code().1.into(), refusal.code().as_bytes())
@@ -245,7 +246,7 @@ impl Reception {
         }
     }
 
-    /// Runs an agent's session. In a box, since it goes on for days and what came before it does not.
+    /// Runs an agent's session.
     fn session(&self, agent: AgentId, stream: Stream) -> impl Future<Output = ()> + Send + use<> {
         let shell = SessionShell { agent, storage: self.storage.clone(), fleet: Arc::clone(&self.fleet) };
         Box::pin(shell.run(stream))

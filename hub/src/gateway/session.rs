@@ -3,7 +3,7 @@
 
 use super::wire::{Stream, Wire};
 use crate::clock;
-use crate::fleet::{Fleet, SessionInbox, ToSession};
+use crate::fleet::{Fleet, Inbox, ToSession};
 use crate::storage::outbox::{Opening, SentAt};
 use crate::storage::{Storage, StorageError};
 use docket_protocol::frame::FrameError;
@@ -11,16 +11,14 @@ use docket_protocol::ids::{AgentId, Seq};
 use docket_protocol::message::{Message, Refusal};
 use docket_protocol::session::{CloseReason, Effect, HubSession, Opened};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
 /// Bytes that may wait to be written before the session is asked for no more.
 const UNWRITTEN_BYTES_MAX: usize = 1024 * 1024;
-/// Answers of storage that may wait.
-const ANSWERS_MAX: usize = 1_024;
 
 /// What storage has answered.
 enum Answer {
@@ -41,6 +39,40 @@ pub(super) async fn refuse(stream: Stream, refusal: Refusal) {
     wire.farewell(number, code).await;
 }
 
+/// Answers that the session has not taken. There are no more of them than questions, and those have to find room in
+/// the lanes of storage. Like an [`Inbox`] it holds no memory when it is empty.
+#[derive(Default)]
+struct Answers {
+    waiting: Mutex<VecDeque<Answer>>,
+    came: Notify,
+}
+
+impl Answers {
+    fn give(&self, answer: Answer) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(answer);
+        self.came.notify_one();
+    }
+
+    /// Safe to be dropped.
+    async fn next(&self) -> Answer {
+        loop {
+            if let Some(answer) = self.take() {
+                return answer;
+            }
+            self.came.notified().await;
+        }
+    }
+
+    fn take(&self) -> Option<Answer> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = waiting.pop_front();
+        if waiting.is_empty() {
+            *waiting = VecDeque::new();
+        }
+        answer
+    }
+}
+
 /// Everything that a session's task needs.
 pub(super) struct SessionShell {
     pub(super) agent: AgentId,
@@ -50,7 +82,7 @@ pub(super) struct SessionShell {
 
 struct Open {
     epoch: u64,
-    inbox: SessionInbox,
+    inbox: Arc<Inbox>,
 }
 
 struct Running {
@@ -60,7 +92,7 @@ struct Running {
     open: Option<Open>,
     /// Items on their way, with the time at which they were sent.
     sent: VecDeque<SentAt>,
-    answers: mpsc::Sender<Answer>,
+    answers: Arc<Answers>,
     closing: Option<CloseReason>,
     /// The hub stops.
     over: bool,
@@ -69,26 +101,26 @@ struct Running {
 impl SessionShell {
     /// Runs the session until it is over.
     pub(super) async fn run(self, stream: Stream) {
-        let (answers, answered) = mpsc::channel(ANSWERS_MAX);
         let mut running = Running {
             shell: self,
             wire: Wire::new(stream),
             session: HubSession::new(Instant::now()),
             open: None,
             sent: VecDeque::new(),
-            answers,
+            answers: Arc::default(),
             closing: None,
             over: false,
         };
-        running.serve(answered).await;
-        running.end().await;
+        running.serve().await;
+        // In boxes, like whatever is not waited for when nothing happens: an idle session is its smallest state.
+        Box::pin(running.end()).await;
     }
 }
 
 impl Running {
-    async fn serve(&mut self, mut answered: mpsc::Receiver<Answer>) {
+    async fn serve(&mut self) {
         loop {
-            self.act().await;
+            Box::pin(self.act()).await;
             if self.closing.is_some() || self.over {
                 return;
             }
@@ -105,8 +137,8 @@ impl Running {
                     }
                     Err(error) => return debug!(agent = %self.shell.agent, %error, "connection lost"),
                 },
-                answer = answered.recv() => if let Some(answer) = answer { self.answer(answer) },
-                told = told(self.open.as_mut()), if writable => self.told(told),
+                answer = self.answers.next() => self.answer(answer),
+                told = told(self.open.as_ref()), if writable => self.told(told),
                 () = sleep_until(deadline.into()) => self.session.timed_out(Instant::now()),
             }
         }
@@ -119,13 +151,12 @@ impl Running {
         Ok(())
     }
 
-    fn told(&mut self, told: Told) {
+    fn told(&mut self, told: ToSession) {
         match told {
-            Told::Message(ToSession::Offer(seq, payload)) => self.session.offer(seq, payload),
-            Told::Message(ToSession::Refuse(refusal)) => self.session.refuse(refusal),
-            Told::Message(ToSession::End) => self.over = true,
-            Told::Assigned(seq) => self.session.outbox_has(seq),
-            Told::Gone => self.session.refuse(Refusal::Superseded),
+            ToSession::Offer(seq, payload) => self.session.offer(seq, payload),
+            ToSession::Assigned(seq) => self.session.outbox_has(seq),
+            ToSession::Refuse(refusal) => self.session.refuse(refusal),
+            ToSession::End => self.over = true,
         }
     }
 
@@ -215,13 +246,16 @@ impl Running {
         let (storage, agent, epoch) = self.lease();
         let stored = self.sent.iter().take_while(|sent| sent.seq <= up_to).count();
         let sent: Vec<SentAt> = self.sent.drain(..stored).collect();
+        if self.sent.is_empty() {
+            self.sent = VecDeque::new();
+        }
         let pending = storage.acknowledged(agent, epoch, up_to, sent, clock::now()).await;
         let (answers, fleet) = (self.answers.clone(), Arc::clone(&self.shell.fleet));
         tokio::spawn(async move {
             match pending.answer().await {
                 Ok(()) => fleet.touch(),
                 Err(error) => {
-                    let _ = answers.send(Answer::Failed(error)).await;
+                    answers.give(Answer::Failed(error));
                 }
             }
         });
@@ -237,10 +271,8 @@ impl Running {
 
     fn ask(&self, question: impl Future<Output = Answer> + Send + 'static) {
         let answers = self.answers.clone();
-        tokio::spawn(async move {
-            // The session may be over by now.
-            let _ = answers.send(question.await).await;
-        });
+        // The session may be over when the answer comes.
+        tokio::spawn(async move { answers.give(question.await) });
     }
 
     /// Gives the agent the time to read why it is closed, and gives back what the session had.
@@ -261,22 +293,9 @@ impl Running {
     }
 }
 
-enum Told {
-    Message(ToSession),
-    Assigned(Seq),
-    /// The fleet has dropped its ends.
-    Gone,
-}
-
-async fn told(open: Option<&mut Open>) -> Told {
-    let Some(open) = open else { return std::future::pending().await };
-    let inbox = &mut open.inbox;
-    tokio::select! {
-        biased;
-        message = inbox.messages.recv() => message.map_or(Told::Gone, Told::Message),
-        changed = inbox.assigned.changed() => match changed {
-            Ok(()) => Told::Assigned(*inbox.assigned.borrow_and_update()),
-            Err(_) => Told::Gone,
-        },
+async fn told(open: Option<&Open>) -> ToSession {
+    match open {
+        Some(open) => open.inbox.next().await,
+        None => std::future::pending().await,
     }
 }

@@ -104,7 +104,7 @@ async fn serve(
     if is_enrolment {
         return Box::pin(reception.enrolment.serve(stream)).await;
     }
-    match reception.admit(certificate, from).await {
+    match Box::pin(reception.admit(certificate, from)).await {
         Ok(agent) => {
             place.is_known();
             reception.session(agent, stream).await;

@@ -56,6 +56,8 @@ pub(super) fn quic_config(tls: Arc<rustls::ServerConfig>) -> Result<quinn::Serve
         .stream_receive_window(STREAM_WINDOW_BYTES.into())
         .receive_window(STREAM_WINDOW_BYTES.into())
         .mtu_discovery_config(None)
+        // It would keep 12 KiB for batches at each connection, and an agent is sent a packet now and then.
+        .enable_segmentation_offload(false)
         .keep_alive_interval(Some(KEEP_ALIVE))
         .max_idle_timeout(Some(quinn::VarInt::from_u32(IDLE_MAX_MS).into()));
     config.transport_config(Arc::new(transport));

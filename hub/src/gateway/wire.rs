@@ -2,7 +2,7 @@
 //! difference, but for the end: QUIC tells the agent why in a code, and over both it is told in a frame before.
 //!
 //! Thousands of them are idle at a time. So nothing is kept for reading between two reads (the bytes go from the stack
-//! into the decoder), and what a burst has made large is made small again.
+//! into the decoder), and what is empty holds no room.
 
 use docket_protocol::enrol::EXPORTER_LABEL;
 use docket_protocol::frame::{self, Decoder, FrameError};
@@ -20,8 +20,6 @@ use tokio_rustls::server::TlsStream;
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 8 * 1024;
-/// What a buffer of sent frames keeps when it is empty.
-const UNWRITTEN_BYTES_KEPT: usize = 512;
 /// What an agent has to read why it is closed.
 pub(super) const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
@@ -145,7 +143,7 @@ impl Wire {
             }
             self.unflushed = true;
         }
-        self.unwritten.shrink_to(UNWRITTEN_BYTES_KEPT);
+        self.unwritten = Vec::new();
         if self.unflushed && Pin::new(&mut self.stream).poll_flush(cx)?.is_ready() {
             self.unflushed = false;
         }
