@@ -4,6 +4,7 @@ mod bad_input;
 mod broken_spool;
 mod console;
 mod enrolment;
+mod errors_page;
 mod fallback;
 mod fault_matrix;
 mod full_disk;

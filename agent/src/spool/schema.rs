@@ -85,6 +85,8 @@ const MIGRATIONS: &[&str] = &["
     -- The unit that each printer had last. Units of one serial number share a profile, so that cannot tell.
     CREATE TABLE units (printer TEXT PRIMARY KEY, unit TEXT NOT NULL) STRICT;
     INSERT INTO units SELECT printer, unit FROM (SELECT printer, unit, max(learned_at) FROM profiles GROUP BY printer);
+", "
+    ALTER TABLE tickets ADD COLUMN cut_short INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// Opens and migrates the database.
@@ -173,7 +175,7 @@ mod tests {
         let path = folder.path().join("spool.db");
         drop(open(&path, 1 << 20).unwrap());
         Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 3 })));
+        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 4 })));
     }
 
     #[test]

@@ -83,6 +83,13 @@ pub fn alarm(code: &str, language: Language) -> Option<Alarm> {
                 "allow it, or set [link] tcp_listen (and those stores' [link] fallback); \"off\" if it is not needed",
             ),
         ),
+        "ticket-cut-short" => (
+            ("有小票超过 45 米,没有打完", "核对该订单,并检查该小票的模板"),
+            (
+                "a ticket was longer than 45 m and is not whole",
+                "look at the order, and at the slip's template",
+            ),
+        ),
         "template-refused" => (
             (
                 "小票模板有错,仍用上一个正确的版本",

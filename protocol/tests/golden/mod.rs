@@ -103,6 +103,7 @@ fn lines() -> Vec<Line> {
     variants!(lines, Report, value,
         Ticket: Report::Ticket(samples::ticket_report()),
         Unreadable: Report::Unreadable { seq: samples::SEQ },
+        CutShort: Report::CutShort { ticket: samples::ticket_report().ticket },
     );
     variants!(lines, Outcome, value,
         Printed: Outcome::Printed(Evidence::Fence),
@@ -137,6 +138,7 @@ fn lines() -> Vec<Line> {
         Flapping: Condition::Flapping,
         Paused: Condition::Paused,
         Journal: Condition::Journal,
+        Queue: Condition::Queue,
     );
     variants!(lines, TicketKind, value,
         Front: TicketKind::Front,

@@ -1,6 +1,7 @@
 //! A relay of UDP that can be shut: what comes in is dropped without a word, as many firewalls do.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -79,20 +80,24 @@ async fn relay(near: Arc<UdpSocket>, to: SocketAddr, state: Arc<State>) {
             state.dropped.fetch_add(1, Ordering::SeqCst);
             continue;
         }
-        if !ways.contains_key(&from) {
-            let Ok(far) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await else { continue };
-            if far.connect(to).await.is_err() {
-                continue;
+        let far = match ways.entry(from) {
+            Entry::Occupied(way) => Arc::clone(&way.get().0),
+            Entry::Vacant(place) => {
+                let Ok(far) = way_to(to).await else { continue };
+                let (near, state) = (Arc::clone(&near), Arc::clone(&state));
+                let back = tokio::spawn(relay_back(Arc::clone(&far), near, from, state));
+                place.insert(WayBack(Arc::clone(&far), back));
+                far
             }
-            let far = Arc::new(far);
-            let back =
-                tokio::spawn(relay_back(Arc::clone(&far), Arc::clone(&near), from, Arc::clone(&state)));
-            ways.insert(from, WayBack(far, back));
-        }
-        if let Some(WayBack(far, _)) = ways.get(&from) {
-            let _ = far.send(&datagram[..bytes]).await;
-        }
+        };
+        let _ = far.send(&datagram[..bytes]).await;
     }
+}
+
+async fn way_to(to: SocketAddr) -> std::io::Result<Arc<UdpSocket>> {
+    let far = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    far.connect(to).await?;
+    Ok(Arc::new(far))
 }
 
 async fn relay_back(far: Arc<UdpSocket>, near: Arc<UdpSocket>, to: SocketAddr, state: Arc<State>) {
