@@ -14,6 +14,7 @@ use crate::printing::transport::UsbUnit;
 use crate::printing::{Address, Paper, PrinterConfig};
 use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
 use docket_protocol::ids::PrinterName;
+use docket_routing::{Routing, RoutingConfig, RoutingError};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -48,6 +49,9 @@ pub enum ConfigError {
         /// Line, column and reason.
         cause: Box<toml::de::Error>,
     },
+    /// Routing that cannot be worked with.
+    #[error("{code}: {0}; {en} ({zh})", code = .0.code(), en = .0.remedy().1, zh = .0.remedy().0)]
+    Routing(#[from] RoutingError),
     /// A value that cannot be.
     #[error("config-value: {key}: {zh} / {en}")]
     Value {
@@ -75,6 +79,9 @@ pub struct Config {
     /// The page for staff.
     #[serde(default)]
     pub page: PageConfig,
+    /// How orders of the store's own counter become slips.
+    #[serde(default)]
+    pub routing: RoutingConfig,
     /// The store's printers that this file fixes.
     #[serde(default, rename = "printer")]
     pub printers: Vec<PrinterEntry>,
@@ -216,6 +223,7 @@ impl Config {
             );
         }
         self.link.check()?;
+        self.routing.check()?;
         for (place, printer) in self.printers.iter().enumerate() {
             self.check_printer(place, printer)?;
         }
@@ -274,6 +282,14 @@ impl Config {
     /// `host:port` of the hub.
     pub fn hub<'a>(&'a self, identity: &'a Identity) -> &'a str {
         self.link.hub.as_deref().unwrap_or(&identity.hub)
+    }
+
+    /// The rules of the store's own counter, with this program's own templates.
+    ///
+    /// # Errors
+    /// [`ConfigError::Routing`].
+    pub fn rules(&self) -> Result<Routing, ConfigError> {
+        Ok(Routing::new(self.routing.clone())?)
     }
 
     /// The printers in force.

@@ -49,7 +49,7 @@ pub async fn run(
     let hub = config.hub(identity);
     let roads = Roads::to(hub, &config.link, tls::link_config(identity)?);
     let boot = boot::id();
-    let mut options = SpoolOptions::new(config.printer_routes(), boot.clone());
+    let mut options = SpoolOptions::new(config.printer_routes(), Some(boot.clone()));
     options.on_unknown = config.printing.on_unknown.into();
     options.backup_after_ms = u64::from(config.printing.backup_after_s) * 1_000;
     let spool = Spool::open(&config.data, options)?;
@@ -140,13 +140,13 @@ pub fn link_record(config: &Config, identity: &Identity) -> Record {
 async fn with_journal(
     printer: PrinterConfig,
     spool: Spool,
-    boot: Option<String>,
+    boot: String,
     health: watch::Sender<PrinterHealth>,
     mut stop: watch::Receiver<bool>,
 ) -> Option<Kept> {
     let counts = spool.counts();
     loop {
-        let error = match spool.journal(&printer.name).and_then(|journal| journal.in_boot(boot.as_deref())) {
+        let error = match spool.journal(&printer.name).and_then(|journal| journal.in_boot(Some(&boot))) {
             Ok(journal) => return run_printer(printer, spool, journal, health, stop).await,
             Err(error) => error,
         };
@@ -172,9 +172,11 @@ async fn with_journal(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counter::Counter;
     use crate::page;
     use docket_protocol::enrol::Grant;
     use docket_protocol::ids::{AgentId, StoreId};
+    use std::sync::Arc;
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -207,9 +209,16 @@ mod tests {
         let config = Config::read(&path).unwrap();
         std::fs::create_dir_all(&config.data).unwrap();
         let (_stop, stopped) = watch::channel(false);
-        let (shown, _page) = page::start(&config, stopped);
-        let (_until, asked_to_end) = oneshot::channel();
         let identity = identity();
+        let (_rules, in_force) = watch::channel(Arc::new(config.rules().unwrap()));
+        let counter = Counter {
+            agent: identity.agent.clone(),
+            store: identity.store.clone(),
+            store_name: identity.store_name.clone(),
+            rules: in_force,
+        };
+        let (shown, _page) = page::start(&config, counter, stopped);
+        let (_until, asked_to_end) = oneshot::channel();
         let mut spools = shown.spool.subscribe();
         let loses_its_storage = async {
             let spool = spools.wait_for(Option::is_some).await.unwrap().clone().unwrap();

@@ -27,7 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 pub struct Spool {
     commands: Sender<Command>,
     permits: Arc<Semaphore>,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Spool {
@@ -247,7 +247,7 @@ impl Spool {
         Journal::open(self.shared.folder(), printer)
     }
 
-    fn index(&self, printer: PrinterName) -> Result<usize, SpoolError> {
+    pub(super) fn index(&self, printer: PrinterName) -> Result<usize, SpoolError> {
         self.shared.printer_index(&printer).ok_or(SpoolError::UnknownPrinter { printer })
     }
 
@@ -256,7 +256,7 @@ impl Spool {
         self.pending(|answer| Command::Write(write(answer), self.place()))
     }
 
-    fn look_up<T>(&self, read: impl FnOnce(Asker<T>) -> Read) -> Pending<T> {
+    pub(super) fn look_up<T>(&self, read: impl FnOnce(Asker<T>) -> Read) -> Pending<T> {
         self.pending(|answer| Command::Read(read(answer)))
     }
 
@@ -272,7 +272,7 @@ impl Spool {
     }
 
     /// In its place once there is room.
-    async fn ask<T>(&self, write: impl FnOnce(Asker<T>) -> Write) -> Result<T, SpoolError> {
+    pub(super) async fn ask<T>(&self, write: impl FnOnce(Asker<T>) -> Write) -> Result<T, SpoolError> {
         let (answer, answered) = oneshot::channel();
         self.write(write(answer)).await?;
         Pending(answered).await

@@ -47,6 +47,7 @@
 mod backup;
 mod claims;
 mod command;
+pub mod counter;
 mod error;
 mod expiry;
 mod handle;

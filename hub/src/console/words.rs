@@ -143,6 +143,7 @@ pub fn way(way: &WayView, language: Language) -> String {
 pub fn platform(name: &str, language: Language) -> &str {
     match Platform::from_name(name) {
         Some(Platform::Meituan) => language.pick(Platform::Meituan.title(), "Meituan"),
+        Some(Platform::Counter) => language.pick(Platform::Counter.title(), "Counter"),
         None => name,
     }
 }

@@ -10,7 +10,7 @@
 use super::kind::TemplateKind;
 use crate::china;
 use crate::test_page::TestPage;
-use docket_protocol::ids::{Fen, UnixMs};
+use docket_protocol::ids::{Fen, Platform, UnixMs};
 use docket_protocol::order::{Cutlery, Dish, Fulfilment, Order};
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -100,6 +100,7 @@ struct SlipView<'a> {
     wanted_at: String,
     made_at: String,
     self_pickup: bool,
+    counter: bool,
     note: String,
     cutlery: String,
     dishes: Vec<DishView<'a>>,
@@ -167,7 +168,7 @@ impl<'a> SlipView<'a> {
         let boxes = order.dishes.iter().fold(0_i64, |sum, dish| sum.saturating_add(dish.box_fee.0));
         SlipView {
             kind: kind.as_str(),
-            title: kind.ticket().title(),
+            title: title(kind, order),
             prefix: kind.prefix(),
             platform: order.key.platform.title(),
             pickup: &order.pickup_number,
@@ -179,6 +180,7 @@ impl<'a> SlipView<'a> {
             wanted_at: order.wanted_at.map(china::time).unwrap_or_default(),
             made_at: china::time(slip.made_at),
             self_pickup: order.fulfilment == Fulfilment::SelfPickup,
+            counter: order.key.platform == Platform::Counter,
             note: if is_front { order.note.clone() } else { without_phones(&order.note) },
             cutlery: order.cutlery.map(cutlery).unwrap_or_default(),
             dishes: dishes().map(DishView::of).collect(),
@@ -245,6 +247,15 @@ fn bags<'a>(dishes: impl Iterator<Item = &'a Dish>) -> Vec<BagView<'a>> {
         bags.entry(dish.bag.saturating_add(1)).or_default().push(DishView::of(dish));
     }
     bags.into_iter().map(|(number, dishes)| BagView { number, dishes }).collect()
+}
+
+/// What staff call the slip. An order that nobody delivers has no 外卖单.
+fn title(kind: TemplateKind, order: &Order) -> &'static str {
+    match (kind, order.key.platform, &order.fulfilment) {
+        (TemplateKind::Front, _, Fulfilment::DineIn { .. }) => "堂食单",
+        (TemplateKind::Front, Platform::Counter, Fulfilment::SelfPickup) => "柜台单",
+        _ => kind.ticket().title(),
+    }
 }
 
 /// `红烧牛肉面(大份)`; the platform often has the size in the name already.
