@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn one_address_does_not_take_the_places_of_others() {
-        let gate = Arc::default();
+        let gate = Arc::<Gate>::default();
         let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         let mut places = fill(&gate, one);
         assert_eq!(places.len(), STRANGERS_OF_ADDRESS_MAX);
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_chain_behind_one_address_is_no_crowd_of_strangers() {
-        let gate = Arc::default();
+        let gate = Arc::<Gate>::default();
         let nat = IpAddr::from([10, 0, 0, 1]);
         let mut agents = Vec::new();
         while let Some(mut agent) = gate.let_in(nat) {
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_host_is_one_address_and_a_mapped_one_is_its_ipv4_address() {
-        let gate = Arc::default();
+        let gate = Arc::<Gate>::default();
         let places = fill(&gate, "2001:db8::1".parse().unwrap());
         assert!(gate.let_in("2001:db8::2".parse().unwrap()).is_none());
         assert!(gate.let_in("2001:db8:0:1::2".parse().unwrap()).is_some());
