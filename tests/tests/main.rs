@@ -6,6 +6,7 @@ mod console;
 mod counter;
 mod enrolment;
 mod errors_page;
+mod fallback;
 mod fault_matrix;
 mod full_disk;
 mod kills;
