@@ -7,9 +7,11 @@ pub use places::SearchPlaces;
 
 use crate::printers::{Added, Printers, entry_fault};
 use crate::printing::profile::Pins;
+use crate::printing::transport::UsbUnit;
 use crate::printing::{Address, Paper, PrinterConfig};
 use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
 use docket_protocol::ids::PrinterName;
+use docket_routing::{Routing, RoutingConfig, RoutingError};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -44,6 +46,9 @@ pub enum ConfigError {
         /// Line, column and reason.
         cause: Box<toml::de::Error>,
     },
+    /// Routing that cannot be worked with.
+    #[error("{code}: {0}; {en} ({zh})", code = .0.code(), en = .0.remedy().1, zh = .0.remedy().0)]
+    Routing(#[from] RoutingError),
     /// A value that cannot be.
     #[error("config-value: {key}: {zh} / {en}")]
     Value {
@@ -71,6 +76,9 @@ pub struct Config {
     /// The page for staff.
     #[serde(default)]
     pub page: PageConfig,
+    /// How orders of the store's own counter become slips.
+    #[serde(default)]
+    pub routing: RoutingConfig,
     /// The store's printers that this file fixes.
     #[serde(default, rename = "printer")]
     pub printers: Vec<PrinterEntry>,
@@ -185,6 +193,11 @@ pub struct PrinterEntry {
 }
 
 impl PrinterEntry {
+    /// What is in it.
+    pub fn paper(&self) -> Paper {
+        if self.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 }
+    }
+
     /// Whether both are at one port, which has one owner. In the network a printer may take several connections.
     pub fn contends_with(&self, other: &PrinterEntry) -> bool {
         let may_share = matches!(self.address, Address::Lan { .. } | Address::Spooler { .. });
@@ -227,6 +240,7 @@ impl Config {
                 "write `lan = true` too: other devices in the network then need the page's PIN",
             );
         }
+        self.routing.check()?;
         for (place, printer) in self.printers.iter().enumerate() {
             self.check_printer(place, printer)?;
         }
@@ -282,6 +296,14 @@ impl Config {
         }
     }
 
+    /// The rules of the store's own counter, with this program's own templates.
+    ///
+    /// # Errors
+    /// [`ConfigError::Routing`].
+    pub fn rules(&self) -> Result<Routing, ConfigError> {
+        Ok(Routing::new(self.routing.clone())?)
+    }
+
     /// The printers in force.
     pub fn in_force(&self) -> Printers {
         Printers::merge(&self.printers, &self.added)
@@ -289,13 +311,22 @@ impl Config {
 
     /// The printers as printing knows them.
     pub fn printer_configs(&self) -> Vec<PrinterConfig> {
-        let printers = self.in_force().list.into_iter();
+        let printers = self.in_force().list;
+        let written: Vec<(PrinterName, UsbUnit)> = printers
+            .iter()
+            .filter_map(|printer| {
+                let unit = printer.entry.address.usb_unit()?;
+                Some((PrinterName::new(&printer.entry.name), unit.clone()))
+            })
+            .collect();
         printers
+            .into_iter()
             .map(|printer| printer.entry)
             .map(|entry| PrinterConfig {
+                others: written.iter().filter(|(name, _)| name.as_str() != entry.name).cloned().collect(),
                 name: PrinterName::new(&entry.name),
+                paper: entry.paper(),
                 address: entry.address,
-                paper: if entry.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 },
                 stations: entry.stations,
                 default: entry.default,
                 profile: entry.profile.clone(),

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The sources of what people run.
-const SOURCES: [&str; 4] = ["agent/src", "hub/src", "protocol/src", "protocol/paper/src"];
+const SOURCES: [&str; 5] =
+    ["agent/src", "hub/src", "protocol/src", "protocol/paper/src", "protocol/routing/src"];
 
 /// What is written like a code and is none. Each stands in the sources, or it is to be taken out.
 #[rustfmt::skip]

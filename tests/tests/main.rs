@@ -3,6 +3,7 @@
 mod bad_input;
 mod broken_spool;
 mod console;
+mod counter;
 mod enrolment;
 mod errors_page;
 mod fault_matrix;

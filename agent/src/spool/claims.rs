@@ -7,7 +7,8 @@ use super::{ATTEMPTS_MAX, Claim, Ending, Finish, OnUnknown};
 use docket_protocol::boxes::Boxes;
 use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{PrinterName, Seq, TicketId};
-use docket_protocol::message::{Item, Report};
+use docket_protocol::message::Item;
+use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Outcome, TicketReport};
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -23,6 +24,8 @@ pub(super) enum Settled {
     Queued,
     /// It waits for a person.
     Held,
+    /// The counter has withdrawn it meanwhile: nothing more of it is printed.
+    Withdrawn,
 }
 
 /// A waiting ticket's place in the order of printing.
@@ -147,6 +150,7 @@ impl Work<'_> {
             Settled::Queued => self.enter(&queue),
             Settled::Held => self.known.held += 1,
             Settled::Printed => self.printed.push(printer),
+            Settled::Withdrawn => {}
         }
         Ok(())
     }
@@ -159,22 +163,28 @@ impl Work<'_> {
         finish: &Finish,
     ) -> rusqlite::Result<Option<(Settled, Queue)>> {
         let id = finish.ticket.as_bytes();
-        let queue = self
-            .prepare("SELECT printer, pinned FROM tickets WHERE id = ?1 AND state = 1 AND taken_by = ?2")?
-            .query_row(params![id, printer.as_str()], Queue::from_row)
+        let claimed = self
+            .prepare(
+                "SELECT printer, pinned, submission IS NOT NULL, withdrawn FROM tickets
+                 WHERE id = ?1 AND state = 1 AND taken_by = ?2",
+            )?
+            .query_row(params![id, printer.as_str()], |row| {
+                Ok((Queue::from_row(row)?, row.get(2)?, row.get(3)?))
+            })
             .optional()?;
-        let Some(queue) = queue else {
+        let Some((queue, is_counters, is_withdrawn)) = claimed else {
             tracing::warn!(code = "outcome-unclaimed", ticket = %finish.ticket, "an outcome of a ticket that is not claimed");
             return Ok(None);
         };
         let (settled, outcome) = match finish.ending {
             Ending::Printed(evidence) => (Settled::Printed, Outcome::Printed(evidence)),
+            Ending::Unknown(_) if is_withdrawn => (Settled::Withdrawn, Outcome::Settled),
             Ending::Unknown(doubt) if self.waits_for_person(finish.attempt) => {
                 (Settled::Held, Outcome::Held(doubt))
             }
             Ending::Unknown(doubt) => (Settled::Queued, Outcome::Unknown(doubt)),
         };
-        let told = self.report(&Report::Ticket(TicketReport {
+        let report = TicketReport {
             ticket: finish.ticket,
             attempt: finish.attempt,
             repeat: finish.repeat,
@@ -184,7 +194,8 @@ impl Work<'_> {
             boxes: finish.boxes.clone(),
             began_at: finish.began_at,
             ended_at: finish.ended_at,
-        }))?;
+        };
+        let told = self.tell(is_counters, report)?;
         if finish.cut_short {
             self.report(&Report::CutShort { ticket: finish.ticket })?;
         }
@@ -205,11 +216,13 @@ impl Work<'_> {
                     boxes(finish),
                     finish.cut_short
                 ])?,
-            Ending::Unknown(doubt) if settled == Settled::Held => {
-                self.end_in_doubt(finish, 3, finish.repeat, doubt, &told)?
-            }
             Ending::Unknown(doubt) => {
-                self.end_in_doubt(finish, 0, finish.repeat.saturating_add(1), doubt, &told)?
+                let (state, repeat) = match settled {
+                    Settled::Withdrawn => (4, finish.repeat),
+                    Settled::Held => (3, finish.repeat),
+                    Settled::Queued | Settled::Printed => (0, finish.repeat.saturating_add(1)),
+                };
+                self.end_in_doubt(finish, state, repeat, doubt, &told)?
             }
         };
         Ok(Some((settled, queue)))
@@ -252,16 +265,19 @@ impl Work<'_> {
 
     pub(super) fn hand_back(&mut self, printer: usize, ticket: TicketId) -> rusqlite::Result<()> {
         let name = self.options.printers[printer].name.as_str();
-        let queue = self
+        let back = self
             .prepare(
                 "UPDATE tickets SET state = 0, taken_by = NULL, claimed_at = NULL
-                 WHERE id = ?1 AND state = 1 AND taken_by = ?2 RETURNING printer, pinned",
+                 WHERE id = ?1 AND state = 1 AND taken_by = ?2 RETURNING printer, pinned, withdrawn",
             )?
-            .query_row(params![ticket.as_bytes(), name], Queue::from_row)
+            .query_row(params![ticket.as_bytes(), name], |row| Ok((Queue::from_row(row)?, row.get(2)?)))
             .optional()?;
-        if let Some(queue) = queue {
+        if let Some((queue, is_withdrawn)) = back {
             let load = &mut self.known.printers[printer];
             load.claimed = load.claimed.saturating_sub(1);
+            if is_withdrawn {
+                return self.take_out(ticket);
+            }
             self.enter(&queue);
         }
         Ok(())
@@ -286,7 +302,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    /// Of the first two columns.
+    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self { printer: row.get(0)?, pinned: row.get(1)? })
     }
 }

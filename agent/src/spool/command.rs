@@ -1,5 +1,6 @@
 //! What the handle asks of the storage thread.
 
+use super::counter::{Answered, CounterRead, Request};
 use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint, SpoolError};
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::ticket::Ticket;
@@ -61,6 +62,8 @@ pub(super) enum Write {
     Own { printer: usize, unit: String },
     /// Old rows go. Lazy.
     Retain,
+    /// What the store's own counter asks for.
+    Counter { request: Box<Request>, answer: Asker<Answered> },
     /// Nothing: answered when all before it is durable.
     Flush { answer: Asker<()> },
 }
@@ -82,6 +85,7 @@ impl Write {
             | Write::Reprint { .. }
             | Write::PrintHere { .. }
             | Write::SetPaused { .. }
+            | Write::Counter { .. }
             | Write::Flush { .. } => false,
         }
     }
@@ -131,7 +135,7 @@ pub(super) enum Lane {
 }
 
 /// What a write gives back once it is committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply {
     /// Nothing.
     Done,
@@ -143,6 +147,8 @@ pub(super) enum Reply {
     Tickets(u32),
     /// What became of the wish.
     Reprint(Reprint),
+    /// What the counter is told.
+    Counter(Answered),
 }
 
 impl Write {
@@ -170,6 +176,9 @@ impl Write {
             (Write::Reprint { answer, .. }, Reply::Reprint(reprint)) => {
                 let _ = answer.send(Ok(reprint));
             }
+            (Write::Counter { answer, .. }, Reply::Counter(answered)) => {
+                let _ = answer.send(Ok(answered));
+            }
             _ => {}
         }
     }
@@ -194,4 +203,6 @@ pub(super) enum Read {
     Units { answer: Asker<Vec<(PrinterName, String)>> },
     /// How often a ticket bears 补打 that a printer has begun in an earlier life and that nothing is known of.
     InQuestion { printer: usize, ticket: TicketId, attempt: u16, answer: Asker<Option<u16>> },
+    /// What the store's own counter has given.
+    Counter(CounterRead),
 }

@@ -47,6 +47,7 @@
 mod backup;
 mod claims;
 mod command;
+pub mod counter;
 mod error;
 mod expiry;
 mod handle;
@@ -67,7 +68,7 @@ pub use error::SpoolError;
 pub use handle::{ClaimPort, Pending, Spool};
 pub use people::Reprint;
 pub use storing::Storing;
-pub use view::{HeldTicket, RecentTicket, TicketState, recent_in};
+pub use view::{HeldTicket, RecentTicket, TicketState, recent_in, units_in};
 
 use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};

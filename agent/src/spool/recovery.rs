@@ -123,11 +123,13 @@ impl Work<'_> {
         let printer = PrinterName::new(ticket.printer.clone());
         let finish = match verdict {
             Verdict::NotBegun => {
-                self.prepare(
-                    "UPDATE tickets SET state = 0, taken_by = NULL, claimed_at = NULL WHERE place = ?1",
-                )?
-                .execute([ticket.place])?;
-                return Ok(());
+                let is_withdrawn = self
+                    .prepare(
+                        "UPDATE tickets SET state = 0, taken_by = NULL, claimed_at = NULL WHERE place = ?1
+                         RETURNING withdrawn",
+                    )?
+                    .query_row([ticket.place], |row| row.get(0))?;
+                return if is_withdrawn { self.take_out(ticket.id) } else { Ok(()) };
             }
             Verdict::Printed { evidence, began_at, ended_at } => {
                 finish(Ending::Printed(evidence), began_at, ended_at)

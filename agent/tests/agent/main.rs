@@ -5,6 +5,7 @@
 mod broken_storage;
 mod clones;
 mod connect;
+mod counter;
 mod discovery;
 mod far_end;
 mod job;

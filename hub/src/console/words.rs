@@ -119,6 +119,7 @@ pub fn light(light: Light, language: Language) -> &'static str {
 pub fn platform(name: &str, language: Language) -> &str {
     match Platform::from_name(name) {
         Some(Platform::Meituan) => language.pick(Platform::Meituan.title(), "Meituan"),
+        Some(Platform::Counter) => language.pick(Platform::Counter.title(), "Counter"),
         None => name,
     }
 }

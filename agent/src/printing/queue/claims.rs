@@ -103,7 +103,7 @@ impl Claims {
     /// Which unit each printer had last. What cannot be read is not known.
     #[cfg(target_os = "linux")]
     pub(super) async fn units(&self) -> Result<Vec<(PrinterName, String)>, SpoolError> {
-        match self.port.units().await {
+        match self.port.spool().units().await {
             Err(SpoolError::Database { .. }) => Ok(Vec::new()),
             units => units,
         }
