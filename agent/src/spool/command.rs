@@ -104,6 +104,7 @@ impl Write {
             | Write::Settle { .. }
             | Write::Reprint { .. }
             | Write::PrintHere { .. }
+            | Write::Counter { .. }
             | Write::Learn { .. }
             | Write::Own { .. }
             | Write::Retain
