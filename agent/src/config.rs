@@ -7,6 +7,7 @@ pub use places::SearchPlaces;
 
 use crate::printers::{Added, Printers, entry_fault};
 use crate::printing::profile::Pins;
+use crate::printing::transport::UsbUnit;
 use crate::printing::{Address, Paper, PrinterConfig};
 use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
 use docket_protocol::ids::PrinterName;
@@ -192,6 +193,11 @@ pub struct PrinterEntry {
 }
 
 impl PrinterEntry {
+    /// What is in it.
+    pub fn paper(&self) -> Paper {
+        if self.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 }
+    }
+
     /// Whether both are at one port, which has one owner. In the network a printer may take several connections.
     pub fn contends_with(&self, other: &PrinterEntry) -> bool {
         let may_share = matches!(self.address, Address::Lan { .. } | Address::Spooler { .. });
@@ -305,13 +311,22 @@ impl Config {
 
     /// The printers as printing knows them.
     pub fn printer_configs(&self) -> Vec<PrinterConfig> {
-        let printers = self.in_force().list.into_iter();
+        let printers = self.in_force().list;
+        let written: Vec<(PrinterName, UsbUnit)> = printers
+            .iter()
+            .filter_map(|printer| {
+                let unit = printer.entry.address.usb_unit()?;
+                Some((PrinterName::new(&printer.entry.name), unit.clone()))
+            })
+            .collect();
         printers
+            .into_iter()
             .map(|printer| printer.entry)
             .map(|entry| PrinterConfig {
+                others: written.iter().filter(|(name, _)| name.as_str() != entry.name).cloned().collect(),
                 name: PrinterName::new(&entry.name),
+                paper: entry.paper(),
                 address: entry.address,
-                paper: if entry.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 },
                 stations: entry.stations,
                 default: entry.default,
                 profile: entry.profile.clone(),

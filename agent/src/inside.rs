@@ -53,7 +53,7 @@ pub async fn run(
         if let Some(place) = kept.iter().position(|kept| kept.is(&printer)) {
             let kept = kept.swap_remove(place);
             healths.push(kept.health());
-            printers.spawn(kept.go_on(spool.clone(), stopped));
+            printers.spawn(kept.go_on(printer, spool.clone(), stopped));
         } else {
             let (health, seen) = watch::channel(unknown_health(&printer.name));
             healths.push(seen);
@@ -148,5 +148,64 @@ async fn with_journal(
             _ = stop.wait_for(|&stopping| stopping) => return None,
             () = tokio::time::sleep(Duration::from_millis(JOURNAL_RETRY_MS)) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counter::Counter;
+    use crate::page;
+    use docket_protocol::enrol::Grant;
+    use docket_protocol::ids::{AgentId, StoreId};
+    use std::sync::Arc;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn identity() -> Identity {
+        let own = rcgen::generate_simple_self_signed(vec!["agent".to_owned()]).unwrap();
+        let certificate = own.cert.der().to_vec();
+        let grant = Grant {
+            agent: AgentId::new("agent"),
+            store: StoreId::new("S1"),
+            store_name: "测试面馆".into(),
+            ca: certificate.clone(),
+            certificate,
+            tag: [0; 32],
+        };
+        Identity::new(grant, "127.0.0.1:9".into(), own.signing_key.serialize_der())
+    }
+
+    #[tokio::test]
+    async fn without_its_storage_thread_the_agent_ends_and_is_not_deaf() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.toml");
+        let printers = ["kitchen", "front"].map(|name| {
+            format!(
+                "[[printer]]\nname = \"{name}\"\naddress = \"serial:{name}\"\ndefault = {}\n",
+                name == "front"
+            )
+        });
+        let text = format!("data = \"data\"\n[page]\nlisten = \"127.0.0.1:0\"\n{}", printers.concat());
+        std::fs::write(&path, text).unwrap();
+        let config = Config::read(&path).unwrap();
+        std::fs::create_dir_all(&config.data).unwrap();
+        let (_stop, stopped) = watch::channel(false);
+        let identity = identity();
+        let (_rules, in_force) = watch::channel(Arc::new(config.rules().unwrap()));
+        let (shown, _page) = page::start(&config, Counter::of(&identity, in_force), stopped);
+        let (_until, asked_to_end) = oneshot::channel();
+        let mut spools = shown.spool.subscribe();
+        let loses_its_storage = async {
+            let spool = spools.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+            spool.close().await;
+        };
+        let running = run(config, &identity, &shown, Vec::new(), asked_to_end);
+        let running = tokio::time::timeout(PATIENCE, running);
+        let (ended, ()) = tokio::join!(running, loses_its_storage);
+        let error = ended.expect("it goes on without storage").unwrap_err();
+        assert!(matches!(error, AgentError::PrinterEnded), "{error}");
+        let said = error.to_string();
+        assert!(said.starts_with("printer-ended") && said.contains("请重新启动"), "{said}");
     }
 }

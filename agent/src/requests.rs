@@ -331,7 +331,7 @@ impl Answer {
                  it cannot be stored now and is done once it can: docket-agent status says why"
                     .into()
             }
-            Answer::Stopping => "stopping: 程序正在退出 / the agent is stopping".into(),
+            Answer::Stopping => "agent-stopping: 程序正在退出 / the agent is stopping".into(),
         }
     }
 }

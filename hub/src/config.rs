@@ -1,5 +1,6 @@
 //! The hub's configuration: one TOML file, unknown keys refused.
 
+use crate::http::CONNECTIONS_MAX;
 use crate::platforms::meituan::PushKind;
 use crate::routing::{Routing, RoutingConfig};
 use crate::templates::Templates;
@@ -112,12 +113,25 @@ pub struct HttpConfig {
     /// HTTPS with this; without it plain HTTP, to be put behind a proxy.
     #[serde(default)]
     pub tls: Option<TlsConfig>,
+    /// How many connections one address may have at once.
+    #[serde(default = "connections_of_address_max")]
+    pub connections_of_address_max: usize,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        HttpConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), tls: None }
+        HttpConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls: None,
+            connections_of_address_max: connections_of_address_max(),
+        }
     }
+}
+
+/// A quarter of all. A platform pushes from few addresses, and a proxy is one for all platforms: even if each push took
+/// the 3 s after which a platform gives up, so many connections would take 300 orders a second.
+fn connections_of_address_max() -> usize {
+    CONNECTIONS_MAX / 4
 }
 
 /// A certificate chain and its key, both PEM.
@@ -240,6 +254,12 @@ impl Config {
                      authentication in front",
                     self.console.listen
                 ),
+            });
+        }
+        if !(1..=CONNECTIONS_MAX).contains(&self.http.connections_of_address_max) {
+            return Err(ConfigError::Value {
+                key: "http.connections_of_address_max",
+                cause: format!("1 to {CONNECTIONS_MAX}, which are all that there are"),
             });
         }
         if self.retention_days < RETENTION_DAYS_MIN {

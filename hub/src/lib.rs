@@ -26,7 +26,7 @@ use console::Console;
 use fleet::Fleet;
 use gateway::ca::{Authority, AuthorityError};
 use gateway::{Gateway, GatewayError};
-use http::HttpError;
+use http::{Bounds, HttpError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -144,9 +144,10 @@ pub async fn run(
     };
     info!(link = %addresses.link, http = %addresses.http, console = %addresses.console, "serving");
     ready(addresses);
+    let bounds = Bounds::platforms(config.http.connections_of_address_max);
     tokio::join!(
-        http::serve(http_listener, tls, platforms, stop.clone()),
-        http::serve(console_listener, None, console, stop),
+        http::serve(http_listener, tls, platforms, bounds, stop.clone()),
+        http::serve(console_listener, None, console, Bounds::console(), stop),
     );
     gateway.close().await;
     info!("stopped");

@@ -5,6 +5,7 @@ mod broken_spool;
 mod console;
 mod counter;
 mod enrolment;
+mod errors_page;
 mod fault_matrix;
 mod full_disk;
 mod kills;

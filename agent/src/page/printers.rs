@@ -14,7 +14,7 @@ use crate::clock;
 use crate::config::PrinterEntry;
 use crate::printers::{Added, Printers, entry_fault};
 use crate::printing::profile::Pins;
-use crate::printing::transport::{Address, AddressError};
+use crate::printing::transport::{self, Address, AddressError, NotADevice};
 use crate::spool::Spool;
 use docket_protocol::ids::PrinterName;
 use hyper::StatusCode;
@@ -173,10 +173,15 @@ impl Wanted {
             backup: self.backup.filter(|backup| !backup.is_empty()),
             profile: Pins::default(),
         };
-        match entry_fault(&entry) {
-            None => Ok(entry),
-            Some((zh, en)) => Err(Refused::new(StatusCode::BAD_REQUEST, "printer-form", zh, en)),
+        if let Some((zh, en)) = entry_fault(&entry) {
+            return Err(Refused::new(StatusCode::BAD_REQUEST, "printer-form", zh, en));
         }
+        transport::check(&entry.address).map_err(|error| {
+            let (zh, en) = error.remedy();
+            let said = |remedy| format!("{error}: {remedy}");
+            Refused::new(StatusCode::BAD_REQUEST, NotADevice::CODE, said(zh), said(en))
+        })?;
+        Ok(entry)
     }
 }
 

@@ -42,6 +42,8 @@ pub struct TicketView {
     doubt: Option<Words>,
     /// What of it came out as boxes.
     boxes: Option<BoxesView>,
+    /// Whether it was too long to come out whole.
+    cut_short: bool,
 }
 
 /// Characters that came out as boxes, and what to do about it.
@@ -85,6 +87,7 @@ impl TicketView {
             evidence: ticket.evidence.filter(|_| printed).map(|evidence| words::evidence(evidence).into()),
             doubt: ticket.doubt.filter(|_| !printed).map(|doubt| words::doubt(doubt).into()),
             boxes: BoxesView::new(&ticket.boxes),
+            cut_short: ticket.cut_short,
         }
     }
 }

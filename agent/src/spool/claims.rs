@@ -183,11 +183,14 @@ impl Work<'_> {
             ended_at: finish.ended_at,
         };
         let told = self.tell(is_counters, report)?;
+        if finish.cut_short {
+            self.tell_cut_short(is_counters, finish.ticket)?;
+        }
         match finish.ending {
             Ending::Printed(evidence) => self
                 .prepare(
                     "UPDATE tickets SET state = 2, began_at = ?2, ended_at = ?3, evidence = ?4, told = ?5,
-                            told_seq = ?6, boxes = coalesce(?7, boxes)
+                            told_seq = ?6, boxes = coalesce(?7, boxes), cut_short = max(?8, cut_short)
                      WHERE id = ?1",
                 )?
                 .execute(params![
@@ -197,7 +200,8 @@ impl Work<'_> {
                     evidence.as_str(),
                     told.bytes,
                     told.seq,
-                    boxes(finish)
+                    boxes(finish),
+                    finish.cut_short
                 ])?,
             Ending::Unknown(doubt) => {
                 let (state, repeat) = match settled {
@@ -228,7 +232,7 @@ impl Work<'_> {
     ) -> rusqlite::Result<usize> {
         self.prepare(
             "UPDATE tickets SET state = ?2, attempt = ?3, repeat = ?4, began_at = ?5, ended_at = ?6, doubt = ?7,
-                    told = ?8, told_seq = ?9, boxes = coalesce(?10, boxes)
+                    told = ?8, told_seq = ?9, boxes = coalesce(?10, boxes), cut_short = max(?11, cut_short)
              WHERE id = ?1",
         )?
         .execute(params![
@@ -242,6 +246,7 @@ impl Work<'_> {
             told.bytes,
             told.seq,
             boxes(finish),
+            finish.cut_short,
         ])
     }
 

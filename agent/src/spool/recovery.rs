@@ -116,6 +116,7 @@ impl Work<'_> {
             repeat: ticket.repeat,
             ending,
             boxes: None,
+            cut_short: false,
             began_at,
             ended_at,
         };

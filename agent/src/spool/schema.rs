@@ -86,6 +86,8 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE units (printer TEXT PRIMARY KEY, unit TEXT NOT NULL) STRICT;
     INSERT INTO units SELECT printer, unit FROM (SELECT printer, unit, max(learned_at) FROM profiles GROUP BY printer);
 ", "
+    ALTER TABLE tickets ADD COLUMN cut_short INTEGER NOT NULL DEFAULT 0;
+", "
     -- What the store's own counter has given, see `counter`. key: as the counter has named it.
     -- content: the order, of which slips are made when it is cancelled; NULL for ready tickets.
     CREATE TABLE submissions (
@@ -216,7 +218,7 @@ mod tests {
         let path = folder.path().join("spool.db");
         drop(open(&path, 1 << 20).unwrap());
         Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 4 })));
+        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 5 })));
     }
 
     #[test]

@@ -68,11 +68,11 @@ async fn each_printer_is_remembered_with_the_unit_that_it_had_last() {
     let folder = tempdir().unwrap();
     let spool = open(folder.path());
     let [front, back] = ["front", "back"].map(|name| spool.port(&PrinterName::new(name)).unwrap());
-    assert_eq!(front.units().await.unwrap(), []);
+    assert_eq!(spool.units().await.unwrap(), []);
     let learn = async |port: &ClaimPort, unit: &str| port.learn(unit, String::new()).await.unwrap();
     let seen = async |spool: &Spool, expected: &[(&str, &str)]| {
         spool.flush().await.unwrap();
-        let units = spool.port(&PrinterName::new("front")).unwrap().units().await.unwrap();
+        let units = spool.units().await.unwrap();
         let units: Vec<_> = units.iter().map(|(name, unit)| (name.as_str(), unit.as_str())).collect();
         assert_eq!(units, expected);
     };

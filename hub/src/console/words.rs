@@ -72,6 +72,13 @@ pub fn alarm(code: &str, language: Language) -> Option<Alarm> {
             ("总部读不懂门店的回报:程序版本相差太远", "更新总部程序"),
             ("the hub cannot read a store's report: the versions are too far apart", "update the hub"),
         ),
+        "ticket-cut-short" => (
+            ("有小票超过 45 米,没有打完", "核对该订单,并检查该小票的模板"),
+            (
+                "a ticket was longer than 45 m and is not whole",
+                "look at the order, and at the slip's template",
+            ),
+        ),
         "template-refused" => (
             (
                 "小票模板有错,仍用上一个正确的版本",

@@ -100,6 +100,7 @@ fn lines() -> Vec<Line> {
     variants!(lines, Report, value,
         Ticket: Report::Ticket(samples::ticket_report()),
         Unreadable: Report::Unreadable { seq: samples::SEQ },
+        CutShort: Report::CutShort { ticket: samples::ticket_report().ticket },
     );
     variants!(lines, Outcome, value,
         Printed: Outcome::Printed(Evidence::Fence),
@@ -134,6 +135,7 @@ fn lines() -> Vec<Line> {
         Flapping: Condition::Flapping,
         Paused: Condition::Paused,
         Journal: Condition::Journal,
+        Queue: Condition::Queue,
     );
     variants!(lines, TicketKind, value,
         Front: TicketKind::Front,
@@ -165,6 +167,7 @@ fn lines() -> Vec<Line> {
         Tickets: Upload::Tickets(samples::counter_tickets()),
         Cancelled: Upload::Cancelled(samples::counter_cancelled()),
         Outcome: Upload::Outcome(samples::ticket_report()),
+        CutShort: Upload::CutShort { ticket: samples::ticket_report().ticket },
     );
     variants!(lines, Block, value,
         Text: samples::text(),

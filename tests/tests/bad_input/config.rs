@@ -88,6 +88,12 @@ async fn the_hub_refuses_a_configuration_with_its_reason() -> anyhow::Result<()>
                 "config-value",
                 &["retention_days"],
             ),
+            (
+                "[http]\n",
+                "[http]\nconnections_of_address_max = 0\n",
+                "config-value",
+                &["http.connections_of_address_max", "1 to 4096"],
+            ),
             ("data = \"data\"", "data = \"/proc/docket\"", "data-folder", &["/proc/docket"]),
             (
                 "[http]\n",

@@ -100,6 +100,7 @@ var docket = {};
     urgent: ["加急", "urgent"],
     onBackup: ["【备用】", "backup: "],
     repeat: ["补打 {0}", "repeat {0}"],
+    cutShort: ["太长,没打完,请核对这一单", "too long, so it is not whole: look at the order"],
     boxes: ["打成方框:", "boxes for "],
     boxesSome: ["有字打成了方框。", "Some characters came out as boxes. "],
     reprint: ["补打", "Print again"],
