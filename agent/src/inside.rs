@@ -38,7 +38,7 @@ pub async fn run(
 ) -> Result<Vec<Kept>, AgentError> {
     let tls = tls::link_config(identity)?;
     let boot = boot::id();
-    let mut options = SpoolOptions::new(config.printer_routes(), boot.clone());
+    let mut options = SpoolOptions::new(config.printer_routes(), Some(boot.clone()));
     options.on_unknown = config.printing.on_unknown.into();
     options.backup_after_ms = u64::from(config.printing.backup_after_s) * 1_000;
     let spool = Spool::open(&config.data, options)?;
@@ -122,13 +122,13 @@ pub async fn run(
 async fn with_journal(
     printer: PrinterConfig,
     spool: Spool,
-    boot: Option<String>,
+    boot: String,
     health: watch::Sender<PrinterHealth>,
     mut stop: watch::Receiver<bool>,
 ) -> Option<Kept> {
     let counts = spool.counts();
     loop {
-        let error = match spool.journal(&printer.name).and_then(|journal| journal.in_boot(boot.as_deref())) {
+        let error = match spool.journal(&printer.name).and_then(|journal| journal.in_boot(Some(&boot))) {
             Ok(journal) => return run_printer(printer, spool, journal, health, stop).await,
             Err(error) => error,
         };

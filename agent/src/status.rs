@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tracing::warn;
 
 /// Name of the file in the data folder.
@@ -51,7 +52,7 @@ pub struct StatusFile {
     pub store_name: String,
     /// `live`, `connecting`, `waiting`, or the code of a refusal.
     pub link: String,
-    /// Since when.
+    /// Since when it is live, or has not been.
     pub link_since: UnixMs,
     /// Where the local page is, once it listens.
     #[serde(default)]
@@ -194,8 +195,10 @@ impl Reporter {
     /// Tells every change until `stop` becomes true.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let changed = Arc::new(Notify::new());
+        // They end with this: the health of a printer that goes on outlives it.
+        let mut heard = JoinSet::new();
         for printer in &self.printers {
-            notify(printer.clone(), Arc::clone(&changed));
+            heard.spawn(notify(printer.clone(), Arc::clone(&changed)));
         }
         let mut counts = self.spool.counts();
         let (mut link_shown, mut link_since) = (*self.link.borrow_and_update(), clock::now());
@@ -226,9 +229,11 @@ impl Reporter {
                 } => {}
             }
             let link = *self.link.borrow_and_update();
-            if link != link_shown {
-                (link_shown, link_since) = (link, clock::now());
+            // One that is tried again and again has been lost since it was lost.
+            if link != link_shown && (is_live(link) || is_live(link_shown)) {
+                link_since = clock::now();
             }
+            link_shown = link;
         }
     }
 
@@ -277,13 +282,11 @@ impl Reporter {
     }
 }
 
-fn notify(mut printer: watch::Receiver<PrinterHealth>, changed: Arc<Notify>) {
-    tokio::spawn(async move {
-        while printer.changed().await.is_ok() {
-            printer.mark_unchanged();
-            changed.notify_one();
-        }
-    });
+async fn notify(mut printer: watch::Receiver<PrinterHealth>, changed: Arc<Notify>) {
+    while printer.changed().await.is_ok() {
+        printer.mark_unchanged();
+        changed.notify_one();
+    }
 }
 
 fn differs_in_health(told: &AgentStatus, now: &AgentStatus) -> bool {
@@ -292,6 +295,10 @@ fn differs_in_health(told: &AgentStatus, now: &AgentStatus) -> bool {
         status.printers.iter().map(of).collect()
     };
     told.spool_full != now.spool_full || told.held != now.held || conditions(told) != conditions(now)
+}
+
+fn is_live(link: LinkState) -> bool {
+    matches!(link, LinkState::Live { .. })
 }
 
 /// The link in one word.

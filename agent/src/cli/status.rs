@@ -88,7 +88,10 @@ fn print_status(file: &StatusFile, now: UnixMs) {
     }
     for held in &file.held {
         let hint = match held.doubt.as_deref() {
-            Some("expired") => "已过期,没有开打,仍要打 / expired, not begun, print it all the same:",
+            // Else an earlier attempt may have come out.
+            Some("expired") if held.attempts == 0 => {
+                "已过期,没有开打,仍要打 / expired, not begun, print it all the same:"
+            }
             _ => "若没出纸 / if it did not come out:",
         };
         println!(

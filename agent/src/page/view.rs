@@ -72,8 +72,8 @@ impl From<&HeldView> for HeldTicket {
             title: held.title.clone(),
             printer: held.printer.clone(),
             since: held.since,
-            expired: doubt == Some(Doubt::Expired),
-            doubt: doubt.map(|doubt| words::doubt(doubt).into()),
+            expired: doubt == Some(Doubt::Expired) && held.attempts == 0,
+            doubt: doubt.map(|doubt| words::doubt(doubt, held.attempts).into()),
         }
     }
 }
@@ -227,5 +227,22 @@ mod tests {
         assert_eq!(light(2_000), Light::Green);
         assert_eq!(light(-60_000), Light::Unknown);
         assert_eq!(light(1_002 + i64::try_from(STATUS_AGE_MAX_MS).unwrap()), Light::Unknown);
+    }
+
+    #[test]
+    fn what_came_too_late_may_be_on_paper_if_it_was_begun_before() {
+        let held = |attempts| HeldView {
+            ticket: "t".into(),
+            title: "#1".into(),
+            printer: "a".into(),
+            attempts,
+            since: UnixMs(1),
+            doubt: Some(Doubt::Expired.as_str().into()),
+        };
+        let shown = |attempts| {
+            let shown = HeldTicket::from(&held(attempts));
+            (shown.expired, shown.doubt.unwrap().zh.contains("没有打"))
+        };
+        assert_eq!([shown(0), shown(1)], [(true, true), (false, false)]);
     }
 }

@@ -8,6 +8,7 @@ use docket_protocol::boxes::Boxes;
 use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{PrinterName, Seq, TicketId};
 use docket_protocol::message::Item;
+use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Outcome, TicketReport};
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -67,10 +68,12 @@ impl Work<'_> {
         }
         candidates.sort_unstable_by_key(|candidate| (candidate.not_urgent, candidate.place));
         candidates.truncate(count as usize);
+        let mut was_set_aside = false;
         for candidate in &candidates {
-            self.take(printer, candidate, claims)?;
+            was_set_aside |= !self.take(printer, candidate, claims)?;
         }
-        Ok(())
+        // What comes behind it is not kept back.
+        if was_set_aside { self.claim(printer, claims) } else { Ok(()) }
     }
 
     fn candidates(
@@ -93,7 +96,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn take(&mut self, printer: usize, candidate: &Candidate, claims: &mut Claims) -> rusqlite::Result<()> {
+    /// `false` where this program cannot read it.
+    fn take(&mut self, printer: usize, candidate: &Candidate, claims: &mut Claims) -> rusqlite::Result<bool> {
         let &Candidate { place, queue, .. } = candidate;
         let row = self
             .prepare(
@@ -103,8 +107,8 @@ impl Work<'_> {
             .query_row([place], Queued::from_row)?;
         self.known.printers[queue].leave(row.pinned);
         let Some(Item::Ticket(ticket)) = read_payload::<Item>(&row.item) else {
-            // It could be read when it came: this is an older program than the one that stored it.
-            return self.set_aside(place, &row);
+            self.set_aside(place, row.seq)?;
+            return Ok(false);
         };
         let printers = &self.options.printers;
         self.prepare("UPDATE tickets SET state = 1, taken_by = ?2, claimed_at = ?3 WHERE place = ?1")?
@@ -119,13 +123,15 @@ impl Work<'_> {
                 backup_for: (queue != printer).then(|| printers[queue].name.clone()),
             },
         ));
-        Ok(())
+        Ok(true)
     }
 
-    fn set_aside(&mut self, place: i64, row: &Queued) -> rusqlite::Result<()> {
-        self.prepare("DELETE FROM tickets WHERE place = ?1")?.execute([place])?;
-        self.prepare("DELETE FROM payloads WHERE place = ?1")?.execute([place])?;
-        self.receive(row.seq, &row.item)
+    /// It could be read when it came: this is an older program than the one that stored it. Its row stays, which knows how
+    /// often it was begun; it is queued again at the next start.
+    fn set_aside(&mut self, place: i64, seq: Seq) -> rusqlite::Result<()> {
+        self.prepare("UPDATE tickets SET state = 5 WHERE place = ?1")?.execute([place])?;
+        tracing::warn!(code = "item-unreadable", %seq, "a ticket of a newer agent: update this one");
+        self.report(&Report::Unreadable { seq }).map(drop)
     }
 
     pub(super) fn finish(&mut self, printer: usize, finish: &Finish) -> rusqlite::Result<()> {

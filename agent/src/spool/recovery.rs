@@ -154,8 +154,9 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// What only a newer program could read: perhaps this is it.
+    /// What an older program could not read: perhaps this one can.
     fn read_again(&mut self) -> rusqlite::Result<()> {
+        self.prepare("UPDATE tickets SET state = 0 WHERE state = 5")?.execute([])?;
         let rows = self
             .prepare("SELECT seq, payload FROM unreadable ORDER BY seq")?
             .query_map([], |row| Ok((seq(row.get(0)?), row.get::<_, Vec<u8>>(1)?)))?

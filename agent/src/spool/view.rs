@@ -57,7 +57,8 @@ impl TicketState {
 
     fn from_number(number: u8, is_withdrawn: bool) -> Self {
         match number {
-            0 => TicketState::Waiting,
+            // What this program cannot read waits for another one.
+            0 | 5 => TicketState::Waiting,
             1 => TicketState::Printing,
             2 => TicketState::Printed,
             4 if is_withdrawn => TicketState::Cancelled,
@@ -135,7 +136,7 @@ pub struct HeldTicket {
 /// What [`recent_from_row`] reads.
 pub(super) const RECENT_COLUMNS: &str =
     "id, kind, title, station, printer, taken_by, urgent, state, attempt, repeat,
-    tickets.received_at, began_at, ended_at, evidence, doubt, boxes, cut_short, withdrawn";
+    tickets.received_at, began_at, ended_at, evidence, doubt, boxes, withdrawn, cut_short";
 
 pub(super) fn recent(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<RecentTicket>> {
     let mut statement = connection
@@ -155,7 +156,7 @@ pub(super) fn recent_from_row(row: &Row<'_>) -> rusqlite::Result<RecentTicket> {
         printer: PrinterName::new(row.get::<_, String>(4)?),
         taken_by: text(5)?.map(PrinterName::new),
         urgent: row.get(6)?,
-        state: TicketState::from_number(row.get(7)?, row.get(17)?),
+        state: TicketState::from_number(row.get(7)?, row.get(16)?),
         attempt: row.get(8)?,
         repeat: row.get(9)?,
         received_at: UnixMs(row.get(10)?),
@@ -164,7 +165,7 @@ pub(super) fn recent_from_row(row: &Row<'_>) -> rusqlite::Result<RecentTicket> {
         evidence: text(13)?.and_then(|name| Evidence::from_name(&name)),
         doubt: text(14)?.and_then(|name| Doubt::from_name(&name)),
         boxes: text(15)?.unwrap_or_default().into(),
-        cut_short: row.get(16)?,
+        cut_short: row.get(17)?,
     })
 }
 
