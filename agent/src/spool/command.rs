@@ -107,6 +107,7 @@ impl Write {
             | Write::Learn { .. }
             | Write::Own { .. }
             | Write::Retain
+            | Write::Counter { .. }
             | Write::Flush { .. } => None,
         }
     }
