@@ -25,6 +25,7 @@ const FLUSH_MS_MAX: u64 = 3_000;
 const JOURNAL_RETRY_MS: u64 = 5_000;
 
 /// What goes on when everything else is opened anew.
+#[derive(Debug)]
 pub struct GoesOn {
     /// Printers with their connections.
     pub printers: Vec<Kept>,
@@ -224,7 +225,8 @@ mod tests {
             let spool = spools.wait_for(Option::is_some).await.unwrap().clone().unwrap();
             spool.close().await;
         };
-        let running = run(config, &identity, &shown, Vec::new(), asked_to_end);
+        let before = GoesOn { printers: Vec::new(), link: link_record(&config, &identity) };
+        let running = run(config, &identity, &shown, before, asked_to_end);
         let running = tokio::time::timeout(PATIENCE, running);
         let (ended, ()) = tokio::join!(running, loses_its_storage);
         let error = ended.expect("it goes on without storage").unwrap_err();
