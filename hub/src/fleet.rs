@@ -157,7 +157,7 @@ impl Fleet {
 
     fn says(&self, agent: &AgentId, epoch: u64, change: impl FnOnce(&mut AgentLive)) {
         let mut state = self.lock();
-        if !state.sessions.get(agent).is_some_and(|session| session.epoch == epoch) {
+        if state.sessions.get(agent).is_none_or(|session| session.epoch != epoch) {
             return;
         }
         if let Some(live) = state.agents.get_mut(agent) {
