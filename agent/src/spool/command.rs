@@ -108,6 +108,7 @@ impl Write {
             | Write::Learn { .. }
             | Write::Own { .. }
             | Write::Retain
+            | Write::Counter { .. }
             | Write::Flush { .. } => None,
         }
     }
