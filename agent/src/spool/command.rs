@@ -104,7 +104,6 @@ impl Write {
             | Write::Settle { .. }
             | Write::Reprint { .. }
             | Write::PrintHere { .. }
-            | Write::Counter { .. }
             | Write::Learn { .. }
             | Write::Own { .. }
             | Write::Retain
