@@ -25,6 +25,7 @@ const FLUSH_MS_MAX: u64 = 3_000;
 const JOURNAL_RETRY_MS: u64 = 5_000;
 
 /// What goes on when everything else is opened anew.
+#[derive(Debug)]
 pub struct GoesOn {
     /// Printers with their connections.
     pub printers: Vec<Kept>,
