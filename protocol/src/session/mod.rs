@@ -21,7 +21,7 @@ pub use agent::{AgentSession, Cursors, LinkState};
 pub use hub::{HubSession, Opened};
 
 use crate::ids::{Seq, UnixMs};
-use crate::message::{AgentStatus, Hello, Message, Refusal};
+use crate::message::{AgentStatus, Hello, LinkReport, Message, Refusal};
 use std::time::Duration;
 
 /// Items that may be sent and not yet acknowledged.
@@ -77,6 +77,8 @@ pub enum Effect {
     Open(Hello),
     /// Hub only: the agent's state now.
     Status(AgentStatus),
+    /// Hub only: how the agent is connected.
+    Link(LinkReport),
     /// Close the connection. An agent's shell then calls `disconnected`.
     Close(CloseReason),
 }
@@ -101,7 +103,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The code that logs show, and the error code of the QUIC connection.
+    /// The code that logs show, and the error code of a QUIC connection; TLS has none.
     pub fn code(self) -> (&'static str, u32) {
         match self {
             CloseReason::Refused(refusal) => (refusal.code(), 1),
