@@ -52,7 +52,20 @@ pub enum ConnectError {
         address: SocketAddr,
         /// Why.
         cause: String,
+        /// Whether anything came back.
+        answered: bool,
     },
+}
+
+impl ConnectError {
+    /// Whether the attempt has come to nobody, so that it has cost nobody anything.
+    pub fn is_unanswered(&self) -> bool {
+        match self {
+            ConnectError::Name { .. } | ConnectError::Socket(_) => true,
+            ConnectError::Handshake { answered, .. } => !answered,
+            ConnectError::Unproven { .. } => false,
+        }
+    }
 }
 
 /// A connection together with the endpoint that drives it.
@@ -101,7 +114,7 @@ pub async fn connect_to_any(
         };
         result = match tokio::time::timeout_at(limit, connect_to(address, config.clone(), choice)).await {
             Ok(result) => result,
-            Err(_) => Err(ConnectError::Handshake { address, cause: "no answer".into() }),
+            Err(_) => Err(ConnectError::Handshake { address, cause: "no answer".into(), answered: false }),
         };
         if result.is_ok() {
             break;
@@ -116,15 +129,15 @@ async fn connect_to(
     choice: SocketChoice,
 ) -> Result<Connected, ConnectError> {
     let endpoint = endpoint(address, choice).await.map_err(ConnectError::Socket)?;
-    let failed = |cause: String| ConnectError::Handshake { address, cause };
+    let failed = |cause: String, answered| ConnectError::Handshake { address, cause, answered };
     let connecting = endpoint.connect_with(config, address, HUB_SERVER_NAME);
-    let connecting = connecting.map_err(|error| failed(error.to_string()))?;
+    let connecting = connecting.map_err(|error| failed(error.to_string(), false))?;
     match connecting.await {
         Ok(connection) => Ok(Connected { endpoint, connection }),
         Err(error) if is_about_certificate(&error) => {
             Err(ConnectError::Unproven { address, cause: error.to_string() })
         }
-        Err(error) => Err(failed(error.to_string())),
+        Err(error) => Err(failed(error.to_string(), error != quinn::ConnectionError::TimedOut)),
     }
 }
 

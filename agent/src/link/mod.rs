@@ -7,6 +7,8 @@
 
 mod asked;
 pub mod connect;
+pub mod pulse;
+mod sight;
 mod socket;
 pub mod tls;
 
@@ -18,9 +20,11 @@ use docket_protocol::frame::{self, Decoder, FrameError};
 use docket_protocol::ids::Seq;
 use docket_protocol::message::AgentStatus;
 use docket_protocol::session::{AgentSession, CloseReason, Effect, LinkState};
+use pulse::{Doubt, Pulse};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
+use tls::KEEP_ALIVE;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
@@ -57,6 +61,7 @@ struct Link {
     wire: Option<Wire>,
     /// An attempt under way. To drop it is to give it up.
     connecting: Option<Connecting>,
+    pulse: Pulse,
     unwritten: Vec<u8>,
     asked: Asked,
     shown: watch::Sender<LinkState>,
@@ -79,6 +84,7 @@ pub async fn run_link(
         session: AgentSession::new(Instant::now(), chance(), version, platform),
         wire: None,
         connecting: None,
+        pulse: Pulse::new(Instant::now(), KEEP_ALIVE),
         unwritten: Vec::new(),
         asked: Asked::default(),
         shown,
@@ -89,6 +95,8 @@ pub async fn run_link(
         link.show(&mut status);
         let deadline =
             link.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
+        let look_at = link.wire.is_some().then(|| link.pulse.look_at());
+        let deadline = look_at.map_or(deadline, |look_at| look_at.min(deadline));
         let Link { wire, unwritten, connecting, asked, spool, .. } = &mut link;
         let event = tokio::select! {
             moved = transfer(wire.as_mut(), unwritten, spool, &mut buffer) => Event::Moved(moved),
@@ -105,7 +113,10 @@ pub async fn run_link(
             Event::Answered(answer) => link.answered(answer),
             Event::Outbox(assigned) => link.session.outbox_has(assigned),
             Event::Status(status) => link.session.report_status(status),
-            Event::Time => link.session.timed_out(Instant::now()),
+            Event::Time => {
+                link.session.timed_out(Instant::now());
+                link.look();
+            }
             Event::Stop => return link.stop().await,
         }
     }
@@ -174,7 +185,7 @@ impl Link {
                 Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
                 Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
                 Effect::Close(reason) => self.close(reason),
-                Effect::Open(_) | Effect::Status(_) => {
+                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) => {
                     debug_assert!(false, "a hub's effect in an agent's session")
                 }
             }
@@ -190,6 +201,7 @@ impl Link {
                 Err(error) => Err(ConnectError::Handshake {
                     address: connected.connection.remote_address(),
                     cause: error.to_string(),
+                    answered: true,
                 }),
             }
         }));
@@ -197,15 +209,45 @@ impl Link {
 
     fn connected(&mut self, connected: Result<Wire, ConnectError>) {
         self.connecting = None;
+        let now = Instant::now();
         match connected {
             Ok(wire) => {
-                self.wire = Some(wire);
-                self.session.connected(Instant::now(), self.spool.cursors());
+                self.pulse.replaced(now, KEEP_ALIVE);
+                self.unwritten.clear();
+                self.asked.session_ended();
+                let cursors = self.spool.cursors();
+                match self.wire.replace(wire) {
+                    Some(old) => {
+                        old.connected.connection.close(0_u32.into(), b"replaced");
+                        self.session.switched(now, cursors);
+                    }
+                    None => self.session.connected(now, cursors),
+                }
             }
+            Err(error) if self.wire.is_some() => debug!(%error, "no other connection"),
             Err(error) => {
                 info!(%error, "no link");
-                self.session.disconnected(Instant::now());
+                if error.is_unanswered() {
+                    self.session.unanswered(now)
+                } else {
+                    self.session.disconnected(now)
+                }
             }
+        }
+    }
+
+    /// Where it is in doubt that the connection in use leads anywhere, another one is made beside it.
+    fn look(&mut self) {
+        let now = Instant::now();
+        let Some(wire) = &self.wire else { return };
+        if now < self.pulse.look_at() {
+            return;
+        }
+        let Some(doubt) = self.pulse.looked(now, sight::quic(&wire.connected.connection)) else { return };
+        let is_known = matches!(doubt, Doubt::Silent | Doubt::Unanswered) && self.connecting.is_some();
+        if !is_known && matches!(self.session.link(), LinkState::Live { .. }) {
+            info!(doubt = doubt.as_str(), "making another connection beside the one in use");
+            self.connect();
         }
     }
 

@@ -1,0 +1,161 @@
+//! Whether the connection in use still leads to the hub. No I/O and no clock.
+//!
+//! A path that has broken says nothing, and what was sent into it is repeated at ever longer distances: after 20 s
+//! without a network, QUIC and TCP both look again only up to 20 s later. So the connection is looked at every
+//! [`LOOK_EVERY`], and there is [`Doubt`] when what was said is not answered, when nothing is heard although a living
+//! connection would have said something, when the PC has another address towards the hub, or when the program itself
+//! stood still: a PC that slept.
+//!
+//! Whatever the doubt, the remedy is one: another connection is made beside the one in use, and takes its place once it
+//! stands. Until then the one in use is used. So a doubt that was wrong costs a handshake, and one that was right has
+//! cost nothing that the next session does not send again. Rejected: to give the connection up at once (a network that
+//! loses three packets in ten would never keep one), and `quinn::Endpoint::rebind` (the hub goes on to wait for what it
+//! had sent into the old path, and TCP has no such thing).
+//!
+//! A doubt after which the connection in use was heard all the same was wrong: the next one takes twice as long, up to
+//! [`PATIENCE_TIMES_MAX`], and a session that was quiet about it for [`CALM`] makes it short again.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// How often the connection is looked at.
+pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What an answer may take, where round trips are short.
+pub const ANSWER_MIN: Duration = Duration::from_secs(2);
+/// Round trips that an answer may take: the first, and repeats.
+const ANSWER_ROUND_TRIPS: u32 = 4;
+/// A look that comes so late was not made in time because nothing was.
+pub const STOOD_STILL_MIN: Duration = Duration::from_secs(5);
+/// How much longer is waited after doubts that were wrong.
+pub const PATIENCE_TIMES_MAX: u32 = 8;
+/// Without a doubt for so long, the next one is as soon as ever.
+pub const CALM: Duration = Duration::from_secs(120);
+
+/// What is seen of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Grows with whatever comes.
+    pub heard: u64,
+    /// Grows when the hub confirms what was said; `None` where the transport does not show it.
+    pub answered: Option<u64>,
+    /// Grows with what is said.
+    pub said: u64,
+    /// How long a round trip takes, as far as the transport knows.
+    pub round_trip: Duration,
+    /// The PC's own address towards the hub; `None` where there is no way.
+    pub own: Option<IpAddr>,
+    /// A clock that counts while the PC sleeps; only differences mean anything.
+    pub clock: Duration,
+}
+
+/// Why the connection may lead nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// What was said is not answered.
+    Unanswered,
+    /// Nothing is heard.
+    Silent,
+    /// The PC's address is another, or there is a way again.
+    Moved,
+    /// The program stood still.
+    StoodStill,
+}
+
+impl Doubt {
+    /// As logs name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Doubt::Unanswered => "unanswered",
+            Doubt::Silent => "silent",
+            Doubt::Moved => "moved",
+            Doubt::StoodStill => "stood-still",
+        }
+    }
+}
+
+/// What is known of the connection in use.
+#[derive(Debug)]
+pub struct Pulse {
+    /// How long a living connection is silent at most.
+    beat: Duration,
+    last: Option<Look>,
+    look_at: Instant,
+    heard_at: Instant,
+    unanswered_since: Option<Instant>,
+    doubted_at: Option<Instant>,
+    patience_times: u32,
+}
+
+impl Pulse {
+    /// Of a connection that says something at least every `beat`, beginning now.
+    pub fn new(now: Instant, beat: Duration) -> Self {
+        Pulse {
+            beat,
+            last: None,
+            look_at: now,
+            heard_at: now,
+            unanswered_since: None,
+            doubted_at: None,
+            patience_times: 1,
+        }
+    }
+
+    /// Another connection is in use from now on. What earlier ones taught of patience stays.
+    pub fn replaced(&mut self, now: Instant, beat: Duration) {
+        *self = Pulse {
+            patience_times: self.patience_times,
+            doubted_at: self.doubted_at,
+            ..Pulse::new(now, beat)
+        };
+    }
+
+    /// When [`Pulse::looked`] wants to be called.
+    pub fn look_at(&self) -> Instant {
+        self.look_at
+    }
+
+    /// This is seen now. That nothing is heard is told again at each look, the others once.
+    pub fn looked(&mut self, now: Instant, look: Look) -> Option<Doubt> {
+        self.look_at = now + LOOK_EVERY;
+        let last = self.last.replace(look).unwrap_or(look);
+        if look.heard != last.heard {
+            self.heard(now);
+        }
+        if look.answered != last.answered {
+            self.unanswered_since = None;
+        }
+        if look.said != last.said && look.answered.is_some() {
+            self.unanswered_since.get_or_insert(now);
+        }
+        let answer = ANSWER_MIN.max(look.round_trip * ANSWER_ROUND_TRIPS) * self.patience_times;
+        let is_over = |since: Instant, limit: Duration| now.saturating_duration_since(since) >= limit;
+        let doubt = if look.clock.saturating_sub(last.clock) >= STOOD_STILL_MIN {
+            Some(Doubt::StoodStill)
+        } else if look.own != last.own && look.own.is_some() {
+            Some(Doubt::Moved)
+        } else if self.unanswered_since.is_some_and(|since| is_over(since, answer)) {
+            Some(Doubt::Unanswered)
+        } else if is_over(self.heard_at, self.beat + answer) {
+            Some(Doubt::Silent)
+        } else {
+            None
+        };
+        if doubt.is_some() {
+            self.doubted_at = Some(now);
+        }
+        doubt
+    }
+
+    fn heard(&mut self, now: Instant) {
+        if let Some(doubted_at) = self.doubted_at {
+            let was_wrong = self.heard_at < doubted_at;
+            if was_wrong {
+                self.patience_times = (self.patience_times * 2).min(PATIENCE_TIMES_MAX);
+            } else if now.saturating_duration_since(doubted_at) >= CALM {
+                self.patience_times = 1;
+                self.doubted_at = None;
+            }
+        }
+        self.heard_at = now;
+    }
+}
