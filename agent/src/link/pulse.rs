@@ -121,10 +121,10 @@ impl Pulse {
         if look.heard != last.heard {
             self.heard(now);
         }
+        // What was said and answered between two looks may have been so in either order: the benefit of the doubt.
         if look.answered != last.answered {
             self.unanswered_since = None;
-        }
-        if look.said != last.said && look.answered.is_some() {
+        } else if look.said != last.said && look.answered.is_some() {
             self.unanswered_since.get_or_insert(now);
         }
         let answer = ANSWER_MIN.max(look.round_trip * ANSWER_ROUND_TRIPS) * self.patience_times;

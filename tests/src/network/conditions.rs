@@ -23,7 +23,7 @@ impl Conditions {
 pub struct Way {
     /// Lost, each by its own chance.
     pub loss: f64,
-    /// Lost in a row.
+    /// All lost for a while.
     pub bursts: Option<Bursts>,
     /// How long each is on its way.
     pub delay: Duration,
@@ -43,13 +43,14 @@ pub struct Way {
     pub cut: Cut,
 }
 
-/// Runs of lost packets.
+/// Times in which all is lost. They are of time, not of so many packets: those that are sent again would have to use up
+/// the rest of a run, one after seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bursts {
-    /// The chance of a packet to begin one.
+    /// The chance of a packet to be the first that is lost.
     pub begin: f64,
-    /// The chance of a packet in one to be its last.
-    pub end: f64,
+    /// How long the packets after it are lost.
+    pub lasts: Duration,
 }
 
 /// A narrow line.

@@ -40,7 +40,7 @@ pub struct Count {
 #[derive(Debug)]
 pub struct Shaper {
     chance: Chance,
-    in_burst: bool,
+    burst_until: Option<Instant>,
     /// When the narrow line is free.
     line_free: Option<Instant>,
     /// The last one that was not late: the next one comes no earlier.
@@ -55,7 +55,7 @@ impl Shaper {
     pub fn new(seed: u64) -> Self {
         Shaper {
             chance: Chance::new(seed),
-            in_burst: false,
+            burst_until: None,
             line_free: None,
             last_due: None,
             number: 0,
@@ -75,7 +75,7 @@ impl Shaper {
         // All are drawn, whatever comes of it: the next packet's chance is not to hang on this one's.
         let [loss, burst, late, duplicate, jitter] = [(); 5].map(|()| share(&mut self.chance));
         let bytes = packet.bytes();
-        let in_burst = self.burst(way, burst);
+        let in_burst = self.burst(now, way, burst);
         let is_cut = match way.cut {
             Cut::Nothing => false,
             Cut::Udp => packet.carrier() == Carrier::Udp,
@@ -119,18 +119,14 @@ impl Shaper {
         self.under_way.pop().map(|Reverse(next)| next.bytes)
     }
 
-    fn burst(&mut self, way: &Way, chance: f64) -> bool {
-        let Some(bursts) = way.bursts else {
-            self.in_burst = false;
-            return false;
-        };
-        if self.in_burst {
-            // The last one of a burst is lost with it.
-            self.in_burst = chance >= bursts.end;
+    fn burst(&mut self, now: Instant, way: &Way, chance: f64) -> bool {
+        let Some(bursts) = way.bursts else { return false };
+        if self.burst_until.is_some_and(|until| now < until) {
             return true;
         }
-        self.in_burst = chance < bursts.begin;
-        self.in_burst
+        let begins = chance < bursts.begin;
+        self.burst_until = begins.then(|| now + bursts.lasts);
+        begins
     }
 
     /// When it is through the narrow line; `None` where there is no room to wait for it.

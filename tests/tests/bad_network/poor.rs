@@ -34,7 +34,7 @@ fn three_in_ten_packets_are_lost() -> anyhow::Result<()> {
 
 #[test]
 fn packets_are_lost_in_bursts() -> anyhow::Result<()> {
-    poor(Way { bursts: Some(Bursts { begin: 0.1, end: 0.25 }), ..Way::default() })
+    poor(Way { bursts: Some(Bursts { begin: 0.1, lasts: Duration::from_millis(300) }), ..Way::default() })
 }
 
 #[test]
