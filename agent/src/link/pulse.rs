@@ -159,3 +159,149 @@ impl Pulse {
         self.heard_at = now;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const BEAT: Duration = Duration::from_secs(4);
+    const ROUND_TRIP: Duration = Duration::from_millis(40);
+
+    /// A connection, looked at every second.
+    struct Watched {
+        pulse: Pulse,
+        now: Instant,
+        look: Look,
+    }
+
+    impl Watched {
+        fn new() -> Self {
+            let now = Instant::now();
+            let own = Some(Ipv4Addr::new(192, 168, 1, 20).into());
+            let clock = Duration::from_secs(1_000);
+            let look = Look { heard: 1, answered: Some(1), said: 1, round_trip: ROUND_TRIP, own, clock };
+            let mut watched = Watched { pulse: Pulse::new(now, BEAT), now, look };
+            assert_eq!(watched.second(|_| {}), None);
+            assert_eq!(watched.second(beat), None);
+            watched
+        }
+
+        /// What is doubted a second later, in which this happened.
+        fn second(&mut self, what: impl FnOnce(&mut Look)) -> Option<Doubt> {
+            self.now += LOOK_EVERY;
+            self.look.clock += LOOK_EVERY;
+            what(&mut self.look);
+            assert!(self.now >= self.pulse.look_at());
+            self.pulse.looked(self.now, self.look)
+        }
+
+        /// After how many seconds without a sign there is a doubt, and which.
+        fn silence(&mut self) -> (u64, Doubt) {
+            (1..100).find_map(|s| Some((s, self.second(|_| {})?))).expect("nothing is doubted")
+        }
+    }
+
+    fn beat(look: &mut Look) {
+        look.heard += 1;
+        look.answered = look.answered.map(|answered| answered + 1);
+    }
+
+    fn say(look: &mut Look) {
+        look.said += 100;
+    }
+
+    #[test]
+    fn a_connection_that_beats_and_answers_is_not_doubted() {
+        let mut watched = Watched::new();
+        for _ in 0..100 {
+            for _ in 0..3 {
+                assert_eq!(watched.second(|_| {}), None);
+            }
+            assert_eq!(watched.second(beat), None);
+            // Said and answered within a second, with whatever came first.
+            let both = |look: &mut Look| {
+                say(look);
+                beat(look);
+            };
+            assert_eq!(watched.second(both), None);
+        }
+    }
+
+    #[test]
+    fn what_is_not_answered_is_doubted_before_what_is_silent() {
+        assert_eq!(Watched::new().silence(), (6, Doubt::Silent));
+        let mut watched = Watched::new();
+        assert_eq!(watched.second(say), None);
+        assert_eq!(watched.silence(), (2, Doubt::Unanswered));
+    }
+
+    #[test]
+    fn things_that_come_are_no_answer() {
+        // Only one way is broken: from here to the hub.
+        let mut watched = Watched::new();
+        watched.second(say);
+        assert_eq!(watched.second(|look| look.heard += 1), None);
+        assert_eq!(watched.second(|look| look.heard += 1), Some(Doubt::Unanswered));
+    }
+
+    #[test]
+    fn long_round_trips_are_given_their_time() {
+        let mut watched = Watched::new();
+        watched.second(|look| look.round_trip = Duration::from_secs(1));
+        watched.second(say);
+        assert_eq!(watched.silence(), (4, Doubt::Unanswered));
+    }
+
+    #[test]
+    fn a_transport_that_shows_no_answers_is_doubted_by_its_silence() {
+        let mut watched = Watched::new();
+        watched.look.answered = None;
+        watched.second(|look| look.answered = None);
+        watched.pulse.replaced(watched.now, Duration::from_secs(15));
+        watched.second(say);
+        assert_eq!(watched.silence(), (16, Doubt::Silent));
+    }
+
+    #[test]
+    fn another_address_and_a_way_again_are_doubted_at_once_and_no_way_is_not() {
+        let mut watched = Watched::new();
+        let other = Some(Ipv4Addr::new(10, 0, 0, 7).into());
+        assert_eq!(watched.second(|look| look.own = other), Some(Doubt::Moved));
+        assert_eq!(watched.second(beat), None);
+        assert_eq!(watched.second(|look| look.own = None), None);
+        assert_eq!(watched.second(|look| look.own = other), Some(Doubt::Moved));
+    }
+
+    #[test]
+    fn a_pc_that_slept_is_doubted_at_once() {
+        let mut watched = Watched::new();
+        assert_eq!(watched.second(|look| look.clock += Duration::from_secs(3_600)), Some(Doubt::StoodStill));
+        assert_eq!(watched.second(beat), None);
+    }
+
+    #[test]
+    fn wrong_doubts_come_later_each_time_and_soon_again_after_calm() {
+        let mut watched = Watched::new();
+        let mut taken = Vec::new();
+        for _ in 0..5 {
+            taken.push(watched.silence().0);
+            watched.second(beat);
+        }
+        // 4 s, and 2 s for an answer that double up to eight times; each counts from the last beat.
+        assert_eq!(taken, [6, 8, 12, 20, 20]);
+        for _ in 0..CALM.as_secs() {
+            watched.second(beat);
+        }
+        assert_eq!(watched.silence().0, 6);
+    }
+
+    #[test]
+    fn a_right_doubt_changes_nothing_for_the_next_connection() {
+        let mut watched = Watched::new();
+        for _ in 0..5 {
+            assert_eq!(watched.silence().0, 6);
+            watched.pulse.replaced(watched.now, BEAT);
+        }
+    }
+}

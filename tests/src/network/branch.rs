@@ -1,9 +1,9 @@
 //! A store and headquarters with a bad network in between.
 
-use super::namespace::{arguments_of_test, as_root};
 use super::{HEADQUARTERS, Network};
 use crate::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, Shop, wait_for};
 use crate::virtual_printer::{PrinterOptions, VirtualPrinter};
+use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle};
 
 /// A hub at headquarters; an agent and its printer in the store.
@@ -16,24 +16,18 @@ pub struct Branch {
     pub network: Network,
 }
 
-/// Runs a test at headquarters, with a store whose link is live. It gets root by itself, see [`super::namespace`].
-///
-/// # Errors
-/// Without the right to make a network; where a process does not come up; and those of `test`, with the agent's log.
-pub fn across(
-    seed: u64,
-    test: impl AsyncFnOnce(&mut Branch) -> anyhow::Result<()> + Send,
-) -> anyhow::Result<()> {
-    as_root(arguments_of_test()?, || at_headquarters(seed, PrinterOptions::default(), test)).map(|_| ())
-}
+/// How long nothing has been sent where all is quiet.
+const QUIET: Duration = Duration::from_millis(300);
 
-/// The same for a program that is root already, with this printer.
+/// Runs `what` on a thread at headquarters, with a store whose link is live. The agent's printers are set here. It takes
+/// root, see [`super::namespace::as_root`].
 ///
 /// # Errors
-/// See [`across`].
+/// Without the right to make a network; where a process does not come up; and those of `what`, with the agent's log.
 pub fn at_headquarters<T: Send>(
     seed: u64,
     printer: PrinterOptions,
+    agent: AgentOptions,
     what: impl AsyncFnOnce(&mut Branch) -> anyhow::Result<T> + Send,
 ) -> anyhow::Result<T> {
     let network = Network::open(seed)?;
@@ -42,7 +36,7 @@ pub fn at_headquarters<T: Send>(
         // All on this thread, since another one would be elsewhere.
         let runtime = Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let mut branch = Branch::open(network, printer).await?;
+            let mut branch = Branch::open(network, printer, agent).await?;
             let result = what(&mut branch).await;
             result.map_err(|error| {
                 let counts = branch.network.counts();
@@ -53,7 +47,7 @@ pub fn at_headquarters<T: Send>(
 }
 
 impl Branch {
-    async fn open(network: Network, printer: PrinterOptions) -> anyhow::Result<Self> {
+    async fn open(network: Network, printer: PrinterOptions, agent: AgentOptions) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("docket-branch-").tempdir()?;
         let options = HubOptions { link: Some((HEADQUARTERS, 0).into()), ..HubOptions::default() };
         let hub = Hub::start(&folder.path().join("hub"), options).await?;
@@ -63,7 +57,7 @@ impl Branch {
             let _in_runtime = runtime.enter();
             let printer = VirtualPrinter::start(printer)?;
             let printers = vec![PrinterAt::only(printer.address())];
-            let options = AgentOptions { printers, ..AgentOptions::default() };
+            let options = AgentOptions { printers, ..agent };
             let agent = Agent::enrol(&folder.path().join("agent"), &hub, Shop::STORE, options)?;
             Ok((printer, agent))
         })?;
@@ -93,5 +87,21 @@ impl Branch {
     /// Where they cannot be counted.
     pub fn sessions(&self) -> anyhow::Result<i64> {
         self.shop.hub.ledger()?.sessions()
+    }
+
+    /// Waits until the agent and the hub have nothing more to say to each other.
+    ///
+    /// # Errors
+    /// Where they go on.
+    pub async fn until_quiet(&self) -> anyhow::Result<()> {
+        let (mut last, mut since) = (self.network.counts(), Instant::now());
+        wait_for("a quiet network", PATIENCE, || {
+            let now = self.network.counts();
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            if since.elapsed() >= QUIET { Ok(()) } else { Err(now) }
+        })
+        .await
     }
 }

@@ -17,6 +17,7 @@
 //! Whatever of the test opens a socket towards the hub does so in headquarters ([`Network::headquarters`]).
 
 mod branch;
+pub mod catalogue;
 pub mod conditions;
 pub mod namespace;
 pub mod packet;
@@ -24,7 +25,7 @@ mod pump;
 pub mod router;
 pub mod shaper;
 
-pub use branch::{Branch, across, at_headquarters};
+pub use branch::{Branch, at_headquarters};
 pub use conditions::{Bursts, Conditions, Cut, Rate, Way};
 pub use shaper::Count;
 

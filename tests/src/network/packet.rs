@@ -146,11 +146,11 @@ fn folded(mut sum: u32) -> u16 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// A datagram with the checksums that belong to it.
-    fn udp(payload: &[u8], source: SocketAddrV4, destination: SocketAddrV4) -> Vec<u8> {
+    pub(in super::super) fn udp(payload: &[u8], source: SocketAddrV4, destination: SocketAddrV4) -> Vec<u8> {
         let length = u16::try_from(8 + payload.len()).expect("a short payload");
         let mut datagram = Vec::new();
         for word in [source.port(), destination.port(), length, 0] {

@@ -66,3 +66,54 @@ impl Router {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::packet::tests::udp;
+    use super::*;
+
+    const HUB: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 4433);
+    const PC: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 1, 20), 50_000);
+
+    fn packet(source: SocketAddrV4, destination: SocketAddrV4) -> Packet {
+        Packet::parse(&udp(b"abc", source, destination)).expect("a packet")
+    }
+
+    /// As whom the hub sees the PC.
+    fn seen(router: &mut Router, pc: SocketAddrV4) -> SocketAddrV4 {
+        let mut packet = packet(pc, HUB);
+        router.leaves(&mut packet);
+        packet.source()
+    }
+
+    /// Who gets an answer to `seen`.
+    fn answered(router: &Router, seen: SocketAddrV4) -> Option<SocketAddrV4> {
+        let mut packet = packet(HUB, seen);
+        router.enters(&mut packet).then(|| packet.destination())
+    }
+
+    #[test]
+    fn an_answer_finds_who_has_asked() {
+        let mut router = Router::default();
+        let other = SocketAddrV4::new(*PC.ip(), 50_001);
+        let (one, two) = (seen(&mut router, PC), seen(&mut router, other));
+        assert_eq!(seen(&mut router, PC), one, "the port stays");
+        assert_eq!((answered(&router, one), answered(&router, two)), (Some(PC), Some(other)));
+        assert_eq!(answered(&router, SocketAddrV4::new(*one.ip(), 9)), None);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_given_again() {
+        let mut router = Router::default();
+        let before = seen(&mut router, PC);
+        router.forget();
+        assert_eq!(answered(&router, before), None);
+        let after = seen(&mut router, PC);
+        assert_eq!((before.ip(), answered(&router, after)), (after.ip(), Some(PC)));
+        router.renumber();
+        let renumbered = seen(&mut router, PC);
+        assert_ne!(renumbered.ip(), after.ip());
+        assert_eq!((answered(&router, after), answered(&router, renumbered)), (None, Some(PC)));
+        assert_eq!(answered(&router, before), None);
+    }
+}

@@ -6,10 +6,11 @@
 
 use anyhow::{Context, ensure};
 use docket_tests::chain::shop::PRINTED;
-use docket_tests::chain::{PATIENCE, wait_for};
+use docket_tests::chain::{AgentOptions, PATIENCE, wait_for};
 use docket_tests::measure::Durations;
+use docket_tests::network::catalogue::{self, Change};
 use docket_tests::network::namespace::as_root;
-use docket_tests::network::{Branch, Bursts, Conditions, Cut, Rate, Way, at_headquarters};
+use docket_tests::network::{Branch, Conditions, Cut, Way, at_headquarters};
 use docket_tests::platform::orders::{Chance, PlacedOrder};
 use docket_tests::virtual_printer::PrinterOptions;
 use serde_json::{Map, Value, json};
@@ -42,13 +43,6 @@ enum Case {
     Asleep(Duration),
 }
 
-#[derive(Clone, Copy)]
-enum Change {
-    PcAddress,
-    RouterAddress,
-    RouterPorts,
-}
-
 struct Row {
     key: &'static str,
     name: &'static str,
@@ -74,36 +68,10 @@ pub fn measure(orders: u64, changes: u64, long: bool) -> anyhow::Result<Value> {
 }
 
 fn poor() -> Vec<Row> {
-    let row = |key, name, way| Row { key, name, case: Case::Poor(way) };
-    let half_second = Duration::from_millis(500);
-    let bursts = Bursts { begin: 0.1, lasts: Duration::from_millis(300) };
-    let (delay, late_by) = (Duration::from_millis(20), Duration::from_millis(60));
-    let narrow = Rate { bytes_per_s: 64_000 / 8, queue_bytes: 16_000 };
-    vec![
-        row("fine", "正常 / nothing wrong", Way::default()),
-        row("loss_30", "双向丢包 30 % / 30 % lost each way", Way { loss: 0.3, ..Way::default() }),
-        row(
-            "bursts",
-            "时断时续,每次 300 ms / nothing for 300 ms, one packet in ten begins it",
-            Way { bursts: Some(bursts), ..Way::default() },
-        ),
-        row(
-            "delay_500",
-            "单程 500–600 ms / 500–600 ms each way",
-            Way { delay: half_second, jitter: half_second / 5, ..Way::default() },
-        ),
-        row(
-            "reordered",
-            "30 % 迟到 60 ms 被超车,20 % 重复 / 30 % overtaken, 20 % twice",
-            Way { delay, jitter: delay, late: 0.3, late_by, duplicate: 0.2, ..Way::default() },
-        ),
-        row("rate_64k", "64 kbit/s", Way { rate: Some(narrow), delay: 2 * delay, ..Way::default() }),
-        row(
-            "mtu_1228",
-            "大于 1228 字节的包消失 / packets beyond 1,228 B vanish",
-            Way { mtu_bytes: Some(1_228), ..Way::default() },
-        ),
-    ]
+    catalogue::poor()
+        .into_iter()
+        .map(|poor| Row { key: poor.key, name: poor.name, case: Case::Poor(poor.way) })
+        .collect()
 }
 
 fn changing() -> Vec<Row> {
@@ -196,7 +164,7 @@ struct Measured {
 fn measure_row(seed: u64, row: &Row, orders: u64, changes: u64, ready: &Barrier) -> anyhow::Result<Measured> {
     let printer = PrinterOptions { receipts_kept: RECEIPTS_KEPT, ..PrinterOptions::default() };
     let mut was_ready = false;
-    let measured = at_headquarters(seed, printer, async |branch| {
+    let measured = at_headquarters(seed, printer, AgentOptions::default(), async |branch| {
         let mut run = Run { branch, pushed: Vec::new(), next: 0 };
         // The first order makes all do everything once.
         run.push().await?;
@@ -253,11 +221,7 @@ impl Run<'_> {
         for _ in 0..changes {
             let more_ms = chance.below(usize::try_from(QUIET.as_millis()).unwrap_or(1));
             tokio::time::sleep(QUIET + Duration::from_millis(more_ms as u64)).await;
-            match change {
-                Change::PcAddress => self.branch.network.renumber_pc()?,
-                Change::RouterAddress => self.branch.network.renumber_router(),
-                Change::RouterPorts => self.branch.network.forget_ports(),
-            }
+            change.make(&mut self.branch.network)?;
             self.push().await?;
             self.until_printed(BACK_MAX).await?;
         }
