@@ -8,10 +8,10 @@ use crate::config::{self, Config};
 use crate::enrol::enrol;
 use crate::identity::Identity;
 use crate::requests::{Request, ask};
-use crate::run;
+use crate::{counter, run};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::sync::watch;
 
@@ -71,6 +71,11 @@ enum Command {
         #[arg(long)]
         printer: Option<String>,
     },
+    /// 收银软件接口 / the API for the counter's software
+    Api {
+        #[command(subcommand)]
+        command: ApiCommand,
+    },
     /// 让一台打印机暂停,加急单也等 / tell a printer to wait, with urgent tickets too
     Pause {
         /// 打印机名 / the printer's name
@@ -83,6 +88,14 @@ enum Command {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum ApiCommand {
+    /// 显示口令 / show the token
+    Token,
+    /// 换一个口令,旧的立即失效 / make a new token; the old one counts no more
+    Renew,
+}
+
 /// Does what the command line says.
 ///
 /// # Errors
@@ -92,7 +105,7 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Enrol { hub, code } => {
             let config = read()?;
-            let identity = enrol(&config.data, &hub, &code, config.link.socket).await?;
+            let identity = enrol(&config.data, &hub, &code, &config.link).await?;
             println!("注册成功 / enrolled: {} {} ({})", identity.store, identity.store_name, identity.agent);
             Ok(ExitCode::SUCCESS)
         }
@@ -119,6 +132,15 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Tickets { last, json } => tickets::tickets(&read()?, last as usize, json),
+        Command::Api { command } => {
+            let data = read()?.data;
+            let token = match command {
+                ApiCommand::Token => counter::token(&data),
+                ApiCommand::Renew => counter::renew(&data),
+            };
+            println!("{}", token.with_context(|| api_token_fault(&data))?);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Release { ticket } => ask_for(&read()?, Request::Release { ticket }).await,
         Command::Reprint { ticket, printer } => ask_for(&read()?, Request::Reprint { ticket, printer }).await,
         Command::Pause { printer } => ask_for(&read()?, Request::Pause { printer }).await,
@@ -149,6 +171,14 @@ async fn wait_for_signal() {
         }
     }
     let _ = tokio::signal::ctrl_c().await;
+}
+
+fn api_token_fault(data: &Path) -> String {
+    let path = data.join(counter::TOKEN_FILE);
+    let path = path.display();
+    format!(
+        "api-token: {path}; 程序启动过一次才有,并用运行它的账户执行 / start the agent once, and run this as the user that it runs as"
+    )
 }
 
 /// How long, as people say it.

@@ -6,6 +6,7 @@
 //! * [`link`] holds the session with the hub; [`enrol`] and [`identity`] are how the two know each other.
 //! * [`spool`] keeps tickets and reports; nothing is acknowledged before it is there.
 //! * [`printing`] gets tickets onto paper and knows how it is known; [`discovery`] finds the printers.
+//! * [`counter`] takes the orders of this PC's own counter.
 //! * [`page`] is what staff see and do on this PC; [`printers`] is what they have added.
 //! * [`status`] tells the hub and the people on this PC how things are.
 
@@ -13,6 +14,7 @@ mod boot;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod counter;
 pub mod discovery;
 pub mod enrol;
 pub mod identity;
@@ -26,10 +28,13 @@ pub mod requests;
 pub mod spool;
 pub mod status;
 
-use config::Config;
+use config::{Config, ConfigError};
+use counter::Counter;
 use identity::{Identity, IdentityError};
+use inside::GoesOn;
 use link::tls::TlsError;
 use spool::SpoolError;
+use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use tracing::info;
@@ -37,6 +42,9 @@ use tracing::info;
 /// Why the agent does not run.
 #[derive(Debug, Error)]
 pub enum AgentError {
+    /// Its configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// Who it is.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -46,7 +54,9 @@ pub enum AgentError {
     /// The spool.
     #[error("{code}: {0}; {en} ({zh})", code = .0.code(), en = .0.remedy().1, zh = .0.remedy().0)]
     Spool(#[from] SpoolError),
-    /// What keeps a printer running is gone. Whoever started the agent starts it again.
+    /// What keeps a printer running is gone. A printer's task ends by itself only when the storage thread is gone; a panic
+    /// ends the whole program, as stores have it. Whoever started the agent starts it again, and what was in flight is
+    /// settled as after any crash. Rejected: to start that task anew, in a program of which a part is gone.
     #[error(
         "printer-ended: 打印任务意外结束,请重新启动程序 / a printer's task has ended: start the agent again"
     )]
@@ -65,11 +75,18 @@ pub enum AgentError {
 pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<(), AgentError> {
     let identity = Identity::read(&config.data)?;
     info!(agent = %identity.agent, store = %identity.store, "running");
-    let (parts, mut page) = page::start(&config, stop.clone());
-    let mut kept = Vec::new();
+    let (_rules, in_force) = watch::channel(Arc::new(config.rules()?));
+    let counter = Counter {
+        agent: identity.agent.clone(),
+        store: identity.store.clone(),
+        store_name: identity.store_name.clone(),
+        rules: in_force,
+    };
+    let (parts, mut page) = page::start(&config, counter, stop.clone());
+    let mut before = GoesOn { printers: Vec::new(), link: inside::link_record(&config, &identity) };
     loop {
         let (end, ended) = oneshot::channel();
-        let inside = inside::run(config.clone(), &identity, &parts, kept, ended);
+        let inside = inside::run(config.clone(), &identity, &parts, before, ended);
         tokio::pin!(inside);
         let stops = tokio::select! {
             // By itself only where it cannot begin or go on.
@@ -86,7 +103,7 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
         info!("the printers have changed: opening everything anew");
         config.added = page.printers.borrow_and_update().clone();
         let _ = end.send(config.printer_configs());
-        kept = inside.await?;
+        before = inside.await?;
     }
     page.ended().await;
     info!("stopped");

@@ -127,7 +127,7 @@ async fn serve(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<()
 
 fn write_ready(file: &std::path::Path, addresses: Addresses) -> std::io::Result<()> {
     let json = serde_json::json!({
-        "link": addresses.link, "http": addresses.http, "console": addresses.console,
+        "link": addresses.link, "link_tcp": addresses.link_tcp, "http": addresses.http, "console": addresses.console,
     });
     // Whoever waits for the file reads it whole.
     let part = file.with_extension("part");
@@ -186,7 +186,10 @@ fn check_name(option: &str, value: &str) -> anyhow::Result<()> {
     let good = !value.trim().is_empty()
         && value.chars().count() <= NAME_CHARS_MAX
         && !value.chars().any(char::is_control);
-    anyhow::ensure!(good, "name: {option}: give 1 to {NAME_CHARS_MAX} characters without control characters");
+    anyhow::ensure!(
+        good,
+        "option-form: {option}: give 1 to {NAME_CHARS_MAX} characters without control characters"
+    );
     Ok(())
 }
 
@@ -198,8 +201,8 @@ async fn list_stores(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn enrol_code(config: &Config, store: String, hours: u32) -> anyhow::Result<()> {
-    let code =
-        codes::draw().map_err(|_| anyhow::anyhow!("random: the operating system gave no random numbers"))?;
+    let code = codes::draw()
+        .map_err(|_| anyhow::anyhow!("no-random: the operating system gave no random numbers"))?;
     let stretched = codes::stretch(&code);
     let expires_at = UnixMs(clock::now().0 + i64::from(hours) * 3_600_000);
     let stored =

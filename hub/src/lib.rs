@@ -26,7 +26,7 @@ use console::Console;
 use fleet::Fleet;
 use gateway::ca::{Authority, AuthorityError};
 use gateway::{Gateway, GatewayError};
-use http::HttpError;
+use http::{Bounds, HttpError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,6 +78,8 @@ pub enum HubError {
 pub struct Addresses {
     /// Agents, UDP.
     pub link: SocketAddr,
+    /// Agents, TCP, if that port is open.
+    pub link_tcp: Option<SocketAddr>,
     /// Platforms, TCP.
     pub http: SocketAddr,
     /// Console, TCP.
@@ -136,17 +138,21 @@ pub async fn run(
     let console = console::routes(shown, stop.clone());
     let http_listener = http::bind(config.http.listen).await?;
     let console_listener = http::bind(config.console.listen).await?;
-    let gateway = Gateway::start(config.link.listen, storage.clone(), fleet, authority)?;
+    let gateway =
+        Gateway::start(config.link.listen, config.link.tcp_port(), storage.clone(), fleet, authority)?;
     let addresses = Addresses {
         link: gateway.address().map_err(HubError::Address)?,
+        link_tcp: gateway.tcp_address(),
         http: http_listener.local_addr().map_err(HubError::Address)?,
         console: console_listener.local_addr().map_err(HubError::Address)?,
     };
-    info!(link = %addresses.link, http = %addresses.http, console = %addresses.console, "serving");
+    let tcp = addresses.link_tcp.map_or_else(|| "off".to_owned(), |tcp| tcp.to_string());
+    info!(link = %addresses.link, link_tcp = tcp, http = %addresses.http, console = %addresses.console, "serving");
     ready(addresses);
+    let bounds = Bounds::platforms(config.http.connections_of_address_max);
     tokio::join!(
-        http::serve(http_listener, tls, platforms, stop.clone()),
-        http::serve(console_listener, None, console, stop),
+        http::serve(http_listener, tls, platforms, bounds, stop.clone()),
+        http::serve(console_listener, None, console, Bounds::console(), stop),
     );
     gateway.close().await;
     info!("stopped");

@@ -51,11 +51,13 @@ text_id!(
     Station
 );
 
-/// A delivery platform. Append only: the number goes over the wire and into ids.
+/// Where an order was placed. Append only: the number goes over the wire and into ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Platform {
     /// Meituan Waimai, interface version 1.
     Meituan,
+    /// The store's own counter: an order of the software on its cashier PC.
+    Counter,
 }
 
 impl Platform {
@@ -63,6 +65,7 @@ impl Platform {
     pub fn as_str(self) -> &'static str {
         match self {
             Platform::Meituan => "meituan",
+            Platform::Counter => "counter",
         }
     }
 
@@ -70,6 +73,7 @@ impl Platform {
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "meituan" => Some(Platform::Meituan),
+            "counter" => Some(Platform::Counter),
             _ => None,
         }
     }
@@ -78,6 +82,7 @@ impl Platform {
     pub fn title(self) -> &'static str {
         match self {
             Platform::Meituan => "美团外卖",
+            Platform::Counter => "柜台",
         }
     }
 }
@@ -89,6 +94,14 @@ pub struct OrderKey {
     pub platform: Platform,
     /// The platform's own id. Text, since such ids exceed 2^53.
     pub id: String,
+}
+
+impl OrderKey {
+    /// The key of what an agent's counter has submitted under a key of its own. Unique over the chain: agents' ids are,
+    /// and hold no slash.
+    pub fn of_counter(agent: &AgentId, key: &str) -> Self {
+        OrderKey { platform: Platform::Counter, id: format!("{agent}/{key}") }
+    }
 }
 
 impl fmt::Display for OrderKey {

@@ -21,3 +21,4 @@ pub mod outcome;
 pub mod printer;
 pub mod session;
 pub mod ticket;
+pub mod upload;

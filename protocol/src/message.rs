@@ -1,7 +1,7 @@
 //! Messages of the link. postcard is not self-describing, so every enum here only ever appends, and
 //! `tests/golden_frames.txt` keeps the bytes of each variant.
 
-use crate::ids::{Seq, UnixMs};
+use crate::ids::{Seq, TicketId, UnixMs};
 use crate::outcome::TicketReport;
 use crate::printer::PrinterHealth;
 use crate::ticket::Ticket;
@@ -165,6 +165,12 @@ pub enum Report {
     Unreadable {
         /// Its place in the hub's sequence.
         seq: Seq,
+    },
+    /// What came out of a ticket is not all of it: it was longer than a ticket may be, and its last line says so. It
+    /// comes after what came of the attempt.
+    CutShort {
+        /// Which ticket.
+        ticket: TicketId,
     },
 }
 

@@ -42,16 +42,31 @@ pub struct Order {
     pub invoice_title: String,
 }
 
-/// How an order leaves the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How an order leaves the store, if it does. Append only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fulfilment {
     /// A rider takes it.
     Delivery,
     /// The customer comes for it.
     SelfPickup,
+    /// It is eaten in the store.
+    DineIn {
+        /// The guests' table; empty where they have none.
+        table: String,
+    },
 }
 
-/// How many sets of cutlery go with an order.
+impl Fulfilment {
+    /// The guests' table; empty for orders that leave the store.
+    pub fn table(&self) -> &str {
+        match self {
+            Fulfilment::DineIn { table } => table,
+            Fulfilment::Delivery | Fulfilment::SelfPickup => "",
+        }
+    }
+}
+
+/// How many sets of cutlery go with an order. Append only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cutlery {
     /// None is wanted.

@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod chain;
+pub mod firewall;
 #[cfg(target_os = "linux")]
 pub mod lab;
 pub mod measure;

@@ -44,6 +44,8 @@ pub struct Look {
     pub round_trip: Duration,
     /// The PC's own address towards the hub; `None` where there is no way.
     pub own: Option<IpAddr>,
+    /// How long a living connection is silent at most.
+    pub beat: Duration,
     /// A clock that counts while the PC sleeps; only differences mean anything.
     pub clock: Duration,
 }
@@ -62,6 +64,14 @@ pub enum Doubt {
 }
 
 impl Doubt {
+    /// Whether something has happened, rather than nothing.
+    pub fn is_news(self) -> bool {
+        match self {
+            Doubt::Moved | Doubt::StoodStill => true,
+            Doubt::Unanswered | Doubt::Silent => false,
+        }
+    }
+
     /// As logs name it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -76,8 +86,6 @@ impl Doubt {
 /// What is known of the connection in use.
 #[derive(Debug)]
 pub struct Pulse {
-    /// How long a living connection is silent at most.
-    beat: Duration,
     last: Option<Look>,
     look_at: Instant,
     heard_at: Instant,
@@ -87,10 +95,9 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// Of a connection that says something at least every `beat`, beginning now.
-    pub fn new(now: Instant, beat: Duration) -> Self {
+    /// Of a connection that begins now.
+    pub fn new(now: Instant) -> Self {
         Pulse {
-            beat,
             last: None,
             look_at: now,
             heard_at: now,
@@ -101,12 +108,8 @@ impl Pulse {
     }
 
     /// Another connection is in use from now on. What earlier ones taught of patience stays.
-    pub fn replaced(&mut self, now: Instant, beat: Duration) {
-        *self = Pulse {
-            patience_times: self.patience_times,
-            doubted_at: self.doubted_at,
-            ..Pulse::new(now, beat)
-        };
+    pub fn replaced(&mut self, now: Instant) {
+        *self = Pulse { patience_times: self.patience_times, doubted_at: self.doubted_at, ..Pulse::new(now) };
     }
 
     /// When [`Pulse::looked`] wants to be called.
@@ -135,7 +138,7 @@ impl Pulse {
             Some(Doubt::Moved)
         } else if self.unanswered_since.is_some_and(|since| is_over(since, answer)) {
             Some(Doubt::Unanswered)
-        } else if is_over(self.heard_at, self.beat + answer) {
+        } else if is_over(self.heard_at, look.beat + answer) {
             Some(Doubt::Silent)
         } else {
             None
@@ -180,8 +183,9 @@ mod tests {
             let now = Instant::now();
             let own = Some(Ipv4Addr::new(192, 168, 1, 20).into());
             let clock = Duration::from_secs(1_000);
-            let look = Look { heard: 1, answered: Some(1), said: 1, round_trip: ROUND_TRIP, own, clock };
-            let mut watched = Watched { pulse: Pulse::new(now, BEAT), now, look };
+            let look =
+                Look { heard: 1, answered: Some(1), said: 1, round_trip: ROUND_TRIP, own, beat: BEAT, clock };
+            let mut watched = Watched { pulse: Pulse::new(now), now, look };
             assert_eq!(watched.second(|_| {}), None);
             assert_eq!(watched.second(beat), None);
             watched
@@ -257,8 +261,8 @@ mod tests {
     fn a_transport_that_shows_no_answers_is_doubted_by_its_silence() {
         let mut watched = Watched::new();
         watched.look.answered = None;
-        watched.second(|look| look.answered = None);
-        watched.pulse.replaced(watched.now, Duration::from_secs(15));
+        watched.look.beat = Duration::from_secs(15);
+        watched.second(beat);
         watched.second(say);
         assert_eq!(watched.silence(), (16, Doubt::Silent));
     }
@@ -301,7 +305,7 @@ mod tests {
         let mut watched = Watched::new();
         for _ in 0..5 {
             assert_eq!(watched.silence().0, 6);
-            watched.pulse.replaced(watched.now, BEAT);
+            watched.pulse.replaced(watched.now);
         }
     }
 }

@@ -21,12 +21,12 @@
 //! draws from it what costs the agent nothing).
 
 mod assets;
-mod guard;
+pub(crate) mod guard;
 mod live;
 pub mod pin;
 mod preview;
 mod printers;
-mod reply;
+pub(crate) mod reply;
 mod routes;
 mod search;
 mod server;
@@ -34,12 +34,13 @@ mod slip;
 mod tickets;
 mod trouble;
 mod view;
-mod words;
+pub(crate) mod words;
 
 pub use live::{LAN_VIEWERS_MAX, VIEWERS_MAX};
 pub use server::CONNECTIONS_MAX;
 
 use crate::config::{Config, PrinterEntry};
+use crate::counter::{Api, Counter};
 use crate::printers::{Added, Printers};
 use crate::spool::{Spool, SpoolError, Storing};
 use crate::status::StatusFile;
@@ -87,9 +88,9 @@ impl Page {
     }
 }
 
-/// Starts the page. To be called within the runtime. What keeps the page from running does not keep the agent from
+/// Starts the page, and the counter's API beside it. To be called within the runtime. What keeps the page from running does not keep the agent from
 /// printing: it is said in the log.
-pub fn start(config: &Config, stop: watch::Receiver<bool>) -> (Shown, Page) {
+pub fn start(config: &Config, counter: Counter, stop: watch::Receiver<bool>) -> (Shown, Page) {
     let (added, printers) = watch::channel(config.added.clone());
     let (spool, see_spool) = watch::channel(None);
     let (status, see_status) = watch::channel(None);
@@ -100,6 +101,7 @@ pub fn start(config: &Config, stop: watch::Receiver<bool>) -> (Shown, Page) {
         door: config.page.lan.then(|| open_door(config)).flatten().map(Mutex::new),
         fixed: config.printers.clone(),
         added,
+        api: Api::new(counter, config.data.clone(), see_spool.clone(), stop.clone()),
         spool: see_spool,
         status: see_status,
         search: Search::new(config.page.search.clone()),
@@ -133,6 +135,7 @@ struct App {
     spool: watch::Receiver<Option<Spool>>,
     status: watch::Receiver<Option<Arc<StatusFile>>>,
     search: Search,
+    api: Api,
     live: Live,
     stop: watch::Receiver<bool>,
 }

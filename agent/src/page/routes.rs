@@ -5,6 +5,7 @@ use super::reply::{Refused, Reply, json, whole};
 use super::server::Answers;
 use super::{App, assets, guard, live, preview, printers, search, tickets};
 use crate::clock;
+use crate::counter::BASE;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use hyper::{Method, Request, StatusCode, Uri};
@@ -24,6 +25,9 @@ const BODY_MAX: Duration = Duration::from_secs(10);
 
 impl Answers for App {
     async fn answer(self: Arc<Self>, peer: IpAddr, request: Request<Incoming>) -> Reply {
+        if request.uri().path().starts_with(BASE) {
+            return self.api.answer(peer, request).await;
+        }
         let (head, body) = request.into_parts();
         let answered = match guard::refused(&head.method, &head.uri, &head.headers, self.lan) {
             Some(refused) => Err(refused),

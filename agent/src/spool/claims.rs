@@ -7,7 +7,8 @@ use super::{ATTEMPTS_MAX, Claim, Ending, Finish, OnUnknown};
 use docket_protocol::boxes::Boxes;
 use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{PrinterName, Seq, TicketId};
-use docket_protocol::message::{Item, Report};
+use docket_protocol::message::Item;
+use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Outcome, TicketReport};
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -23,6 +24,8 @@ pub(super) enum Settled {
     Queued,
     /// It waits for a person.
     Held,
+    /// The counter has withdrawn it meanwhile: nothing more of it is printed.
+    Withdrawn,
 }
 
 /// A waiting ticket's place in the order of printing.
@@ -65,10 +68,12 @@ impl Work<'_> {
         }
         candidates.sort_unstable_by_key(|candidate| (candidate.not_urgent, candidate.place));
         candidates.truncate(count as usize);
+        let mut was_set_aside = false;
         for candidate in &candidates {
-            self.take(printer, candidate, claims)?;
+            was_set_aside |= !self.take(printer, candidate, claims)?;
         }
-        Ok(())
+        // What comes behind it is not kept back.
+        if was_set_aside { self.claim(printer, claims) } else { Ok(()) }
     }
 
     fn candidates(
@@ -91,7 +96,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn take(&mut self, printer: usize, candidate: &Candidate, claims: &mut Claims) -> rusqlite::Result<()> {
+    /// `false` where this program cannot read it.
+    fn take(&mut self, printer: usize, candidate: &Candidate, claims: &mut Claims) -> rusqlite::Result<bool> {
         let &Candidate { place, queue, .. } = candidate;
         let row = self
             .prepare(
@@ -101,8 +107,8 @@ impl Work<'_> {
             .query_row([place], Queued::from_row)?;
         self.known.printers[queue].leave(row.pinned);
         let Some(Item::Ticket(ticket)) = read_payload::<Item>(&row.item) else {
-            // It could be read when it came: this is an older program than the one that stored it.
-            return self.set_aside(place, &row);
+            self.set_aside(place, row.seq)?;
+            return Ok(false);
         };
         let printers = &self.options.printers;
         self.prepare("UPDATE tickets SET state = 1, taken_by = ?2, claimed_at = ?3 WHERE place = ?1")?
@@ -117,13 +123,15 @@ impl Work<'_> {
                 backup_for: (queue != printer).then(|| printers[queue].name.clone()),
             },
         ));
-        Ok(())
+        Ok(true)
     }
 
-    fn set_aside(&mut self, place: i64, row: &Queued) -> rusqlite::Result<()> {
-        self.prepare("DELETE FROM tickets WHERE place = ?1")?.execute([place])?;
-        self.prepare("DELETE FROM payloads WHERE place = ?1")?.execute([place])?;
-        self.receive(row.seq, &row.item)
+    /// It could be read when it came: this is an older program than the one that stored it. Its row stays, which knows how
+    /// often it was begun; it is queued again at the next start.
+    fn set_aside(&mut self, place: i64, seq: Seq) -> rusqlite::Result<()> {
+        self.prepare("UPDATE tickets SET state = 5 WHERE place = ?1")?.execute([place])?;
+        tracing::warn!(code = "item-unreadable", %seq, "a ticket of a newer agent: update this one");
+        self.report(&Report::Unreadable { seq }).map(drop)
     }
 
     pub(super) fn finish(&mut self, printer: usize, finish: &Finish) -> rusqlite::Result<()> {
@@ -135,6 +143,7 @@ impl Work<'_> {
             Settled::Queued => self.enter(&queue),
             Settled::Held => self.known.held += 1,
             Settled::Printed => self.printed.push(printer),
+            Settled::Withdrawn => {}
         }
         Ok(())
     }
@@ -147,22 +156,28 @@ impl Work<'_> {
         finish: &Finish,
     ) -> rusqlite::Result<Option<(Settled, Queue)>> {
         let id = finish.ticket.as_bytes();
-        let queue = self
-            .prepare("SELECT printer, pinned FROM tickets WHERE id = ?1 AND state = 1 AND taken_by = ?2")?
-            .query_row(params![id, printer.as_str()], Queue::from_row)
+        let claimed = self
+            .prepare(
+                "SELECT printer, pinned, submission IS NOT NULL, withdrawn FROM tickets
+                 WHERE id = ?1 AND state = 1 AND taken_by = ?2",
+            )?
+            .query_row(params![id, printer.as_str()], |row| {
+                Ok((Queue::from_row(row)?, row.get(2)?, row.get(3)?))
+            })
             .optional()?;
-        let Some(queue) = queue else {
+        let Some((queue, is_counters, is_withdrawn)) = claimed else {
             tracing::warn!(code = "outcome-unclaimed", ticket = %finish.ticket, "an outcome of a ticket that is not claimed");
             return Ok(None);
         };
         let (settled, outcome) = match finish.ending {
             Ending::Printed(evidence) => (Settled::Printed, Outcome::Printed(evidence)),
+            Ending::Unknown(_) if is_withdrawn => (Settled::Withdrawn, Outcome::Settled),
             Ending::Unknown(doubt) if self.waits_for_person(finish.attempt) => {
                 (Settled::Held, Outcome::Held(doubt))
             }
             Ending::Unknown(doubt) => (Settled::Queued, Outcome::Unknown(doubt)),
         };
-        let told = self.report(&Report::Ticket(TicketReport {
+        let report = TicketReport {
             ticket: finish.ticket,
             attempt: finish.attempt,
             repeat: finish.repeat,
@@ -172,12 +187,16 @@ impl Work<'_> {
             boxes: finish.boxes.clone(),
             began_at: finish.began_at,
             ended_at: finish.ended_at,
-        }))?;
+        };
+        let told = self.tell(is_counters, report)?;
+        if finish.cut_short {
+            self.report(&Report::CutShort { ticket: finish.ticket })?;
+        }
         match finish.ending {
             Ending::Printed(evidence) => self
                 .prepare(
                     "UPDATE tickets SET state = 2, began_at = ?2, ended_at = ?3, evidence = ?4, told = ?5,
-                            told_seq = ?6, boxes = coalesce(?7, boxes)
+                            told_seq = ?6, boxes = coalesce(?7, boxes), cut_short = max(?8, cut_short)
                      WHERE id = ?1",
                 )?
                 .execute(params![
@@ -187,13 +206,16 @@ impl Work<'_> {
                     evidence.as_str(),
                     told.bytes,
                     told.seq,
-                    boxes(finish)
+                    boxes(finish),
+                    finish.cut_short
                 ])?,
-            Ending::Unknown(doubt) if settled == Settled::Held => {
-                self.end_in_doubt(finish, 3, finish.repeat, doubt, &told)?
-            }
             Ending::Unknown(doubt) => {
-                self.end_in_doubt(finish, 0, finish.repeat.saturating_add(1), doubt, &told)?
+                let (state, repeat) = match settled {
+                    Settled::Withdrawn => (4, finish.repeat),
+                    Settled::Held => (3, finish.repeat),
+                    Settled::Queued | Settled::Printed => (0, finish.repeat.saturating_add(1)),
+                };
+                self.end_in_doubt(finish, state, repeat, doubt, &told)?
             }
         };
         Ok(Some((settled, queue)))
@@ -216,7 +238,7 @@ impl Work<'_> {
     ) -> rusqlite::Result<usize> {
         self.prepare(
             "UPDATE tickets SET state = ?2, attempt = ?3, repeat = ?4, began_at = ?5, ended_at = ?6, doubt = ?7,
-                    told = ?8, told_seq = ?9, boxes = coalesce(?10, boxes)
+                    told = ?8, told_seq = ?9, boxes = coalesce(?10, boxes), cut_short = max(?11, cut_short)
              WHERE id = ?1",
         )?
         .execute(params![
@@ -230,21 +252,25 @@ impl Work<'_> {
             told.bytes,
             told.seq,
             boxes(finish),
+            finish.cut_short,
         ])
     }
 
     pub(super) fn hand_back(&mut self, printer: usize, ticket: TicketId) -> rusqlite::Result<()> {
         let name = self.options.printers[printer].name.as_str();
-        let queue = self
+        let back = self
             .prepare(
                 "UPDATE tickets SET state = 0, taken_by = NULL, claimed_at = NULL
-                 WHERE id = ?1 AND state = 1 AND taken_by = ?2 RETURNING printer, pinned",
+                 WHERE id = ?1 AND state = 1 AND taken_by = ?2 RETURNING printer, pinned, withdrawn",
             )?
-            .query_row(params![ticket.as_bytes(), name], Queue::from_row)
+            .query_row(params![ticket.as_bytes(), name], |row| Ok((Queue::from_row(row)?, row.get(2)?)))
             .optional()?;
-        if let Some(queue) = queue {
+        if let Some((queue, is_withdrawn)) = back {
             let load = &mut self.known.printers[printer];
             load.claimed = load.claimed.saturating_sub(1);
+            if is_withdrawn {
+                return self.take_out(ticket);
+            }
             self.enter(&queue);
         }
         Ok(())
@@ -269,7 +295,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    /// Of the first two columns.
+    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self { printer: row.get(0)?, pinned: row.get(1)? })
     }
 }

@@ -1,5 +1,6 @@
 //! What the handle asks of the storage thread.
 
+use super::counter::{Answered, CounterRead, Request};
 use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint, SpoolError};
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::ticket::Ticket;
@@ -61,6 +62,8 @@ pub(super) enum Write {
     Own { printer: usize, unit: String },
     /// Old rows go. Lazy.
     Retain,
+    /// What the store's own counter asks for.
+    Counter { request: Box<Request>, answer: Asker<Answered> },
     /// Nothing: answered when all before it is durable.
     Flush { answer: Asker<()> },
 }
@@ -82,13 +85,31 @@ impl Write {
             | Write::Reprint { .. }
             | Write::PrintHere { .. }
             | Write::SetPaused { .. }
+            | Write::Counter { .. }
             | Write::Flush { .. } => false,
         }
     }
 
-    /// Whether it has to stay in order with its like: a cursor moves.
-    pub(super) fn moves_received(&self) -> bool {
-        matches!(self, Write::Receive { .. } | Write::SkipTo { .. })
+    /// What it has to stay in order with, when what comes before it there fails.
+    pub(super) fn lane(&self) -> Option<Lane> {
+        match self {
+            Write::Receive { .. } | Write::SkipTo { .. } => Some(Lane::Received),
+            Write::Acknowledged { .. } | Write::Renumber { .. } => Some(Lane::Places),
+            Write::SetPaused { .. } => Some(Lane::Pauses),
+            Write::Recover
+            | Write::Finish { .. }
+            | Write::HandBack { .. }
+            | Write::Release { .. }
+            | Write::ReleaseAll { .. }
+            | Write::Settle { .. }
+            | Write::Reprint { .. }
+            | Write::PrintHere { .. }
+            | Write::Counter { .. }
+            | Write::Learn { .. }
+            | Write::Own { .. }
+            | Write::Retain
+            | Write::Flush { .. } => None,
+        }
     }
 
     /// The last place that it delivers.
@@ -101,15 +122,21 @@ impl Write {
     pub(super) fn is_moot(&self) -> bool {
         matches!(self, Write::Receive { items, answer } if items.is_empty() && answer.is_closed())
     }
+}
 
-    /// Whether it means reports by their places, and so comes after what gives them new ones.
-    pub(super) fn means_places(&self) -> bool {
-        matches!(self, Write::Acknowledged { .. } | Write::Renumber { .. })
-    }
+/// Writes whose order counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// The hub's cursor moves.
+    Received,
+    /// Reports are meant by their places, or given new ones.
+    Places,
+    /// A printer waits or goes on: what was asked last holds.
+    Pauses,
 }
 
 /// What a write gives back once it is committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply {
     /// Nothing.
     Done,
@@ -121,6 +148,8 @@ pub(super) enum Reply {
     Tickets(u32),
     /// What became of the wish.
     Reprint(Reprint),
+    /// What the counter is told.
+    Counter(Answered),
 }
 
 impl Write {
@@ -148,6 +177,9 @@ impl Write {
             (Write::Reprint { answer, .. }, Reply::Reprint(reprint)) => {
                 let _ = answer.send(Ok(reprint));
             }
+            (Write::Counter { answer, .. }, Reply::Counter(answered)) => {
+                let _ = answer.send(Ok(answered));
+            }
             _ => {}
         }
     }
@@ -172,4 +204,6 @@ pub(super) enum Read {
     Units { answer: Asker<Vec<(PrinterName, String)>> },
     /// How often a ticket bears 补打 that a printer has begun in an earlier life and that nothing is known of.
     InQuestion { printer: usize, ticket: TicketId, attempt: u16, answer: Asker<Option<u16>> },
+    /// What the store's own counter has given.
+    Counter(CounterRead),
 }

@@ -7,7 +7,6 @@
 use super::store::Known;
 use super::work::Work;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
-use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Outcome, TicketReport};
 use rusqlite::{Row, params};
 use std::time::{Duration, Instant};
@@ -24,6 +23,7 @@ struct Expired {
     pinned: bool,
     attempt: u16,
     repeat: u16,
+    is_counters: bool,
 }
 
 impl Expired {
@@ -35,6 +35,7 @@ impl Expired {
             pinned: row.get(3)?,
             attempt: row.get(4)?,
             repeat: row.get(5)?,
+            is_counters: row.get(6)?,
         })
     }
 }
@@ -46,7 +47,7 @@ impl Work<'_> {
         if self.known.has_expired(self.hub_now) {
             let expired = self
                 .prepare(
-                    "SELECT place, id, printer, pinned, attempt, repeat FROM tickets
+                    "SELECT place, id, printer, pinned, attempt, repeat, submission IS NOT NULL FROM tickets
                      WHERE state = 0 AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2",
                 )?
                 .query_map(params![self.hub_now.0, SLICE], Expired::from_row)?
@@ -62,7 +63,7 @@ impl Work<'_> {
     fn expire_one(&mut self, ticket: &Expired) -> rusqlite::Result<()> {
         let printer = PrinterName::new(&ticket.printer);
         tracing::warn!(code = "ticket-expired", ticket = %ticket.id, %printer, "a ticket was not begun in time");
-        let told = Report::Ticket(TicketReport {
+        let report = TicketReport {
             ticket: ticket.id,
             attempt: ticket.attempt.saturating_add(1),
             repeat: ticket.repeat,
@@ -72,8 +73,8 @@ impl Work<'_> {
             boxes: None,
             began_at: self.now,
             ended_at: self.now,
-        });
-        let told = self.report(&told)?;
+        };
+        let told = self.tell(ticket.is_counters, report)?;
         self.prepare(
             "UPDATE tickets SET state = 3, ended_at = ?2, doubt = ?3, told = ?4, told_seq = ?5 WHERE place = ?1",
         )?

@@ -27,7 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 pub struct Spool {
     commands: Sender<Command>,
     permits: Arc<Semaphore>,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Spool {
@@ -222,6 +222,14 @@ impl Spool {
         self.look_up(|answer| Read::Profiles { answer }).await
     }
 
+    /// Which unit each of the printers had last, those without one left out.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
+    pub async fn units(&self) -> Result<Vec<(PrinterName, String)>, SpoolError> {
+        self.look_up(|answer| Read::Units { answer }).await
+    }
+
     /// The end of the queue that belongs to a printer; `None` for a printer that is not in the options. A
     /// second port of the same printer takes the first one's place.
     pub fn port(&self, printer: &PrinterName) -> Option<ClaimPort> {
@@ -239,7 +247,7 @@ impl Spool {
         Journal::open(self.shared.folder(), printer)
     }
 
-    fn index(&self, printer: PrinterName) -> Result<usize, SpoolError> {
+    pub(super) fn index(&self, printer: PrinterName) -> Result<usize, SpoolError> {
         self.shared.printer_index(&printer).ok_or(SpoolError::UnknownPrinter { printer })
     }
 
@@ -248,7 +256,7 @@ impl Spool {
         self.pending(|answer| Command::Write(write(answer), self.place()))
     }
 
-    fn look_up<T>(&self, read: impl FnOnce(Asker<T>) -> Read) -> Pending<T> {
+    pub(super) fn look_up<T>(&self, read: impl FnOnce(Asker<T>) -> Read) -> Pending<T> {
         self.pending(|answer| Command::Read(read(answer)))
     }
 
@@ -264,7 +272,7 @@ impl Spool {
     }
 
     /// In its place once there is room.
-    async fn ask<T>(&self, write: impl FnOnce(Asker<T>) -> Write) -> Result<T, SpoolError> {
+    pub(super) async fn ask<T>(&self, write: impl FnOnce(Asker<T>) -> Write) -> Result<T, SpoolError> {
         let (answer, answered) = oneshot::channel();
         self.write(write(answer)).await?;
         Pending(answered).await
@@ -325,6 +333,11 @@ impl ClaimPort {
         self.claims.try_recv().ok()
     }
 
+    /// The spool.
+    pub fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
     /// Says what came of a begun attempt: the state changes and the report is written in one transaction.
     /// It returns before that is durable; the order is kept. The journal covers the time between.
     ///
@@ -348,14 +361,6 @@ impl ClaimPort {
     /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn profile(&self, unit: &str) -> Result<String, SpoolError> {
         self.spool.look_up(|answer| Read::Profile { unit: unit.to_owned(), answer }).await
-    }
-
-    /// Which unit each of the printers had last, those without one left out.
-    ///
-    /// # Errors
-    /// [`SpoolError::Closed`], [`SpoolError::Database`].
-    pub async fn units(&self) -> Result<Vec<(PrinterName, String)>, SpoolError> {
-        self.spool.look_up(|answer| Read::Units { answer }).await
     }
 
     /// Remembers what a unit has shown, and that this printer has it.

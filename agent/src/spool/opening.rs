@@ -51,6 +51,7 @@ pub(super) struct Shared {
     received_up_to: AtomicU64,
     assigned_up_to: watch::Sender<Seq>,
     counts: watch::Sender<Counts>,
+    changes: watch::Sender<u64>,
     printers: Vec<PrinterName>,
 }
 
@@ -62,6 +63,7 @@ impl Shared {
             received_up_to: AtomicU64::new(store.received_up_to().0),
             assigned_up_to: watch::Sender::new(store.assigned_up_to()),
             counts: watch::Sender::new(store.counts()),
+            changes: watch::Sender::new(store.changes()),
             printers,
         }
     }
@@ -72,6 +74,8 @@ impl Shared {
         let assigned = store.assigned_up_to();
         self.assigned_up_to.send_if_modified(|seq| std::mem::replace(seq, assigned) != assigned);
         self.counts.send_if_modified(|counts| store.update_counts(counts, storing));
+        let changes = store.changes();
+        self.changes.send_if_modified(|last| std::mem::replace(last, changes) != changes);
     }
 
     pub(super) fn cursors(&self) -> Cursors {
@@ -88,6 +92,10 @@ impl Shared {
 
     pub(super) fn counts(&self) -> watch::Receiver<Counts> {
         self.counts.subscribe()
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     pub(super) fn folder(&self) -> &Path {

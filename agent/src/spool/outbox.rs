@@ -12,10 +12,11 @@ use docket_protocol::ids::{Seq, TicketId};
 use docket_protocol::message::Report;
 use rusqlite::{OptionalExtension as _, params};
 
-/// A report as it was told.
+/// A report as it was told; nothing where it went another way ([`super::counter`]).
+#[derive(Default)]
 pub(super) struct Told {
-    pub(super) bytes: Vec<u8>,
-    pub(super) seq: i64,
+    pub(super) bytes: Option<Vec<u8>>,
+    pub(super) seq: Option<i64>,
 }
 
 impl Work<'_> {
@@ -23,7 +24,7 @@ impl Work<'_> {
     pub(super) fn report(&mut self, report: &Report) -> rusqlite::Result<Told> {
         let bytes = payload(report);
         let seq = self.append(&bytes)?;
-        Ok(Told { bytes, seq })
+        Ok(Told { bytes: Some(bytes), seq: Some(seq) })
     }
 
     fn append(&mut self, bytes: &[u8]) -> rusqlite::Result<i64> {

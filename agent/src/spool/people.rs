@@ -9,7 +9,7 @@ use super::claims::Queue;
 use super::work::Work;
 use docket_protocol::frame::payload;
 use docket_protocol::ids::{PrinterName, Seq, TicketId};
-use docket_protocol::message::{Item, Report};
+use docket_protocol::message::Item;
 use docket_protocol::outcome::{Doubt, Outcome, TicketReport};
 use docket_protocol::ticket::Ticket;
 use rusqlite::{OptionalExtension as _, params};
@@ -29,6 +29,11 @@ pub enum Reprint {
     Unknown,
 }
 
+/// Whether the counter has withdrawn a ticket before it was begun: no byte of it has ever left.
+pub(super) fn was_taken_out(is_withdrawn: bool, attempt: u16, repeat: u16) -> bool {
+    is_withdrawn && attempt == 0 && repeat == 0
+}
+
 /// Whether the last that became of a ticket is that it came too late: no byte of it has left since.
 pub(super) fn has_expired(was_printed: bool, doubt: Option<Doubt>) -> bool {
     !was_printed && doubt == Some(Doubt::Expired)
@@ -40,14 +45,17 @@ struct Asked {
     station: String,
     printer: String,
     pinned: bool,
+    attempt: u16,
     repeat: u16,
     doubt: Option<String>,
+    withdrawn: bool,
 }
 
 impl Asked {
     /// Its last attempt was put aside before it began.
-    fn has_expired(&self) -> bool {
+    fn is_unbegun(&self) -> bool {
         has_expired(self.state == 2, self.doubt.as_deref().and_then(Doubt::from_name))
+            || was_taken_out(self.state == 4 && self.withdrawn, self.attempt, self.repeat)
     }
 }
 
@@ -81,7 +89,7 @@ impl Work<'_> {
         match asked.state {
             2..=4 => {
                 self.queue_again(&asked, &queue)?;
-                let is_marked = !asked.has_expired() || asked.repeat > 0;
+                let is_marked = !asked.is_unbegun() || asked.repeat > 0;
                 Ok(if is_marked { Reprint::Queued } else { Reprint::Unmarked })
             }
             0 if queue.printer != asked.printer => {
@@ -101,10 +109,11 @@ impl Work<'_> {
     pub(super) fn settle_held(&mut self, ticket: TicketId) -> rusqlite::Result<bool> {
         let held = self
             .prepare(
-                "SELECT coalesce(taken_by, printer), attempt, repeat FROM tickets WHERE id = ?1 AND state = 3",
+                "SELECT coalesce(taken_by, printer), attempt, repeat, submission IS NOT NULL FROM tickets
+                 WHERE id = ?1 AND state = 3",
             )?
             .query_row([ticket.as_bytes()], |row| {
-                Ok(TicketReport {
+                let report = TicketReport {
                     ticket,
                     printer: PrinterName::new(row.get::<_, String>(0)?),
                     attempt: row.get(1)?,
@@ -114,11 +123,12 @@ impl Work<'_> {
                     boxes: None,
                     began_at: self.now,
                     ended_at: self.now,
-                })
+                };
+                Ok((report, row.get(3)?))
             })
             .optional()?;
-        let Some(report) = held else { return Ok(false) };
-        let told = self.report(&Report::Ticket(report))?;
+        let Some((report, is_counters)) = held else { return Ok(false) };
+        let told = self.tell(is_counters, report)?;
         self.prepare("UPDATE tickets SET state = 4, ended_at = ?2, told = ?3, told_seq = ?4 WHERE id = ?1")?
             .execute(params![ticket.as_bytes(), self.now.0, told.bytes, told.seq])?;
         self.known.held = self.known.held.saturating_sub(1);
@@ -127,7 +137,7 @@ impl Work<'_> {
 
     fn asked(&self, ticket: TicketId) -> rusqlite::Result<Option<Asked>> {
         self.prepare(
-            "SELECT place, state, station, printer, pinned, repeat, doubt FROM tickets WHERE id = ?1",
+            "SELECT place, state, station, printer, pinned, attempt, repeat, doubt, withdrawn FROM tickets WHERE id = ?1",
         )?
         .query_row([ticket.as_bytes()], |row| {
             Ok(Asked {
@@ -136,8 +146,10 @@ impl Work<'_> {
                 station: row.get(2)?,
                 printer: row.get(3)?,
                 pinned: row.get(4)?,
-                repeat: row.get(5)?,
-                doubt: row.get(6)?,
+                attempt: row.get(5)?,
+                repeat: row.get(6)?,
+                doubt: row.get(7)?,
+                withdrawn: row.get(8)?,
             })
         })
         .optional()
@@ -159,7 +171,7 @@ impl Work<'_> {
         let was_printed = asked.state == 2;
         self.prepare(
             "UPDATE tickets SET state = 0, printer = ?2, pinned = ?3, taken_by = NULL, claimed_at = NULL,
-                    expires_at = NULL, attempt = min(attempt + ?4, 65535), repeat = min(repeat + ?5, 65535)
+                    expires_at = NULL, withdrawn = 0, attempt = min(attempt + ?4, 65535), repeat = min(repeat + ?5, 65535)
              WHERE place = ?1",
         )?
         .execute(params![
@@ -167,7 +179,7 @@ impl Work<'_> {
             queue.printer,
             queue.pinned,
             was_printed,
-            !asked.has_expired()
+            !asked.is_unbegun()
         ])?;
         if asked.state == 3 {
             self.known.held = self.known.held.saturating_sub(1);
@@ -180,7 +192,7 @@ impl Work<'_> {
     pub(super) fn print_here(&mut self, ticket: &Ticket, printer: usize) -> rusqlite::Result<()> {
         let item = payload(&Item::Ticket(ticket.clone()));
         let queue = Queue { printer: self.options.printers[printer].name.as_str().to_owned(), pinned: true };
-        self.store_in(&queue, Seq(0), ticket, &item)?;
+        self.store_in(&queue, Seq(0), ticket, &item, None)?;
         Ok(())
     }
 

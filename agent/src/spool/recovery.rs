@@ -116,17 +116,20 @@ impl Work<'_> {
             repeat: ticket.repeat,
             ending,
             boxes: None,
+            cut_short: false,
             began_at,
             ended_at,
         };
         let printer = PrinterName::new(ticket.printer.clone());
         let finish = match verdict {
             Verdict::NotBegun => {
-                self.prepare(
-                    "UPDATE tickets SET state = 0, taken_by = NULL, claimed_at = NULL WHERE place = ?1",
-                )?
-                .execute([ticket.place])?;
-                return Ok(());
+                let is_withdrawn = self
+                    .prepare(
+                        "UPDATE tickets SET state = 0, taken_by = NULL, claimed_at = NULL WHERE place = ?1
+                         RETURNING withdrawn",
+                    )?
+                    .query_row([ticket.place], |row| row.get(0))?;
+                return if is_withdrawn { self.take_out(ticket.id) } else { Ok(()) };
             }
             Verdict::Printed { evidence, began_at, ended_at } => {
                 finish(Ending::Printed(evidence), began_at, ended_at)
@@ -151,8 +154,9 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// What only a newer program could read: perhaps this is it.
+    /// What an older program could not read: perhaps this one can.
     fn read_again(&mut self) -> rusqlite::Result<()> {
+        self.prepare("UPDATE tickets SET state = 0 WHERE state = 5")?.execute([])?;
         let rows = self
             .prepare("SELECT seq, payload FROM unreadable ORDER BY seq")?
             .query_map([], |row| Ok((seq(row.get(0)?), row.get::<_, Vec<u8>>(1)?)))?

@@ -35,7 +35,8 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT;
     -- place: the order of arrival, and so of printing.
     -- printer: whose queue it is in. pinned: a person chose that printer, so no other takes it.
-    -- state: 0 queued, 1 claimed by taken_by, 2 printed by taken_by, 3 held, 4 settled by a person.
+    -- state: 0 queued, 1 claimed by taken_by, 2 printed by taken_by, 3 held, 4 settled by a person,
+    -- 5 not readable by the program that runs.
     -- attempt: begun attempts that have ended in doubt or were followed by a person's reprint.
     -- boxes: what came out as boxes when that was last known.
     -- told: the last outcome as it was reported; told_seq: the place of that report.
@@ -85,6 +86,51 @@ const MIGRATIONS: &[&str] = &["
     -- The unit that each printer had last. Units of one serial number share a profile, so that cannot tell.
     CREATE TABLE units (printer TEXT PRIMARY KEY, unit TEXT NOT NULL) STRICT;
     INSERT INTO units SELECT printer, unit FROM (SELECT printer, unit, max(learned_at) FROM profiles GROUP BY printer);
+", "
+    ALTER TABLE tickets ADD COLUMN cut_short INTEGER NOT NULL DEFAULT 0;
+", "
+    -- What the store's own counter has given, see `counter`. key: as the counter has named it.
+    -- content: the order, of which slips are made when it is cancelled; NULL for ready tickets.
+    CREATE TABLE submissions (
+        place        INTEGER PRIMARY KEY,
+        key          TEXT NOT NULL UNIQUE,
+        content      BLOB,
+        received_at  INTEGER NOT NULL,
+        cancelled_at INTEGER
+    ) STRICT;
+    -- digest: of the whole request. answer: what was answered, for whoever asks again.
+    CREATE TABLE answers (
+        place       INTEGER PRIMARY KEY,
+        key         TEXT NOT NULL UNIQUE,
+        digest      BLOB NOT NULL,
+        answer      BLOB NOT NULL,
+        answered_at INTEGER NOT NULL
+    ) STRICT;
+    -- What the hub is to be told of all that, apart from the outbox.
+    CREATE TABLE uploads (
+        seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind    TEXT NOT NULL,
+        payload BLOB NOT NULL
+    ) STRICT;
+    -- submission: whose it is; NULL for the hub's. withdrawn: nothing more of it is to come out.
+    -- changed: a number that rises with every change of a ticket that the counter has given.
+    ALTER TABLE tickets ADD COLUMN submission INTEGER;
+    ALTER TABLE tickets ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE tickets ADD COLUMN changed INTEGER;
+    CREATE INDEX tickets_submitted ON tickets (submission) WHERE submission IS NOT NULL;
+    CREATE INDEX tickets_changed ON tickets (changed) WHERE changed IS NOT NULL;
+    CREATE TABLE changes (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL) STRICT;
+    INSERT INTO changes VALUES (1, 0);
+    -- By triggers, so that no way of a ticket can forget it.
+    CREATE TRIGGER ticket_submitted AFTER INSERT ON tickets WHEN new.submission IS NOT NULL BEGIN
+        UPDATE changes SET last = last + 1;
+        UPDATE tickets SET changed = (SELECT last FROM changes) WHERE place = new.place;
+    END;
+    CREATE TRIGGER ticket_changed AFTER UPDATE OF state, printer, withdrawn, repeat ON tickets
+    WHEN new.submission IS NOT NULL BEGIN
+        UPDATE changes SET last = last + 1;
+        UPDATE tickets SET changed = (SELECT last FROM changes) WHERE place = new.place;
+    END;
 "];
 
 /// Opens and migrates the database.
@@ -173,7 +219,7 @@ mod tests {
         let path = folder.path().join("spool.db");
         drop(open(&path, 1 << 20).unwrap());
         Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 3 })));
+        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 5 })));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::claims::Claims;
 use super::command::{Asker, Read, Reply, Write};
 use super::hub_clock::HubClock;
 use super::work::Work;
-use super::{Counts, FILLING_PERCENT, SpoolError, SpoolOptions, Storing, schema, view};
+use super::{Counts, FILLING_PERCENT, SpoolError, SpoolOptions, Storing, counter, schema, view};
 use crate::clock;
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use ring::rand::SecureRandom as _;
@@ -35,6 +35,10 @@ pub(super) struct Known {
     pub(super) received_up_to: Seq,
     pub(super) assigned_up_to: Seq,
     pub(super) held: u32,
+    /// Whether the store's counter has ever given anything: stores where it has not pay nothing for it.
+    pub(super) has_submissions: bool,
+    /// The last change of a ticket that it has given.
+    pub(super) changes: u64,
     /// How much of the bound is in use.
     pub(super) used_percent: u64,
     /// How far the hub's clock is ahead of this PC's, as it is stored.
@@ -128,11 +132,14 @@ impl Store {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })
             .map_err(failed)?;
+        let (has_submissions, changes) = counter::last_change(&connection).map_err(failed)?;
         let known = Known {
             recovered: false,
             received_up_to: seq(received),
             assigned_up_to: seq(assigned),
             held: 0,
+            has_submissions,
+            changes,
             used_percent: 0,
             hub_ahead_ms,
             expires_at: None,
@@ -160,6 +167,10 @@ impl Store {
 
     pub(super) fn assigned_up_to(&self) -> Seq {
         self.known.assigned_up_to
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.known.changes
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -265,6 +276,9 @@ impl Store {
         let result = work.run(writes, with_claims);
         let committed = result.and_then(|(replies, claims)| {
             work.store_cursors(&self.known)?;
+            if work.known.has_submissions {
+                (_, work.known.changes) = counter::last_change(work.connection)?;
+            }
             work.known.used_percent = schema::used_percent(work.connection, work.options.bytes_max)?;
             work.connection.prepare_cached("COMMIT")?.execute([])?;
             Ok(Committed { replies, claims, old_rows_left: work.old_rows_left })
@@ -299,6 +313,7 @@ impl Store {
             Read::InQuestion { printer, ticket, attempt, answer } => {
                 tell(answer, self.in_question(printer, ticket, attempt))
             }
+            Read::Counter(read) => counter::read(&self.connection, read),
         }
     }
 
@@ -345,7 +360,7 @@ impl Store {
 }
 
 /// A receiver that is gone does not mind.
-fn tell<T>(answer: Asker<T>, found: rusqlite::Result<T>) {
+pub(super) fn tell<T>(answer: Asker<T>, found: rusqlite::Result<T>) {
     let found = found.map_err(|source| {
         tracing::error!(code = "spool-failed", error = %source, "the spool cannot be read");
         SpoolError::Database { operation: "read the spool", source }

@@ -1,7 +1,7 @@
-//! What people see of the queues. Reading goes on while nothing can be stored; [`recent_in`] reads without a
-//! running agent, too.
+//! What people see of the queues. Reading goes on while nothing can be stored; [`recent_in`] and [`units_in`] read
+//! without a running agent, too.
 
-use super::people::has_expired;
+use super::people::{has_expired, was_taken_out};
 use super::store::limit_number;
 use super::{SpoolError, schema};
 use docket_protocol::boxes::Boxes;
@@ -26,6 +26,8 @@ pub enum TicketState {
     Held,
     /// A person has said that nothing more is to be printed.
     Settled,
+    /// The counter has withdrawn it.
+    Cancelled,
 }
 
 impl TicketState {
@@ -37,6 +39,7 @@ impl TicketState {
             TicketState::Printed => "printed",
             TicketState::Held => "held",
             TicketState::Settled => "settled",
+            TicketState::Cancelled => "cancelled",
         }
     }
 
@@ -48,14 +51,17 @@ impl TicketState {
             TicketState::Printed => ("已打印", "printed"),
             TicketState::Held => ("等人处理", "needs a person"),
             TicketState::Settled => ("已处理,不再打印", "settled, not printed again"),
+            TicketState::Cancelled => ("已取消,不再打印", "cancelled, not printed"),
         }
     }
 
-    fn from_number(number: u8) -> Self {
+    fn from_number(number: u8, is_withdrawn: bool) -> Self {
         match number {
-            0 => TicketState::Waiting,
+            // What this program cannot read waits for another one.
+            0 | 5 => TicketState::Waiting,
             1 => TicketState::Printing,
             2 => TicketState::Printed,
+            4 if is_withdrawn => TicketState::Cancelled,
             4 => TicketState::Settled,
             _ => TicketState::Held,
         }
@@ -97,12 +103,15 @@ pub struct RecentTicket {
     pub doubt: Option<Doubt>,
     /// What of it came out as boxes, as far as that is known.
     pub boxes: Boxes,
+    /// Whether it was longer than a ticket may be, so that it is not whole.
+    pub cut_short: bool,
 }
 
 impl RecentTicket {
     /// How often it will bear 补打 if a person has it printed again now.
     pub fn next_repeat(&self) -> u16 {
-        let stays = has_expired(self.state == TicketState::Printed, self.doubt);
+        let stays = has_expired(self.state == TicketState::Printed, self.doubt)
+            || was_taken_out(self.state == TicketState::Cancelled, self.attempt, self.repeat);
         if stays { self.repeat } else { self.repeat.saturating_add(1) }
     }
 }
@@ -124,17 +133,19 @@ pub struct HeldTicket {
     pub doubt: Option<Doubt>,
 }
 
+/// What [`recent_from_row`] reads.
+pub(super) const RECENT_COLUMNS: &str =
+    "id, kind, title, station, printer, taken_by, urgent, state, attempt, repeat,
+    tickets.received_at, began_at, ended_at, evidence, doubt, boxes, withdrawn, cut_short";
+
 pub(super) fn recent(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<RecentTicket>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, kind, title, station, printer, taken_by, urgent, state, attempt, repeat, received_at, began_at,
-                ended_at, evidence, doubt, boxes
-         FROM tickets ORDER BY place DESC LIMIT ?1",
-    )?;
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT {RECENT_COLUMNS} FROM tickets ORDER BY place DESC LIMIT ?1"))?;
     let rows = statement.query_map([limit_number(limit)], recent_from_row)?;
     rows.collect()
 }
 
-fn recent_from_row(row: &Row<'_>) -> rusqlite::Result<RecentTicket> {
+pub(super) fn recent_from_row(row: &Row<'_>) -> rusqlite::Result<RecentTicket> {
     let text = |column| row.get::<_, Option<String>>(column);
     let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(UnixMs));
     Ok(RecentTicket {
@@ -145,7 +156,7 @@ fn recent_from_row(row: &Row<'_>) -> rusqlite::Result<RecentTicket> {
         printer: PrinterName::new(row.get::<_, String>(4)?),
         taken_by: text(5)?.map(PrinterName::new),
         urgent: row.get(6)?,
-        state: TicketState::from_number(row.get(7)?),
+        state: TicketState::from_number(row.get(7)?, row.get(16)?),
         attempt: row.get(8)?,
         repeat: row.get(9)?,
         received_at: UnixMs(row.get(10)?),
@@ -154,6 +165,7 @@ fn recent_from_row(row: &Row<'_>) -> rusqlite::Result<RecentTicket> {
         evidence: text(13)?.and_then(|name| Evidence::from_name(&name)),
         doubt: text(14)?.and_then(|name| Doubt::from_name(&name)),
         boxes: text(15)?.unwrap_or_default().into(),
+        cut_short: row.get(17)?,
     })
 }
 
@@ -190,4 +202,19 @@ pub(super) fn held(connection: &Connection, limit: usize) -> rusqlite::Result<Ve
 pub fn recent_in(folder: &Path, limit: usize) -> Result<Vec<RecentTicket>, SpoolError> {
     let connection = schema::open_to_read(&folder.join("spool.db"))?;
     recent(&connection, limit).map_err(|source| SpoolError::Database { operation: "read the spool", source })
+}
+
+/// Which unit each printer of the spool in a folder had last, whether or not an agent has it open; those that are
+/// configured no more included.
+///
+/// # Errors
+/// [`SpoolError::NoSpool`], [`SpoolError::SchemaTooNew`], [`SpoolError::Database`].
+pub fn units_in(folder: &Path) -> Result<Vec<(PrinterName, String)>, SpoolError> {
+    let connection = schema::open_to_read(&folder.join("spool.db"))?;
+    units(&connection).map_err(|source| SpoolError::Database { operation: "read the spool", source })
+}
+
+fn units(connection: &Connection) -> rusqlite::Result<Vec<(PrinterName, String)>> {
+    let mut statement = connection.prepare("SELECT printer, unit FROM units")?;
+    statement.query_map([], |row| Ok((PrinterName::new(row.get::<_, String>(0)?), row.get(1)?)))?.collect()
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Rows that are looked at for their age in one go.
-const RETAIN_SLICE: u32 = 256;
+pub(super) const RETAIN_SLICE: u32 = 256;
 /// Milliseconds in a day.
 const DAY_MS: i64 = 86_400_000;
 
@@ -108,13 +108,14 @@ impl<'s> Work<'s> {
                     .execute(params![unit, name])?;
                 Ok(Reply::Done)
             }
+            Write::Counter { request, .. } => self.counter(request).map(Reply::Counter),
             Write::Retain => self.retain().map(|()| Reply::Done),
             Write::Flush { .. } => Ok(Reply::Done),
         }
     }
 
     /// Fails as a full disk does where the bound is reached.
-    fn need_room(&self) -> rusqlite::Result<()> {
+    pub(super) fn need_room(&self) -> rusqlite::Result<()> {
         if schema::used_percent(self.connection, self.options.bytes_max)? >= 100 {
             return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None));
         }
@@ -141,25 +142,26 @@ impl<'s> Work<'s> {
     pub(super) fn store_ticket(&mut self, seq: Seq, ticket: &Ticket, item: &[u8]) -> rusqlite::Result<()> {
         let printer = self.options.printers[self.route(ticket.station.as_str())].name.as_str();
         let queue = Queue { printer: printer.to_owned(), pinned: false };
-        if self.store_in(&queue, seq, ticket, item)? {
+        if self.store_in(&queue, seq, ticket, item, None)? {
             return Ok(());
         }
         self.tell_again(ticket.id)
     }
 
-    /// Puts a ticket into a queue; `false` where it is known already.
+    /// Puts a ticket into a queue; `false` where it is known already. `submission` is what of the counter's it is of.
     pub(super) fn store_in(
         &mut self,
         queue: &Queue,
         seq: Seq,
         ticket: &Ticket,
         item: &[u8],
+        submission: Option<i64>,
     ) -> rusqlite::Result<bool> {
         let stored = self
             .prepare(
                 "INSERT INTO tickets (id, seq, kind, station, title, printer, pinned, urgent, state, attempt, repeat,
-                        received_at, expires_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
+                        received_at, expires_at, submission)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9, ?10, ?11, ?12) ON CONFLICT (id) DO NOTHING",
             )?
             .execute(params![
                 ticket.id.as_bytes(),
@@ -173,6 +175,7 @@ impl<'s> Work<'s> {
                 u16::from(ticket.maybe_printed),
                 self.now.0,
                 ticket.expires_at.map(|at| at.0),
+                submission,
             ])?;
         if stored == 1 {
             self.prepare("INSERT INTO payloads VALUES (?1, ?2)")?
@@ -219,6 +222,9 @@ impl<'s> Work<'s> {
             "DELETE FROM unreadable WHERE received_at < ?1 AND seq <= (SELECT max(seq) FROM unreadable) - ?2",
         )?
         .execute(params![oldest, KEPT_TICKETS_MIN])?;
+        if self.known.has_submissions {
+            self.retain_submissions(oldest)?;
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 mod broken_storage;
 mod clones;
 mod connect;
+mod counter;
 mod discovery;
 mod far_end;
 mod job;
@@ -20,4 +21,5 @@ mod spool_bounds;
 mod spool_model;
 mod spool_queues;
 mod spool_recovery;
+mod status;
 mod transports;

@@ -7,35 +7,37 @@ mod tickets;
 
 use crate::samples::{claim, finish, item, reports, ticket, within};
 use docket_agent::config::Config;
+use docket_agent::counter::Counter;
 use docket_agent::page::{self, Page, Shown};
 use docket_agent::printers::Added;
 use docket_agent::spool::{ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolOptions, TicketState};
 use docket_protocol::boxes::Boxes;
 use docket_protocol::document::{Align, Block, Document, Style};
-use docket_protocol::ids::{PrinterName, Seq, UnixMs};
+use docket_protocol::ids::{AgentId, PrinterName, Seq, StoreId, UnixMs};
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::ticket::Ticket;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// A page without a link and printers' tasks: the spool is the real one.
-struct Desk {
+pub struct Desk {
     folder: TempDir,
-    config: Config,
+    pub config: Config,
     shown: Shown,
     page: Page,
-    address: SocketAddr,
+    pub address: SocketAddr,
     _stop: watch::Sender<bool>,
 }
 
 impl Desk {
-    async fn open(page: &str, printers: &str) -> Self {
+    pub async fn open(page: &str, printers: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Desk::open_in(folder, page, printers).await
     }
@@ -46,7 +48,7 @@ impl Desk {
         let config = Config::read(&path).unwrap();
         std::fs::create_dir_all(&config.data).unwrap();
         let (stop, stopped) = watch::channel(false);
-        let (mut shown, page) = page::start(&config, stopped);
+        let (mut shown, page) = page::start(&config, counter(&config), stopped);
         let spool =
             Spool::open(&config.data, SpoolOptions::new(config.printer_routes(), Some("boot".into())))
                 .unwrap();
@@ -56,12 +58,12 @@ impl Desk {
         Desk { folder, config, shown, page, address, _stop: stop }
     }
 
-    fn spool(&self) -> Spool {
+    pub fn spool(&self) -> Spool {
         self.shown.spool.borrow().clone().unwrap()
     }
 
     /// Does what the agent does when the printers have changed.
-    async fn reopen(&mut self) {
+    pub async fn reopen(&mut self) {
         self.config.added = self.page.printers.borrow_and_update().clone();
         let old = self.shown.spool.send_replace(None).unwrap();
         old.close().await;
@@ -70,7 +72,7 @@ impl Desk {
         self.shown.spool.send_replace(Some(spool));
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address)).await
     }
 
@@ -87,26 +89,37 @@ impl Desk {
     }
 
     /// One request, one answer, over a connection from the loopback.
-    async fn send(&self, request: &str) -> Answer {
+    pub async fn send(&self, request: &str) -> Answer {
         exchange(self.address, request).await
     }
 }
 
+/// The counter of a store whose rules do not change.
+fn counter(config: &Config) -> Counter {
+    let (_, rules) = watch::channel(Arc::new(config.rules().unwrap()));
+    Counter {
+        agent: AgentId::new("s0042-1a2b3c4d"),
+        store: StoreId::new("S0042"),
+        store_name: "人民路店".into(),
+        rules,
+    }
+}
+
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
 }
 
 impl Answer {
-    fn code(&self) -> String {
+    pub fn code(&self) -> String {
         let fault: Value = serde_json::from_str(&self.body).unwrap_or_default();
         fault["code"].as_str().unwrap_or_default().to_owned()
     }
 }
 
-async fn exchange(address: SocketAddr, request: &str) -> Answer {
+pub async fn exchange(address: SocketAddr, request: &str) -> Answer {
     let answered = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -135,14 +148,14 @@ async fn read_answer(stream: &mut TcpStream) -> Answer {
     }
 }
 
-const LOOPBACK: &str = "listen = \"127.0.0.1:0\"";
+pub const LOOPBACK: &str = "listen = \"127.0.0.1:0\"";
 
 fn printer(name: &str, address: &str, stations: &[&str]) -> Value {
     json!({ "name": name, "address": address, "paper_mm": 80, "stations": stations })
 }
 
 /// An address of this machine that is not the loopback's. Nothing is sent.
-fn own_address() -> Option<std::net::IpAddr> {
+pub fn own_address() -> Option<std::net::IpAddr> {
     let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     let ip = socket.local_addr().ok()?.ip();

@@ -12,9 +12,11 @@ use docket_protocol::enrol::{Answer, EnrolRefusal};
 use docket_protocol::frame::{Decoder, encode, payload, read_payload};
 use docket_protocol::ids::Platform;
 use docket_protocol::message::{Item, Message, Refusal, Report, Transport};
+use docket_protocol::order::{Cutlery, Fulfilment};
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::Condition;
 use docket_protocol::ticket::TicketKind;
+use docket_protocol::upload::Upload;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::{Debug, Write};
@@ -103,6 +105,7 @@ fn lines() -> Vec<Line> {
     variants!(lines, Report, value,
         Ticket: Report::Ticket(samples::ticket_report()),
         Unreadable: Report::Unreadable { seq: samples::SEQ },
+        CutShort: Report::CutShort { ticket: samples::ticket_report().ticket },
     );
     variants!(lines, Outcome, value,
         Printed: Outcome::Printed(Evidence::Fence),
@@ -137,6 +140,7 @@ fn lines() -> Vec<Line> {
         Flapping: Condition::Flapping,
         Paused: Condition::Paused,
         Journal: Condition::Journal,
+        Queue: Condition::Queue,
     );
     variants!(lines, TicketKind, value,
         Front: TicketKind::Front,
@@ -151,6 +155,23 @@ fn lines() -> Vec<Line> {
     );
     variants!(lines, Platform, value,
         Meituan: Platform::Meituan,
+        Counter: Platform::Counter,
+    );
+    variants!(lines, Fulfilment, value,
+        Delivery: Fulfilment::Delivery,
+        SelfPickup: Fulfilment::SelfPickup,
+        DineIn: Fulfilment::DineIn { table: "A12".into() },
+    );
+    variants!(lines, Cutlery, value,
+        None: Cutlery::None,
+        Sets: Cutlery::Sets(2),
+        MoreThan: Cutlery::MoreThan(300),
+    );
+    variants!(lines, Upload, value,
+        Order: Upload::Order(Box::new(samples::counter_order())),
+        Tickets: Upload::Tickets(samples::counter_tickets()),
+        Cancelled: Upload::Cancelled(samples::counter_cancelled()),
+        Outcome: Upload::Outcome(samples::ticket_report()),
     );
     variants!(lines, Block, value,
         Text: samples::text(),

@@ -4,12 +4,14 @@ use docket_protocol::boxes::Boxes;
 use docket_protocol::document::{Align, Block, Cell, Document, Style};
 use docket_protocol::enrol::{Grant, Request};
 use docket_protocol::ids::{
-    AgentId, OrderKey, Platform, PrinterName, Seq, Station, StoreId, TicketId, UnixMs,
+    AgentId, Fen, OrderKey, Platform, PrinterName, Seq, Station, StoreId, TicketId, UnixMs,
 };
 use docket_protocol::message::{AgentStatus, Hello, LinkReport, Transport, Welcome};
+use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recipient};
 use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::ticket::{Ticket, TicketKind};
+use docket_protocol::upload::{CounterCancelled, CounterOrder, CounterTickets, TicketOutline};
 
 /// More than one byte, and more than 32 bits.
 pub(super) const SEQ: Seq = Seq(0x1_2345_6789);
@@ -134,5 +136,70 @@ pub(super) fn grant() -> Grant {
         certificate: vec![0x30, 0x82, 0x01],
         ca: vec![0x30, 0x82, 0x02],
         tag: [0xa5; 32],
+    }
+}
+
+fn counter_key() -> OrderKey {
+    OrderKey::of_counter(&AgentId::new("s0042-1a2b3c4d"), "till-1.17")
+}
+
+fn outline() -> TicketOutline {
+    TicketOutline {
+        id: ticket_id(),
+        kind: TicketKind::Bill,
+        station: Station::new("front"),
+        title: "柜台 #17".into(),
+    }
+}
+
+fn counter_content() -> Order {
+    Order {
+        key: counter_key(),
+        shop: "S0042".into(),
+        pickup_number: "17".into(),
+        fulfilment: Fulfilment::DineIn { table: "A12".into() },
+        placed_at: NOW,
+        wanted_at: Some(UnixMs(NOW.0 + 1)),
+        dishes: vec![Dish {
+            code: "F1001".into(),
+            name: "红烧牛肉面".into(),
+            spec: "大份".into(),
+            choices: vec!["中辣".into(), "不要香菜".into()],
+            quantity: 2,
+            price: Fen(2_800),
+            box_fee: Fen(100),
+            bag: 1,
+        }],
+        adjustments: vec![Adjustment { name: "会员".into(), amount: Fen(-300) }],
+        delivery_fee: Fen(400),
+        original_total: Fen(6_200),
+        total: Fen(5_900),
+        paid_online: true,
+        note: "少放辣".into(),
+        cutlery: Some(Cutlery::Sets(2)),
+        recipient: Recipient { name: "张".into(), phone: "138".into(), address: "3号楼".into() },
+        invoice_title: "某某公司".into(),
+    }
+}
+
+pub(super) fn counter_order() -> CounterOrder {
+    CounterOrder {
+        order: counter_content(),
+        tickets: vec![outline()],
+        unmapped: vec!["新菜".into()],
+        accepted_at: UnixMs(NOW.0 + 2),
+    }
+}
+
+pub(super) fn counter_tickets() -> CounterTickets {
+    CounterTickets { key: counter_key(), tickets: vec![outline()], accepted_at: NOW }
+}
+
+pub(super) fn counter_cancelled() -> CounterCancelled {
+    CounterCancelled {
+        order: counter_key(),
+        reason: "顾客改变主意".into(),
+        slips: vec![outline()],
+        cancelled_at: NOW,
     }
 }

@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// All that the protocol may lean on. What is added here is linked into the agent, too.
 const DEPENDENCIES: [&str; 4] = ["postcard", "serde", "thiserror", "uuid"];
+/// All that routing may.
+const ROUTING_DEPENDENCIES: [&str; 4] = ["docket-paper", "docket-protocol", "serde", "thiserror"];
+/// Of [`BANNED`], what routing may use: the templates in force are swapped while slips are made, and no slip depends on
+/// the order of a map.
+const ROUTING_MAY: [&str; 2] = ["std::sync", "HashMap"];
 
 /// Paths and words that code of the protocol may not contain.
 const BANNED: [&str; 17] = [
@@ -102,6 +107,7 @@ fn has(code: &str, banned: &str) -> bool {
 #[test]
 fn the_protocol_depends_on_what_is_listed() {
     assert_eq!(dependencies(&manifest("protocol")), DEPENDENCIES);
+    assert_eq!(dependencies(&manifest("protocol/routing")), ROUTING_DEPENDENCIES);
 }
 
 #[test]
@@ -111,8 +117,10 @@ fn agent_and_hub_know_the_protocol_and_not_each_other() {
         assert!(dependencies(&manifest).contains(&"docket-protocol".to_owned()), "{member} without protocol");
         assert!(!manifest.contains(other), "{member}/Cargo.toml names {other}");
     }
-    let protocol = manifest("protocol");
-    assert!(!protocol.contains("docket-agent") && !protocol.contains("docket-hub"));
+    for member in ["protocol", "protocol/paper", "protocol/routing"] {
+        let manifest = manifest(member);
+        assert!(!manifest.contains("docket-agent") && !manifest.contains("docket-hub"), "{member}");
+    }
 }
 
 #[test]
@@ -122,6 +130,14 @@ fn the_protocol_does_no_io_and_has_no_clock_and_no_chance() {
     for path in sources {
         let code = code(&read(&path));
         for banned in BANNED {
+            assert!(!has(&code, banned), "{} in {}", banned, path.display());
+        }
+    }
+    let routing = self::sources(&workspace().join("protocol/routing/src"));
+    assert!(routing.len() > 4, "only {} files found", routing.len());
+    for path in routing {
+        let code = code(&read(&path));
+        for banned in BANNED.iter().filter(|banned| !ROUTING_MAY.contains(banned)) {
             assert!(!has(&code, banned), "{} in {}", banned, path.display());
         }
     }

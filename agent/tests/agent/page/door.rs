@@ -146,7 +146,8 @@ async fn a_port_that_is_taken_keeps_nobody_from_printing_and_is_tried_again() {
     let path = folder.path().join("agent.toml");
     std::fs::write(&path, format!("data = \"data\"\n[page]\nlisten = \"{address}\"\n")).unwrap();
     let (_stop, stopped) = watch::channel(false);
-    let (mut shown, _page) = page::start(&Config::read(&path).unwrap(), stopped);
+    let config = Config::read(&path).unwrap();
+    let (mut shown, _page) = page::start(&config, counter(&config), stopped);
     assert_eq!(*shown.address.borrow(), None);
     // The first try is made by now, in vain.
     tokio::task::yield_now().await;

@@ -43,7 +43,7 @@ pub use error::{Bound, Fault, TemplateError};
 pub use kind::{FILE_ENDING, TemplateKind};
 pub use plain::plain;
 pub use source::{CELLS_MAX, SOURCE_BYTES_MAX, SOURCE_LINES_MAX};
-pub use view::{Part, Slip, TestPage, View};
+pub use view::{Part, Slip, View};
 pub use words::Images;
 
 use crate::Paper;

@@ -2,8 +2,9 @@
 //! that is hostile. A template that fails with one of them is refused; the first is what a preview shows.
 
 use super::kind::TemplateKind;
-use super::view::{Part, Slip, TestPage, View};
+use super::view::{Part, Slip, View};
 use crate::Paper;
+use crate::test_page::TestPage;
 use docket_protocol::ids::{Fen, OrderKey, Platform, UnixMs};
 use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recipient};
 

@@ -360,3 +360,23 @@ fn the_largest_order_fits_a_frame() {
         assert!(bytes < FRAME_BYTES_MAX * 3 / 4, "{bytes} bytes");
     }
 }
+
+#[test]
+fn an_order_of_the_counter_names_its_table() {
+    let mut order = order();
+    order.key = OrderKey { platform: Platform::Counter, id: "s0042-1a2b3c4d/till-17".into() };
+    order.fulfilment = Fulfilment::DineIn { table: "A12".into() };
+    order.paid_online = false;
+    let routed = kitchen_and_bar().tickets(&order, "测试面馆", NOW, 0);
+    let front = dump(&routed.tickets[0].document);
+    assert!(front.starts_with("2x2b c 柜台 #17\n2x2b c A12\n1x1b c 测试面馆\n1x1 c 堂食单\n"), "{front}");
+    assert!(front.contains("1x2b 应收") && front.contains("1x1b r 未付款"), "{front}");
+    let kitchen = dump(&routed.tickets[1].document);
+    assert!(kitchen.starts_with("2x2b c 柜台 #17\n2x2b c A12\n1x1 c 厨打单 kitchen\n"), "{kitchen}");
+    let cancel = kitchen_and_bar().cancel_tickets(&order, "测试面馆", NOW, 0, "").tickets;
+    assert!(dump(&cancel[1].document).starts_with("2x2b c (退)柜台 #17\n2x2b c A12\n"));
+    order.fulfilment = Fulfilment::SelfPickup;
+    order.paid_online = true;
+    let front = dump(&kitchen_and_bar().tickets(&order, "测试面馆", NOW, 0).tickets[0].document);
+    assert!(front.contains("1x1 c 柜台单") && front.contains("1x1b r 已付款"), "{front}");
+}

@@ -119,7 +119,7 @@ impl<'a> Maker<'a> {
             parts,
             made_at: self.made_at,
             reason,
-            table: "",
+            table: order.fulfilment.table(),
             piece: part.map_or((1, 1), |(_, piece, pieces)| (piece, pieces)),
         };
         let Rendered { document, failure } = self.templates.render(&slip);

@@ -25,7 +25,7 @@
 //! Stations with `merge = true` share one slip, at the first of them.
 
 use docket_protocol::ticket::COPIES_MAX;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use thiserror::Error;
 
@@ -39,7 +39,7 @@ const STATION_NAME_CHARS_MAX: usize = 64;
 const EXPIRY_MIN_MAX: u32 = 7 * 24 * 60;
 
 /// How orders become slips.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoutingConfig {
     /// The stations with slips of their own; without any, an order is its front slip only.
@@ -59,7 +59,7 @@ impl Default for RoutingConfig {
 }
 
 /// A station.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct StationConfig {
     /// Its name, which each store's agent maps to a printer.
@@ -88,7 +88,7 @@ pub struct StationConfig {
 }
 
 /// How a station's dishes are split on slips.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SlipBy {
     /// All on one.

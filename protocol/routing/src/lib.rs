@@ -8,18 +8,20 @@
 //!
 //! The same order gives the same slips with the same ids ([`TicketId::derive`](docket_protocol::ids::TicketId)),
 //! so that routing twice makes nothing twice, whatever the templates say by then.
+//!
+//! Pure: what the hub does with a platform's order, and an agent with one of its own counter, is decided here for both.
 
 mod config;
 #[cfg(test)]
 mod options_tests;
 mod rules;
 pub mod slips;
+pub mod templates;
 #[cfg(test)]
 mod tests;
 
 pub use config::{EVERYTHING_ELSE, RoutingConfig, RoutingError, STATIONS_MAX, SlipBy, StationConfig};
 
-use crate::templates::Templates;
 use docket_paper::template::{TemplateError, TemplateKind};
 use docket_protocol::ids::{Station, UnixMs};
 use docket_protocol::order::Order;
@@ -27,6 +29,7 @@ use docket_protocol::ticket::Ticket;
 use rules::{Rule, Rules};
 use slips::Maker;
 use std::sync::Arc;
+use templates::Templates;
 
 /// The station of dishes that map nowhere: no station's name, so the store's default printer.
 pub const UNMAPPED_STATION: &str = "";
