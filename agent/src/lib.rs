@@ -31,6 +31,7 @@ pub mod status;
 use config::{Config, ConfigError};
 use counter::Counter;
 use identity::{Identity, IdentityError};
+use inside::GoesOn;
 use link::tls::TlsError;
 use spool::SpoolError;
 use std::sync::Arc;
@@ -53,7 +54,9 @@ pub enum AgentError {
     /// The spool.
     #[error("{code}: {0}; {en} ({zh})", code = .0.code(), en = .0.remedy().1, zh = .0.remedy().0)]
     Spool(#[from] SpoolError),
-    /// What keeps a printer running is gone. Whoever started the agent starts it again.
+    /// What keeps a printer running is gone. A printer's task ends by itself only when the storage thread is gone; a panic
+    /// ends the whole program, as stores have it. Whoever started the agent starts it again, and what was in flight is
+    /// settled as after any crash. Rejected: to start that task anew, in a program of which a part is gone.
     #[error(
         "printer-ended: 打印任务意外结束,请重新启动程序 / a printer's task has ended: start the agent again"
     )]
@@ -73,17 +76,11 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
     let identity = Identity::read(&config.data)?;
     info!(agent = %identity.agent, store = %identity.store, "running");
     let (_rules, in_force) = watch::channel(Arc::new(config.rules()?));
-    let counter = Counter {
-        agent: identity.agent.clone(),
-        store: identity.store.clone(),
-        store_name: identity.store_name.clone(),
-        rules: in_force,
-    };
-    let (parts, mut page) = page::start(&config, counter, stop.clone());
-    let mut kept = Vec::new();
+    let (parts, mut page) = page::start(&config, Counter::of(&identity, in_force), stop.clone());
+    let mut before = GoesOn { printers: Vec::new(), link: inside::link_record(&config, &identity) };
     loop {
         let (end, ended) = oneshot::channel();
-        let inside = inside::run(config.clone(), &identity, &parts, kept, ended);
+        let inside = inside::run(config.clone(), &identity, &parts, before, ended);
         tokio::pin!(inside);
         let stops = tokio::select! {
             // By itself only where it cannot begin or go on.
@@ -100,7 +97,7 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
         info!("the printers have changed: opening everything anew");
         config.added = page.printers.borrow_and_update().clone();
         let _ = end.send(config.printer_configs());
-        kept = inside.await?;
+        before = inside.await?;
     }
     page.ended().await;
     info!("stopped");

@@ -1,5 +1,7 @@
 //! The hub's configuration: one TOML file, unknown keys refused.
 
+use crate::gateway::TcpPort;
+use crate::http::CONNECTIONS_MAX;
 use crate::platforms::meituan::PushKind;
 use crate::routing::{Routing, RoutingConfig};
 use crate::templates::Templates;
@@ -94,12 +96,67 @@ pub struct TemplatesConfig {
 #[serde(deny_unknown_fields)]
 pub struct LinkConfig {
     /// UDP address.
+    #[serde(default = "link_listen")]
     pub listen: SocketAddr,
+    /// TCP address for agents whose network lets no UDP through; `off` for none. Without it port 443 beside `listen`,
+    /// if it can be had.
+    #[serde(default)]
+    pub tcp_listen: Option<TcpListen>,
 }
+
+fn link_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 4433))
+}
+
+/// The TCP port that firewalls let through.
+const LINK_TCP_PORT: u16 = 443;
 
 impl Default for LinkConfig {
     fn default() -> Self {
-        LinkConfig { listen: SocketAddr::from(([0, 0, 0, 0], 4433)) }
+        LinkConfig { listen: link_listen(), tcp_listen: None }
+    }
+}
+
+impl LinkConfig {
+    /// The TCP port for agents.
+    pub fn tcp_port(&self) -> TcpPort {
+        match self.tcp_listen {
+            Some(TcpListen::Off) => TcpPort::Off,
+            Some(TcpListen::At(address)) => TcpPort::At(address),
+            None => TcpPort::IfPossible(SocketAddr::new(self.listen.ip(), LINK_TCP_PORT)),
+        }
+    }
+}
+
+/// A TCP address, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum TcpListen {
+    /// `off`
+    Off,
+    /// `0.0.0.0:443`
+    At(SocketAddr),
+}
+
+impl TryFrom<String> for TcpListen {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "off" => Ok(TcpListen::Off),
+            address => {
+                address.parse().map(TcpListen::At).map_err(|_| "write an address like 0.0.0.0:443, or off")
+            }
+        }
+    }
+}
+
+impl From<TcpListen> for String {
+    fn from(listen: TcpListen) -> Self {
+        match listen {
+            TcpListen::Off => "off".to_owned(),
+            TcpListen::At(address) => address.to_string(),
+        }
     }
 }
 
@@ -112,12 +169,25 @@ pub struct HttpConfig {
     /// HTTPS with this; without it plain HTTP, to be put behind a proxy.
     #[serde(default)]
     pub tls: Option<TlsConfig>,
+    /// How many connections one address may have at once.
+    #[serde(default = "connections_of_address_max")]
+    pub connections_of_address_max: usize,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        HttpConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), tls: None }
+        HttpConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls: None,
+            connections_of_address_max: connections_of_address_max(),
+        }
     }
+}
+
+/// A quarter of all. A platform pushes from few addresses, and a proxy is one for all platforms: even if each push took
+/// the 3 s after which a platform gives up, so many connections would take 300 orders a second.
+fn connections_of_address_max() -> usize {
+    CONNECTIONS_MAX / 4
 }
 
 /// A certificate chain and its key, both PEM.
@@ -240,6 +310,12 @@ impl Config {
                      authentication in front",
                     self.console.listen
                 ),
+            });
+        }
+        if !(1..=CONNECTIONS_MAX).contains(&self.http.connections_of_address_max) {
+            return Err(ConfigError::Value {
+                key: "http.connections_of_address_max",
+                cause: format!("1 to {CONNECTIONS_MAX}, which are all that there are"),
             });
         }
         if self.retention_days < RETENTION_DAYS_MIN {

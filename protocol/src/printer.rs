@@ -32,6 +32,8 @@ pub enum Condition {
     Paused,
     /// The agent cannot keep its print journal, so it prints nothing: a crash could not be settled.
     Journal,
+    /// The operating system's queue for it is stopped, or held up by a job: only a person gets it going again, there.
+    Queue,
 }
 
 impl Condition {
@@ -51,6 +53,7 @@ impl Condition {
             Condition::Flapping => "flapping",
             Condition::Paused => "paused",
             Condition::Journal => "journal",
+            Condition::Queue => "queue",
         }
     }
 
@@ -69,7 +72,8 @@ impl Condition {
             | Condition::Heat
             | Condition::Fatal
             | Condition::Paused
-            | Condition::Journal => true,
+            | Condition::Journal
+            | Condition::Queue => true,
         }
     }
 
@@ -113,6 +117,10 @@ impl Condition {
             Condition::Journal => (
                 "打印记录写不进去,先不打印:检查磁盘空间和数据目录的权限",
                 "the print journal cannot be written, so nothing is printed: check the disk's free space and the data folder's rights",
+            ),
+            Condition::Queue => (
+                "Windows 打印队列停住了:打开打印队列,取消「暂停打印」和「脱机使用打印机」,出错的任务点「重新启动」",
+                "the Windows print queue is stopped: open it, untick \"pause printing\" and \"use printer offline\", restart the job in error",
             ),
         }
     }

@@ -33,6 +33,17 @@ impl SmallDisk {
         Ok(SmallDisk(folder))
     }
 
+    /// Lets nothing on it be written, or lets it again.
+    ///
+    /// # Errors
+    /// While a file is open for writing.
+    pub fn set_read_only(&self, read_only: bool) -> anyhow::Result<()> {
+        let access = if read_only { "remount,ro" } else { "remount,rw" };
+        let output = run_to_end(Command::new("mount").args(["-o", access]).arg(self.0.path()))?;
+        anyhow::ensure!(output.status.success(), "{access}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.0.path()

@@ -1,5 +1,6 @@
 //! What is wrong, hostile or half: it is refused with a reason, changes nothing, and stops nobody else.
 
+mod bounds;
 mod config;
 mod frames;
 mod https;

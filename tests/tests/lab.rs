@@ -32,6 +32,12 @@ mod virtual_machine {
     }
 
     #[test]
+    fn usb_printers_whose_files_change_hands() -> anyhow::Result<()> {
+        println!("{}", machine::run(&program("docket-lab")?, &["--swapped"])?);
+        Ok(())
+    }
+
+    #[test]
     fn over_usb_past_the_kernels_printer_driver() -> anyhow::Result<()> {
         println!("{}", machine::run(&program("docket-lab")?, &["--over", "usb"])?);
         Ok(())

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy takes only functions marked #[test] for tests")]
 
 mod any_document;
+mod cut_short;
 mod decoded;
 mod order;
 mod picture;

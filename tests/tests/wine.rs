@@ -10,7 +10,9 @@ use docket_tests::platform::orders::PlacedOrder;
 use docket_tests::virtual_printer::serial::SerialOptions;
 use docket_tests::virtual_printer::{Fault, PrinterOptions, VirtualPrinter};
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 const STORE: &str = "S0042";
 const AT_S: i64 = 1_795_000_000;
@@ -27,12 +29,22 @@ struct Store {
     hub: Hub,
     agent: Agent,
     _folder: tempfile::TempDir,
+    _turn: File,
+}
+
+/// One store at a time has Wine: each program that starts there brings all queues up to date with the CUPS that it knows,
+/// and so deletes those of another test.
+fn take_turn() -> anyhow::Result<File> {
+    let turn = File::create(given("DOCKET_WINE_PREFIX").join("docket-tests.lock"))?;
+    turn.lock()?;
+    Ok(turn)
 }
 
 impl Store {
     /// Its agent is linked; its printer is at this address.
     async fn start(address: &str, environment: Vec<(OsString, OsString)>) -> anyhow::Result<Self> {
         let (program, prefix) = (given("DOCKET_WINDOWS_AGENT"), given("DOCKET_WINE_PREFIX"));
+        let turn = take_turn()?;
         let folder = tempfile::tempdir()?;
         let hub = Hub::start(folder.path(), HubOptions::default()).await?;
         hub.add_store(STORE, "测试面馆")?;
@@ -45,15 +57,28 @@ impl Store {
         };
         let mut agent = Agent::enrol(folder.path(), &hub, STORE, options)?;
         agent.start_linked(&hub).await?;
-        Ok(Self { hub, agent, _folder: folder })
+        Ok(Self { hub, agent, _folder: folder, _turn: turn })
     }
 
     /// A customer orders, and the ticket comes out of the printer, whole and once; with what evidence.
     async fn print(&self, printer: &VirtualPrinter) -> anyhow::Result<Option<String>> {
+        let order = self.order().await?;
+        self.until_printed(&order, printer).await
+    }
+
+    async fn order(&self) -> anyhow::Result<PlacedOrder> {
         let order = PlacedOrder::generate(3, 1, STORE, AT_S);
         let push = self.hub.meituan().paid(&order, AT_S);
         let reply = self.hub.client().post("/cb/meituan/order/paid", &push).await?;
         assert_eq!(reply.body, OK_REPLY);
+        Ok(order)
+    }
+
+    async fn until_printed(
+        &self,
+        order: &PlacedOrder,
+        printer: &VirtualPrinter,
+    ) -> anyhow::Result<Option<String>> {
         let ticket = wait_for("the ticket to be printed", PATIENCE, || {
             let tickets = self.hub.ledger().and_then(|ledger| ledger.tickets()).unwrap_or_default();
             match tickets.as_slice() {
@@ -89,10 +114,23 @@ impl Store {
         .await
     }
 
+    /// So many times its lives together have reached the printer, or the queue before it.
+    async fn until_connected(&self, times: usize) -> anyhow::Result<()> {
+        wait_for("the printer to be reached", PATIENCE, || {
+            let log = self.agent.log_text();
+            if log.matches("printer connected").count() >= times { Ok(()) } else { Err(log) }
+        })
+        .await
+    }
+
     fn assert_well(&self) -> anyhow::Result<()> {
         let status = self.agent.command(&["status"])?;
         let shown = String::from_utf8_lossy(&status.stdout).into_owned();
-        assert!(status.status.success() && shown.contains("已连接总部"), "{shown}");
+        assert!(
+            status.status.success() && shown.contains("已连接总部"),
+            "{shown}\n{}",
+            self.agent.log_text()
+        );
         Ok(())
     }
 }
@@ -117,5 +155,51 @@ async fn the_windows_agent_prints_on_a_serial_port_that_may_be_unplugged() -> an
     printer.set(Fault::Unplugged(false));
     store.until_printer_is("well").await?;
     assert_eq!(store.print(&printer).await?.as_deref(), Some("fence"));
+    store.assert_well()
+}
+
+/// On Windows something always runs. Wine ends with the last program, and with it what it takes for a boot.
+struct OtherProgram(Child);
+
+impl OtherProgram {
+    fn start() -> anyhow::Result<Self> {
+        let wine = Command::new("wine")
+            .args(["cmd", "/k"])
+            .env("WINEPREFIX", given("DOCKET_WINE_PREFIX"))
+            .env("WINEDEBUG", "-all")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
+        Ok(Self(wine))
+    }
+}
+
+impl Drop for OtherProgram {
+    fn drop(&mut self) {
+        // Where it has ended by itself there is nothing to end.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A serial line outlives the agent, so the printer's answer to the fence comes when it has paper again. In another boot
+/// the ticket would be repeated without a question.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_windows_agent_killed_in_mid_ticket_asks_the_printer_and_repeats_nothing() -> anyhow::Result<()> {
+    let _other = OtherProgram::start()?;
+    let line = SerialOptions::at(given("DOCKET_WINE_PREFIX").join("dosdevices/com8"));
+    let printer = VirtualPrinter::start_serial(&PrinterOptions::default(), line)?;
+    let mut store = Store::start("serial:COM8?baud=115200&flow=none", Vec::new()).await?;
+    store.until_printer_is("well").await?;
+    printer.set(Fault::PaperOutAfterLines(3));
+    let order = store.order().await?;
+    store.until_printer_is("paperout").await?;
+
+    store.agent.process()?.kill();
+    store.agent.start()?;
+    store.until_connected(2).await?;
+    assert!(printer.receipts().is_empty(), "nothing is whole yet");
+    printer.set(Fault::PaperIn);
+    assert_eq!(store.until_printed(&order, &printer).await?.as_deref(), Some("fence"));
     store.assert_well()
 }

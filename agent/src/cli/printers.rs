@@ -1,9 +1,9 @@
 //! The printers: those that a search finds (`docket-agent printers`), and those in force (`check-config`).
 
 use crate::config::Config;
-use crate::discovery;
+use crate::discovery::{self, Known};
 use crate::printers::PRINTERS_FILE;
-use crate::printing::Address;
+use crate::spool::units_in;
 use std::process::ExitCode;
 use tokio::sync::mpsc;
 
@@ -12,9 +12,10 @@ const FOUND_MAX: usize = 16;
 
 /// Exit code 0: something was found. The configuration is often written only after this.
 pub(super) async fn search(config: Option<Config>) -> ExitCode {
-    let configured = config.into_iter().flat_map(|config| config.in_force().list);
-    let known: Vec<Address> = configured.map(|printer| printer.entry.address).collect();
-    for address in &known {
+    // Before the agent has run nothing is remembered.
+    let units = config.as_ref().and_then(|config| units_in(&config.data).ok()).unwrap_or_default();
+    let known = Known::all(config.map(|config| config.in_force().list).unwrap_or_default(), &units);
+    for Known { address, .. } in &known {
         println!("{address}  已在配置里,不去打扰 / configured already, left alone");
     }
     let (tell, mut found) = mpsc::channel(FOUND_MAX);

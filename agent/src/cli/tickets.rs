@@ -46,6 +46,7 @@ fn ticket_json(ticket: &RecentTicket) -> serde_json::Value {
         "evidence": ticket.evidence.map(|evidence| evidence.as_str()),
         "doubt": ticket.doubt.map(|doubt| doubt.as_str()),
         "boxes": ticket.boxes.as_str(),
+        "cut_short": ticket.cut_short,
     })
 }
 
@@ -67,8 +68,9 @@ fn print_ticket(ticket: &RecentTicket, now: UnixMs) {
         "" => String::new(),
         boxes => format!(" 打成方框 / boxes: {boxes}"),
     };
+    let cut_short = if ticket.cut_short { " 太长,没打完 / too long, not whole" } else { "" };
     println!(
-        "{}  {zh} {en}{how}{repeat}{urgent}{boxes}  {kind} {} → {printer}  {} 前 / ago",
+        "{}  {zh} {en}{how}{repeat}{urgent}{boxes}{cut_short}  {kind} {} → {printer}  {} 前 / ago",
         ticket.id,
         ticket.title,
         span(now.since(ticket.received_at))

@@ -106,12 +106,12 @@ pub(super) async fn submit_order(api: &Api, posted: Posted) -> Result<Reply, Pro
         let rules = api.counter.rules.borrow().clone();
         let routed = rules.tickets(&order, &api.counter.store_name, now, 0);
         warn_of(&routed, &key);
-        Ok(Wish::Submit(Submission {
+        Ok(Wish::Submit(Box::new(Submission {
             key,
             tickets: routed.tickets.into_iter().map(|ticket| (ticket, None)).collect(),
             order: Some(order),
             unmapped: routed.unmapped,
-        }))
+        })))
     })
     .await
 }
@@ -132,7 +132,7 @@ pub(super) async fn submit_tickets(api: &Api, posted: Posted) -> Result<Reply, P
                 ));
             }
         }
-        Ok(Wish::Submit(Submission { key, order: None, tickets, unmapped: Vec::new() }))
+        Ok(Wish::Submit(Box::new(Submission { key, order: None, tickets, unmapped: Vec::new() })))
     })
     .await
 }
@@ -201,7 +201,7 @@ pub(super) fn number(query: &str, name: &'static str, usual: u64) -> Result<u64,
     value.parse().map_err(|_| {
         let cause = (format!("{name} 应为数字"), format!("{name} is a number"));
         let remedy = ("见 /api/v1/openapi.json", "see /api/v1/openapi.json");
-        Problem::new(StatusCode::BAD_REQUEST, "query", cause, remedy)
+        Problem::new(StatusCode::BAD_REQUEST, "query-form", cause, remedy)
     })
 }
 

@@ -1,15 +1,20 @@
 //! What is plugged into this PC, as the operating system lists it.
 
-use super::Found;
+use super::{Found, Known};
 use crate::printing::transport::{Address, BAUD_DEFAULT, Flow};
 use serialport::{SerialPortInfo, SerialPortType};
 
 /// Everything but what is known; it blocks for a moment.
-pub(super) fn list(known: &[Address]) -> Vec<Found> {
-    let mut found = system::printers(known);
+pub(super) fn list(known: &[Known]) -> Vec<Found> {
+    let (mut found, taken) = system::printers(known);
     found.extend(serial_ports().into_iter().map(serial));
-    found.retain(|printer| !known.iter().any(|known| known.is_same_place(&printer.address)));
+    found.retain(|printer| !taken.iter().any(|taken| taken.is_same_place(&printer.address)));
     found
+}
+
+#[cfg(not(target_os = "linux"))]
+fn addresses(known: &[Known]) -> Vec<Address> {
+    known.iter().map(|known| known.address.clone()).collect()
 }
 
 fn listed(address: Address, label: String, detail: String) -> Found {
@@ -42,17 +47,46 @@ fn serial(port: SerialPortInfo) -> Found {
 
 #[cfg(target_os = "linux")]
 mod system {
-    use super::{Found, listed};
+    use super::{Found, Known, listed};
+    use crate::printing::transport::standing::{Standing, find};
     use crate::printing::transport::usb::plugged_in;
     use crate::printing::transport::{Address, UsbPlugged, UsbUnit, usb_class};
+    use docket_protocol::ids::PrinterName;
     use std::path::PathBuf;
 
-    pub(super) fn printers(known: &[Address]) -> Vec<Found> {
+    /// USB printers that are not known, and where those are that are.
+    pub(super) fn printers(known: &[Known]) -> (Vec<Found>, Vec<Address>) {
         let plugged = plugged_in().unwrap_or_else(|error| {
             tracing::warn!(%error, "USB printers cannot be listed");
             Vec::new()
         });
-        offered(&usb_class::files(), &plugged, known)
+        let files = usb_class::files();
+        let taken = taken(&files, &plugged, known);
+        (offered(&files, &plugged, &taken), taken)
+    }
+
+    /// Where the known printers are: at their addresses, or at the files that their units have now.
+    fn taken(
+        files: &[(PathBuf, Option<UsbPlugged>)],
+        plugged: &[UsbPlugged],
+        known: &[Known],
+    ) -> Vec<Address> {
+        let units: Vec<(PrinterName, String)> =
+            known.iter().filter_map(|known| Some((known.name.clone(), known.unit.clone()?))).collect();
+        let written: Vec<(PrinterName, UsbUnit)> = known
+            .iter()
+            .filter_map(|known| Some((known.name.clone(), known.address.usb_unit()?.clone())))
+            .collect();
+        let place = |known: &Known| {
+            let Address::UsbClass { path } = &known.address else { return Some(known.address.clone()) };
+            match find(path.as_ref(), files, plugged, &known.name, &units, &written) {
+                Standing::Here | Standing::Replaced { .. } => Some(known.address.clone()),
+                Standing::Moved { to } => Some(Address::UsbClass { path: to.display().to_string() }),
+                // It is nowhere.
+                Standing::Others { .. } => None,
+            }
+        };
+        known.iter().filter_map(place).collect()
     }
 
     /// A single printer by the file of the kernel's driver. Of several, each by what it is: which of them gets which
@@ -60,15 +94,15 @@ mod system {
     fn offered(
         files: &[(PathBuf, Option<UsbPlugged>)],
         plugged: &[UsbPlugged],
-        known: &[Address],
+        taken: &[Address],
     ) -> Vec<Found> {
         let is_known = |printer: &UsbPlugged| {
-            known.iter().any(|known| matches!(known, Address::Usb(unit) if printer.is(unit)))
+            taken.iter().any(|taken| matches!(taken, Address::Usb(unit) if printer.is(unit)))
         };
         let is_single = files.len() == 1;
         let by_file = files.iter().filter_map(|(path, printer)| {
             let address = Address::UsbClass { path: path.display().to_string() };
-            if known.contains(&address) || printer.as_ref().is_some_and(is_known) {
+            if taken.contains(&address) || printer.as_ref().is_some_and(is_known) {
                 return None;
             }
             Some(match printer {
@@ -117,12 +151,31 @@ mod system {
 
         /// Printers with a file of the driver each, and one without; the addresses that are offered.
         fn check(with: &[UsbPlugged], without: &[UsbPlugged], known: &[&str], expected: &[&str]) {
+            let known: Vec<(&str, &str)> = known.iter().map(|&address| (address, "")).collect();
+            check_known(with, without, &known, expected);
+        }
+
+        /// Beside known printers, each by its address and the serial number that it had last.
+        fn check_known(
+            with: &[UsbPlugged],
+            without: &[UsbPlugged],
+            known: &[(&str, &str)],
+            expected: &[&str],
+        ) {
             let file = |(number, printer): (usize, &UsbPlugged)| {
                 (PathBuf::from(format!("/dev/usb/lp{number}")), Some(printer.clone()))
             };
             let files: Vec<_> = with.iter().enumerate().map(file).collect();
-            let known: Vec<Address> = known.iter().map(|known| known.parse().unwrap()).collect();
-            let found = offered(&files, &[with, without].concat(), &known);
+            let known: Vec<Known> = known
+                .iter()
+                .map(|&(address, serial)| Known {
+                    name: PrinterName::new(address),
+                    address: address.parse().unwrap(),
+                    unit: printer(serial, "").identity.unit(),
+                })
+                .collect();
+            let plugged = [with, without].concat();
+            let found = offered(&files, &plugged, &taken(&files, &plugged, &known));
             let addresses: Vec<String> = found.iter().map(|found| found.address.to_string()).collect();
             assert_eq!(addresses, expected);
         }
@@ -146,6 +199,20 @@ mod system {
         }
 
         #[test]
+        fn a_known_printer_that_is_plugged_elsewhere_is_not_offered_and_what_is_in_its_place_is() {
+            let (a, b) = (printer("A", "1-1"), printer("B", "1-2"));
+            let both = [b.clone(), a.clone()];
+            check_known(&both, &[], &[("usb:/dev/usb/lp0", "A")], &["usb:serial=B"]);
+            check_known(&both, &[], &[("usb:/dev/usb/lp0", "A"), ("usb:/dev/usb/lp1", "B")], &[]);
+            // It is away, and in its place is another known one.
+            let known = [("usb:/dev/usb/lp0", "A"), ("usb:/dev/usb/lp1", "B")];
+            check_known(std::slice::from_ref(&b), &[], &known, &[]);
+            // A new one has taken its place.
+            check_known(std::slice::from_ref(&b), &[], &[("usb:/dev/usb/lp0", "A")], &[]);
+            check_known(&both, &[], &[("usb:/dev/usb/lp0", ""), ("usb:serial=B", "")], &["usb:serial=A"]);
+        }
+
+        #[test]
         fn a_known_printer_is_not_offered_under_another_address() {
             let (a, b) = (printer("A", "1-1"), printer("B", "1-2"));
             let both = [a.clone(), b.clone()];
@@ -159,10 +226,10 @@ mod system {
 
 #[cfg(windows)]
 mod system {
-    use super::{Found, listed};
+    use super::{Found, Known, addresses, listed};
     use crate::printing::transport::{Address, UsbIdentity, spooler, usb_print};
 
-    pub(super) fn printers(_: &[Address]) -> Vec<Found> {
+    pub(super) fn printers(known: &[Known]) -> (Vec<Found>, Vec<Address>) {
         let plugged = usb_print::plugged_in().unwrap_or_else(|error| {
             tracing::warn!(%error, "USB printers cannot be listed");
             Vec::new()
@@ -170,7 +237,7 @@ mod system {
         let queue =
             |queue: String| listed(Address::Spooler { queue: queue.clone() }, queue, "Windows".into());
         let plugged = plugged.into_iter().map(|(_, identity)| usb(identity));
-        plugged.chain(spooler::queues().into_iter().map(queue)).collect()
+        (plugged.chain(spooler::queues().into_iter().map(queue)).collect(), addresses(known))
     }
 
     fn usb(identity: UsbIdentity) -> Found {
@@ -182,7 +249,9 @@ mod system {
 
 #[cfg(not(any(target_os = "linux", windows)))]
 mod system {
-    pub(super) fn printers(_: &[super::Address]) -> Vec<super::Found> {
-        Vec::new()
+    use super::{Address, Found, Known, addresses};
+
+    pub(super) fn printers(known: &[Known]) -> (Vec<Found>, Vec<Address>) {
+        (Vec::new(), addresses(known))
     }
 }

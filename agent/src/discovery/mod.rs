@@ -5,7 +5,8 @@
 //! queues of Windows are only listed: what hangs at a serial port may be scales or a card reader, which a query could
 //! confuse.
 //!
-//! A printer that the agent prints on already is left alone ([`Options::known`]): many take one connection only.
+//! A printer that the agent prints on already is left alone ([`Known`]): many take one connection only. It is not
+//! offered as a new one either, wherever it is plugged in by now.
 
 mod attached;
 mod networks;
@@ -14,7 +15,9 @@ mod sweep;
 pub use networks::{HOST_BITS_MAX, Network, hosts};
 pub use sweep::{ANSWER_MS_MAX, AT_ONCE_MAX, CONNECT_MS_MAX};
 
+use crate::printers::Printer;
 use crate::printing::transport::{Address, LAN_PORT};
+use docket_protocol::ids::PrinterName;
 use docket_protocol::printer::Condition;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,7 +34,30 @@ pub struct Options {
     /// What is plugged into the PC: USB, serial ports, queues of Windows.
     pub attached: bool,
     /// Printers that are left alone.
-    pub known: Vec<Address>,
+    pub known: Vec<Known>,
+}
+
+/// A printer that the agent prints on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its name.
+    pub name: PrinterName,
+    /// Where it is written to be.
+    pub address: Address,
+    /// The unit that it had last, where that can be told from others.
+    pub unit: Option<String>,
+}
+
+impl Known {
+    /// The printers of a configuration. `units`: which unit each had last ([`crate::spool::Spool::units`]).
+    pub fn all(printers: Vec<Printer>, units: &[(PrinterName, String)]) -> Vec<Self> {
+        let known = |printer: Printer| {
+            let name = PrinterName::new(&printer.entry.name);
+            let unit = units.iter().find(|(owner, _)| *owner == name).map(|(_, unit)| unit.clone());
+            Known { name, address: printer.entry.address, unit }
+        };
+        printers.into_iter().map(known).collect()
+    }
 }
 
 /// Where in the network is searched.
@@ -68,9 +94,10 @@ pub struct Found {
 
 /// Searches, telling each printer as it is found, until all is searched or nobody listens any more.
 pub async fn search(options: Options, found: mpsc::Sender<Found>) {
-    let Options { lan, attached, mut known } = options;
-    known.extend(behind_names(&known).await);
-    let is_known = |place: SocketAddr| known.contains(&place.into());
+    let Options { lan, attached, known } = options;
+    let mut addresses: Vec<Address> = known.iter().map(|known| known.address.clone()).collect();
+    addresses.extend(behind_names(&addresses).await);
+    let is_known = |place: SocketAddr| addresses.contains(&place.into());
     let places = match lan {
         Lan::OwnNetworks => {
             hosts(&networks::own()).map(|host| SocketAddr::new(host.into(), LAN_PORT)).collect()

@@ -43,10 +43,7 @@ pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
     }
     let printers = app.printers();
     let printer = prints.as_ref().and_then(|name| printers.get(name.as_str()));
-    let paper = match printer {
-        Some(printer) if printer.entry.paper_mm == 58 => Paper::Mm58,
-        _ => Paper::Mm80,
-    };
+    let paper = printer.map_or(Paper::Mm80, |printer| printer.entry.paper());
     let dialect = match printer {
         Some(printer) => dialect(&spool, printer).await?,
         None => Dialect::default(),

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::config::PrinterEntry;
 use crate::printers::{Added, Printers, entry_fault};
 use crate::printing::profile::Pins;
-use crate::printing::transport::{Address, AddressError};
+use crate::printing::transport::{self, Address, AddressError, NotADevice};
 use crate::spool::Spool;
 use docket_protocol::ids::PrinterName;
 use hyper::StatusCode;
@@ -143,8 +143,13 @@ pub async fn test(app: &App, which: Which) -> Result<(), Refused> {
     let printer = printers.get(&which.printer).ok_or_else(|| unknown_printer(&which.printer))?;
     let name = PrinterName::new(&which.printer);
     let spool = timeout(SET_UP_MAX, spool_with(app, &name)).await.map_err(|_| Refused::busy())??;
+    let storing = spool.counts().borrow().storing;
+    if storing.fails() {
+        // Not even at its bound has a spool room for this.
+        return Err(Refused::unstored(storing));
+    }
     let ticket = super::slip::test_page(printer, app.status.borrow().as_deref(), clock::now());
-    stored(with_room(spool)?.print_here(ticket, name)).await
+    stored(spool.print_here(ticket, name)).await
 }
 
 /// Waits for the spool that has this printer.
@@ -173,10 +178,15 @@ impl Wanted {
             backup: self.backup.filter(|backup| !backup.is_empty()),
             profile: Pins::default(),
         };
-        match entry_fault(&entry) {
-            None => Ok(entry),
-            Some((zh, en)) => Err(Refused::new(StatusCode::BAD_REQUEST, "printer-form", zh, en)),
+        if let Some((zh, en)) = entry_fault(&entry) {
+            return Err(Refused::new(StatusCode::BAD_REQUEST, "printer-form", zh, en));
         }
+        transport::check(&entry.address).map_err(|error| {
+            let (zh, en) = error.remedy();
+            let said = |remedy| format!("{error}: {remedy}");
+            Refused::new(StatusCode::BAD_REQUEST, NotADevice::CODE, said(zh), said(en))
+        })?;
+        Ok(entry)
     }
 }
 

@@ -9,7 +9,7 @@ use super::reply::Refused;
 use super::words::Words;
 use super::{App, slip};
 use crate::config::SearchPlaces;
-use crate::discovery::{self, Found};
+use crate::discovery::{self, Found, Known};
 use crate::printing::transport::{Happened, Port};
 use crate::printing::{Address, Paper};
 use docket_paper::escpos::{self, Dialect};
@@ -134,7 +134,12 @@ pub fn start(app: &Arc<App>) {
 }
 
 async fn run(app: &App) {
-    let known = app.printers().list.into_iter().map(|printer| printer.entry.address).collect();
+    let units = match app.spool() {
+        // Where that cannot be told, a printer that was plugged elsewhere is offered as another one.
+        Ok(spool) => spool.units().await.unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    let known = Known::all(app.printers().list, &units);
     let mut options = discovery::Options { known, ..discovery::Options::default() };
     if let Some(places) = &app.search.places {
         options.lan = discovery::Lan::Only(places.addresses());
@@ -207,7 +212,7 @@ async fn send(address: &Address, bytes: &[u8]) -> io::Result<()> {
     while !rest.is_empty() {
         match port.next(rest).await {
             Happened::Took(taken) => rest = &rest[taken..],
-            Happened::Received(_) => {}
+            Happened::Received(_) | Happened::Told(_) => {}
             Happened::Lost(error) => {
                 return Err(error.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into()));
             }

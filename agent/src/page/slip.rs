@@ -3,8 +3,9 @@
 use crate::config::PrinterEntry;
 use crate::printers::Printer;
 use crate::printing::Address;
-use crate::status::StatusFile;
-use docket_protocol::document::{Align, Block, Cell, Document, Style};
+use crate::status::{ProfileView, StatusFile};
+use docket_paper::test_page::TestPage;
+use docket_protocol::document::{Align, Block, Document, Style};
 use docket_protocol::ids::{OrderKey, Platform, Station, TicketId, UnixMs};
 use docket_protocol::ticket::{Ticket, TicketKind};
 
@@ -29,30 +30,17 @@ pub fn test_page(printer: &Printer, status: Option<&StatusFile>, now: UnixMs) ->
     let PrinterEntry { name, address, paper_mm, stations, .. } = &printer.entry;
     let order = OrderKey { platform: Platform::Meituan, id: format!("test-{name}-{}", now.0) };
     let station = Station::new(stations.first().map_or("front", String::as_str));
-    let row = |left: &str, right: String| Block::Row {
-        cells: vec![
-            Cell { text: left.to_owned(), columns: Some(10), align: Align::Left },
-            Cell { text: right, columns: None, align: Align::Right },
-        ],
-        style: Style::NORMAL,
+    let is_its = |profile: &&ProfileView| profile.printer == *name;
+    let profile = status.and_then(|status| status.profiles.iter().find(is_its));
+    let page = TestPage {
+        store: status.map(|status| status.store_name.clone()).unwrap_or_default(),
+        printer: name.clone(),
+        address: address.to_string(),
+        model: profile.and_then(|profile| profile.model.clone()).unwrap_or_default(),
+        paper_mm: u16::from(*paper_mm),
+        columns: printer.entry.paper().columns(),
+        made_at: now,
     };
-    let text = |text: String, style| Block::Text { text, style, align: Align::Center };
-    let mut blocks = vec![
-        text("测试页".to_owned(), Style::BIG),
-        text(name.clone(), Style { width: 3, height: 3, bold: true, ..Style::NORMAL }),
-        Block::Rule { title: String::new() },
-    ];
-    if let Some(status) = status {
-        blocks.push(row("门店", format!("{} {}", status.store, status.store_name)));
-    }
-    blocks.extend([
-        row("地址", address.to_string()),
-        row("纸宽", format!("{paper_mm} mm")),
-        row("档口", if stations.is_empty() { "—".to_owned() } else { stations.join("、") }),
-        Block::Rule { title: String::new() },
-        text("汉字清楚、两边不缺、切纸干净,就没问题".to_owned(), Style::NORMAL),
-        text("0123456789 ABCDEFG abcdefg ¥".to_owned(), Style::NORMAL),
-    ]);
     Ticket {
         id: TicketId::derive(&order, TicketKind::Test, &station, 0),
         order,
@@ -64,6 +52,6 @@ pub fn test_page(printer: &Printer, status: Option<&StatusFile>, now: UnixMs) ->
         urgent: true,
         copies: 1,
         expires_at: None,
-        document: Document { blocks },
+        document: page.document(),
     }
 }

@@ -42,6 +42,8 @@ pub struct TicketView {
     doubt: Option<Words>,
     /// What of it came out as boxes.
     boxes: Option<BoxesView>,
+    /// Whether it was too long to come out whole.
+    cut_short: bool,
 }
 
 /// Characters that came out as boxes, and what to do about it.
@@ -83,8 +85,9 @@ impl TicketView {
             ended_at: ticket.ended_at,
             says: ticket.state.title().into(),
             evidence: ticket.evidence.filter(|_| printed).map(|evidence| words::evidence(evidence).into()),
-            doubt: ticket.doubt.filter(|_| !printed).map(|doubt| words::doubt(doubt).into()),
+            doubt: ticket.doubt.filter(|_| !printed).map(|doubt| words::doubt(doubt, ticket.attempt).into()),
             boxes: BoxesView::new(&ticket.boxes),
+            cut_short: ticket.cut_short,
         }
     }
 }

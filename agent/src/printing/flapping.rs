@@ -109,7 +109,8 @@ fn onsets_min(condition: Condition) -> usize {
         | Condition::PaperOut
         | Condition::PaperNearEnd
         | Condition::Cutter
-        | Condition::Paused => ONSETS_BY_HAND_MIN,
+        | Condition::Paused
+        | Condition::Queue => ONSETS_BY_HAND_MIN,
         Condition::Unreachable
         | Condition::Silent
         | Condition::Offline

@@ -16,7 +16,7 @@ impl Conditions {
     /// None.
     pub const NONE: Self = Self(0);
 
-    const ALL: [Condition; 13] = [
+    const ALL: [Condition; 14] = [
         Condition::Unreachable,
         Condition::Silent,
         Condition::Offline,
@@ -30,6 +30,7 @@ impl Conditions {
         Condition::Flapping,
         Condition::Paused,
         Condition::Journal,
+        Condition::Queue,
     ];
 
     /// With one more.
@@ -42,6 +43,12 @@ impl Conditions {
     #[must_use]
     pub fn with_if(self, is_so: bool, condition: Condition) -> Self {
         if is_so { self.with(condition) } else { self }
+    }
+
+    /// With all of the others.
+    #[must_use]
+    pub fn with_all(self, others: Conditions) -> Self {
+        Self(self.0 | others.0)
     }
 
     /// Whether it is among them.

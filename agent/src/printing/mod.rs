@@ -30,6 +30,7 @@ pub use queue::{Kept, SHUTDOWN_MS_MAX, run_printer, unknown_health};
 pub use transport::Address;
 
 use docket_protocol::ids::PrinterName;
+use transport::UsbUnit;
 
 /// A printer as the configuration has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,10 +47,12 @@ pub struct PrinterConfig {
     pub default: bool,
     /// What a person has decided about the unit.
     pub profile: profile::Pins,
+    /// As which USB printers the others are written: this one is none of those.
+    pub others: Vec<(PrinterName, UsbUnit)>,
 }
 
 impl PrinterConfig {
-    /// Whether nothing differs that its task has to know of.
+    /// Whether nothing differs for which its connection would have to be another one.
     pub fn is_same_unit(&self, other: &PrinterConfig) -> bool {
         let of = |config: &PrinterConfig| {
             (config.name.clone(), config.address.clone(), config.paper, config.profile.clone())

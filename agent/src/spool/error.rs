@@ -1,5 +1,6 @@
 //! What can go wrong with the spool.
 
+use super::Storing;
 use docket_protocol::ids::PrinterName;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -80,7 +81,7 @@ impl SpoolError {
             SpoolError::Printers { .. } => "spool-printers",
             SpoolError::UnknownPrinter { .. } => "printer-unknown",
             SpoolError::NoSpool { .. } => "spool-none",
-            SpoolError::Database { .. } => "spool-database",
+            SpoolError::Database { source, .. } => Storing::of(source, false).code(),
             SpoolError::Random => "spool-random",
             SpoolError::Closed => "spool-closed",
         }
@@ -111,10 +112,7 @@ impl SpoolError {
             SpoolError::NoSpool { .. } => {
                 ("程序还没有在这台电脑上运行过", "the agent has not run here yet: docket-agent run")
             }
-            SpoolError::Database { .. } => (
-                "数据库出错:检查磁盘空间和磁盘状态",
-                "the database failed: check the disk and its free space",
-            ),
+            SpoolError::Database { source, .. } => Storing::of(source, false).remedy(),
             SpoolError::Random => ("系统随机数不可用:重启电脑", "no random numbers: restart the PC"),
             SpoolError::Closed => ("程序正在退出", "the agent is stopping"),
         }

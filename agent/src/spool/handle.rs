@@ -227,6 +227,14 @@ impl Spool {
         self.look_up(|answer| Read::Profiles { answer }).await
     }
 
+    /// Which unit each of the printers had last, those without one left out.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
+    pub async fn units(&self) -> Result<Vec<(PrinterName, String)>, SpoolError> {
+        self.look_up(|answer| Read::Units { answer }).await
+    }
+
     /// The end of the queue that belongs to a printer; `None` for a printer that is not in the options. A
     /// second port of the same printer takes the first one's place.
     pub fn port(&self, printer: &PrinterName) -> Option<ClaimPort> {
@@ -330,6 +338,11 @@ impl ClaimPort {
         self.claims.try_recv().ok()
     }
 
+    /// The spool.
+    pub fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
     /// Says what came of a begun attempt: the state changes and the report is written in one transaction.
     /// It returns before that is durable; the order is kept. The journal covers the time between.
     ///
@@ -353,14 +366,6 @@ impl ClaimPort {
     /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn profile(&self, unit: &str) -> Result<String, SpoolError> {
         self.spool.look_up(|answer| Read::Profile { unit: unit.to_owned(), answer }).await
-    }
-
-    /// Which unit each of the printers had last, those without one left out.
-    ///
-    /// # Errors
-    /// [`SpoolError::Closed`], [`SpoolError::Database`].
-    pub async fn units(&self) -> Result<Vec<(PrinterName, String)>, SpoolError> {
-        self.spool.look_up(|answer| Read::Units { answer }).await
     }
 
     /// Remembers what a unit has shown, and that this printer has it.

@@ -68,7 +68,7 @@ pub use error::SpoolError;
 pub use handle::{ClaimPort, Pending, Spool};
 pub use people::Reprint;
 pub use storing::Storing;
-pub use view::{HeldTicket, RecentTicket, TicketState, recent_in};
+pub use view::{HeldTicket, RecentTicket, TicketState, recent_in, units_in};
 
 use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
@@ -204,6 +204,8 @@ pub struct Finish {
     pub ending: Ending,
     /// What of it came out as boxes; `None` for an attempt of an earlier life.
     pub boxes: Option<Boxes>,
+    /// Whether it was longer than a ticket may be, as far as that is known.
+    pub cut_short: bool,
     /// When the first byte left.
     pub began_at: UnixMs,
     /// When the outcome was known.

@@ -35,7 +35,8 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT;
     -- place: the order of arrival, and so of printing.
     -- printer: whose queue it is in. pinned: a person chose that printer, so no other takes it.
-    -- state: 0 queued, 1 claimed by taken_by, 2 printed by taken_by, 3 held, 4 settled by a person.
+    -- state: 0 queued, 1 claimed by taken_by, 2 printed by taken_by, 3 held, 4 settled by a person,
+    -- 5 not readable by the program that runs.
     -- attempt: begun attempts that have ended in doubt or were followed by a person's reprint.
     -- boxes: what came out as boxes when that was last known.
     -- told: the last outcome as it was reported; told_seq: the place of that report.
@@ -85,6 +86,8 @@ const MIGRATIONS: &[&str] = &["
     -- The unit that each printer had last. Units of one serial number share a profile, so that cannot tell.
     CREATE TABLE units (printer TEXT PRIMARY KEY, unit TEXT NOT NULL) STRICT;
     INSERT INTO units SELECT printer, unit FROM (SELECT printer, unit, max(learned_at) FROM profiles GROUP BY printer);
+", "
+    ALTER TABLE tickets ADD COLUMN cut_short INTEGER NOT NULL DEFAULT 0;
 ", "
     -- What the store's own counter has given, see `counter`. key: as the counter has named it.
     -- content: the order, of which slips are made when it is cancelled; NULL for ready tickets.
@@ -216,7 +219,7 @@ mod tests {
         let path = folder.path().join("spool.db");
         drop(open(&path, 1 << 20).unwrap());
         Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 4 })));
+        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 5 })));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What people see of the queues. Reading goes on while nothing can be stored; [`recent_in`] reads without a
-//! running agent, too.
+//! What people see of the queues. Reading goes on while nothing can be stored; [`recent_in`] and [`units_in`] read
+//! without a running agent, too.
 
 use super::people::{has_expired, was_taken_out};
 use super::store::limit_number;
@@ -57,7 +57,8 @@ impl TicketState {
 
     fn from_number(number: u8, is_withdrawn: bool) -> Self {
         match number {
-            0 => TicketState::Waiting,
+            // What this program cannot read waits for another one.
+            0 | 5 => TicketState::Waiting,
             1 => TicketState::Printing,
             2 => TicketState::Printed,
             4 if is_withdrawn => TicketState::Cancelled,
@@ -102,6 +103,8 @@ pub struct RecentTicket {
     pub doubt: Option<Doubt>,
     /// What of it came out as boxes, as far as that is known.
     pub boxes: Boxes,
+    /// Whether it was longer than a ticket may be, so that it is not whole.
+    pub cut_short: bool,
 }
 
 impl RecentTicket {
@@ -133,7 +136,7 @@ pub struct HeldTicket {
 /// What [`recent_from_row`] reads.
 pub(super) const RECENT_COLUMNS: &str =
     "id, kind, title, station, printer, taken_by, urgent, state, attempt, repeat,
-    tickets.received_at, began_at, ended_at, evidence, doubt, boxes, withdrawn";
+    tickets.received_at, began_at, ended_at, evidence, doubt, boxes, withdrawn, cut_short";
 
 pub(super) fn recent(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<RecentTicket>> {
     let mut statement = connection
@@ -162,6 +165,7 @@ pub(super) fn recent_from_row(row: &Row<'_>) -> rusqlite::Result<RecentTicket> {
         evidence: text(13)?.and_then(|name| Evidence::from_name(&name)),
         doubt: text(14)?.and_then(|name| Doubt::from_name(&name)),
         boxes: text(15)?.unwrap_or_default().into(),
+        cut_short: row.get(17)?,
     })
 }
 
@@ -198,4 +202,19 @@ pub(super) fn held(connection: &Connection, limit: usize) -> rusqlite::Result<Ve
 pub fn recent_in(folder: &Path, limit: usize) -> Result<Vec<RecentTicket>, SpoolError> {
     let connection = schema::open_to_read(&folder.join("spool.db"))?;
     recent(&connection, limit).map_err(|source| SpoolError::Database { operation: "read the spool", source })
+}
+
+/// Which unit each printer of the spool in a folder had last, whether or not an agent has it open; those that are
+/// configured no more included.
+///
+/// # Errors
+/// [`SpoolError::NoSpool`], [`SpoolError::SchemaTooNew`], [`SpoolError::Database`].
+pub fn units_in(folder: &Path) -> Result<Vec<(PrinterName, String)>, SpoolError> {
+    let connection = schema::open_to_read(&folder.join("spool.db"))?;
+    units(&connection).map_err(|source| SpoolError::Database { operation: "read the spool", source })
+}
+
+fn units(connection: &Connection) -> rusqlite::Result<Vec<(PrinterName, String)>> {
+    let mut statement = connection.prepare("SELECT printer, unit FROM units")?;
+    statement.query_map([], |row| Ok((PrinterName::new(row.get::<_, String>(0)?), row.get(1)?)))?.collect()
 }

@@ -41,6 +41,7 @@ impl Shop {
             stations: Vec::new(),
             default: true,
             profile: pins,
+            others: Vec::new(),
         };
         let (told, health) = watch::channel(unknown_health(&front()));
         let (stop, stopping) = watch::channel(false);

@@ -1,7 +1,7 @@
 //! The search for printers.
 
-use crate::samples::within;
-use docket_agent::discovery::{Found, Lan, Options, search};
+use crate::samples::{front, within};
+use docket_agent::discovery::{Found, Known, Lan, Options, search};
 use docket_agent::printing::Address;
 use docket_protocol::printer::Condition;
 use std::net::SocketAddr;
@@ -83,6 +83,7 @@ async fn a_printer_that_is_printed_on_is_left_alone() {
     let place = listener.local_addr().unwrap();
     let by_name = Address::Lan { host: "localhost".into(), port: place.port() };
     for known in [place.into(), by_name] {
+        let known = Known { name: front(), address: known, unit: None };
         let found = find(Options { known: vec![known], ..only(vec![place]) }).await;
         assert_eq!(found, []);
     }

@@ -1,6 +1,7 @@
 //! The job machine, question by question, in simulated time.
 
 use docket_agent::printing::asking::ANSWER_MS_MAX;
+use docket_agent::printing::health::Conditions;
 use docket_agent::printing::job::{
     AT_ONCE_TICKETS, CUT_MS_MIN, CUT_WAIT_MS_MAX, Event, IDLE_POLL_MS, LINE_MS_MAX, Lost, Machine,
     NO_FENCE_WAIT_MS, POLL_MS, PREFLIGHT_FRESH_MS, PREFLIGHT_MS_MAX, SENT_WAIT_MS, SETTLE_MS_MAX,
@@ -555,9 +556,19 @@ fn idle_costs_little() {
 fn where_nothing_comes_back_nothing_is_asked() {
     let now = Instant::now();
     let mut machine = Machine::write_only(now);
-    assert!(machine.to_send().is_empty() && machine.accepts());
+    assert_eq!(machine.conditions().iter().collect::<Vec<_>>(), [Condition::Unknown]);
     machine.get_ready(now);
-    assert!(machine.is_ready(now));
+    assert!(!machine.accepts() && !machine.is_ready(now), "before the first word of its queue");
+    let stopped = Conditions::NONE.with(Condition::Queue).with(Condition::PaperNearEnd);
+    machine.way_is(stopped, now);
+    assert_eq!(machine.conditions(), stopped);
+    assert!(!machine.accepts() && !machine.is_ready(now));
+    machine.way_is(Conditions::NONE.with(Condition::PaperNearEnd), now);
+    assert!(machine.accepts() && machine.is_ready(now));
+    machine.way_is(Conditions::NONE, now);
+    assert_eq!(machine.conditions(), Conditions::NONE);
+    assert!(machine.to_send().is_empty() && machine.accepts() && machine.is_ready(now));
+    assert!(!machine.take_heard(), "the printer itself has said nothing");
     machine.begin(b"content\n", &[], 1, now);
     let expected: [&[u8]; 3] = [&[0x1B, 0x40], b"content\n\n\n", b"\x1DVB\x00"];
     assert_eq!(machine.to_send(), expected.concat());
@@ -617,6 +628,26 @@ fn a_unit_that_was_off_on_the_way_is_not_believed_though_it_answers_the_fence() 
         play.profile.is_deaf_when_busy(),
         "or it does not answer while it prints: then it is asked no more"
     );
+}
+
+#[test]
+fn a_new_unit_is_not_believed_either_where_answers_are_missing_and_its_next_ticket_asks_nothing() {
+    let mut play = Play::new(KNOWN, Some(CLEAN));
+    play.fences = (true, false);
+    let [first, _] = answers_in(&begin_over_standing_line(&mut play, None));
+    play.say(&CLEAN);
+    play.say(&first);
+    assert!(play.events.is_empty(), "it was off, or it is deaf while it prints: {:?}", play.events);
+    play.pass(ANSWER_MS_MAX);
+    assert_eq!(play.events, SILENT);
+
+    let mut again = Play::new(&play.profile.to_words(), Some(CLEAN));
+    again.fences = (true, false);
+    let bytes = begin_over_standing_line(&mut again, None);
+    let content = &bytes[..1_000];
+    assert!(!content.windows(2).any(|pair| pair == [0x10, 4]), "a deaf unit would never get through");
+    again.say(&answers_in(&bytes).concat());
+    assert_eq!(again.ended(), [FENCED]);
 }
 
 #[test]

@@ -275,7 +275,7 @@ impl World {
                 self.left_open = true;
                 self.serial += 1;
                 let (serial, power_was_cut, in_question) = (self.serial, false, false);
-                let is_unwatched = !self.facts.contains("status-busy=yes");
+                let is_unwatched = self.facts.contains("status-busy=no");
                 self.current = Some(Current { slip, serial, power_was_cut, is_unwatched, in_question });
                 // What a small buffer answers at once is close to the end of a long ticket, and a network that delays
                 // bytes makes that look like a proof.

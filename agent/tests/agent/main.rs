@@ -21,4 +21,5 @@ mod spool_bounds;
 mod spool_model;
 mod spool_queues;
 mod spool_recovery;
+mod status;
 mod transports;

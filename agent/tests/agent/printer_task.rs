@@ -61,6 +61,7 @@ impl<P> Stage<P> {
             stations: Vec::new(),
             default: true,
             profile: Pins::default(),
+            others: Vec::new(),
         };
         let (told, health) = watch::channel(unknown_health(&front()));
         let (stop, stopping) = watch::channel(false);
@@ -323,6 +324,7 @@ async fn a_printer_that_is_not_there_is_shown_and_holds_nothing() {
         stations: Vec::new(),
         default: true,
         profile: Pins::default(),
+        others: Vec::new(),
     };
     let (told, mut health) = watch::channel(unknown_health(&front()));
     let (stop, stopping) = watch::channel(false);

@@ -78,7 +78,16 @@ pub async fn ask_in_vain(journal: &Journal, port: &ClaimPort) {
     let Some(repeat) = port.in_question(record.ticket, record.attempt).await.unwrap() else { return };
     let ending = Ending::Unknown(Doubt::AgentEnded);
     let Record { ticket, attempt, began_at, .. } = record;
-    let finish = Finish { ticket, attempt, repeat, ending, boxes: None, began_at, ended_at: UnixMs(9) };
+    let finish = Finish {
+        ticket,
+        attempt,
+        repeat,
+        ending,
+        boxes: None,
+        cut_short: false,
+        began_at,
+        ended_at: UnixMs(9),
+    };
     port.finish(finish).await.unwrap();
 }
 
@@ -90,6 +99,7 @@ pub fn finish(claim: &Claim, ending: Ending) -> Finish {
         repeat: claim.repeat,
         ending,
         boxes: None,
+        cut_short: false,
         began_at: UnixMs(10),
         ended_at: docket_agent::clock::now(),
     }

@@ -68,11 +68,11 @@ async fn each_printer_is_remembered_with_the_unit_that_it_had_last() {
     let folder = tempdir().unwrap();
     let spool = open(folder.path());
     let [front, back] = ["front", "back"].map(|name| spool.port(&PrinterName::new(name)).unwrap());
-    assert_eq!(front.units().await.unwrap(), []);
+    assert_eq!(spool.units().await.unwrap(), []);
     let learn = async |port: &ClaimPort, unit: &str| port.learn(unit, String::new()).await.unwrap();
     let seen = async |spool: &Spool, expected: &[(&str, &str)]| {
         spool.flush().await.unwrap();
-        let units = spool.port(&PrinterName::new("front")).unwrap().units().await.unwrap();
+        let units = spool.units().await.unwrap();
         let units: Vec<_> = units.iter().map(|(name, unit)| (name.as_str(), unit.as_str())).collect();
         assert_eq!(units, expected);
     };
@@ -219,6 +219,38 @@ async fn what_cannot_be_read_is_kept_and_reported() {
     database.execute("UPDATE unreadable SET payload = ?1", [item(&ticket(1, "front"))]).unwrap();
     drop(database);
     assert_eq!(waiting(&open(folder.path())).await, (2, 0));
+}
+
+#[tokio::test]
+async fn what_an_older_program_cannot_read_is_printed_by_the_next_with_its_marks() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    port.want(1).unwrap();
+    spool.receive(items(2)).await.unwrap();
+    let in_doubt = claim(&mut port).await;
+    port.want(0).unwrap();
+    port.finish(finish(&in_doubt, Ending::Unknown(Doubt::ConnectionLost))).await.unwrap();
+    spool.close().await;
+    let rewrite = |payload: Vec<u8>| {
+        let database = rusqlite::Connection::open(folder.path().join("spool.db")).unwrap();
+        database.execute("UPDATE payloads SET payload = ?1 WHERE place = 1", [&payload]).unwrap();
+    };
+    rewrite(vec![0xFF; 40]);
+    // What it can read is not kept back by it.
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    port.want(1).unwrap();
+    assert_eq!(claim(&mut port).await.ticket.id, ticket(2, "front").id);
+    assert_eq!(reports(&spool).await.last(), Some(&Report::Unreadable { seq: Seq(1) }));
+    assert_eq!(waiting(&spool).await, (1, 0));
+    spool.close().await;
+    rewrite(item(&in_doubt.ticket));
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    port.want(1).unwrap();
+    let again = claim(&mut port).await;
+    assert_eq!((again.ticket.id, again.attempt, again.repeat), (in_doubt.ticket.id, 2, 1));
 }
 
 #[tokio::test]

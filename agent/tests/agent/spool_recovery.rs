@@ -74,6 +74,7 @@ async fn left_at(step: Step) -> TempDir {
             repeat,
             ending,
             boxes: None,
+            cut_short: false,
             began_at: UnixMs(10),
             ended_at: UnixMs(20),
         };

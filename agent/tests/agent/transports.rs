@@ -3,10 +3,14 @@
 use crate::far_end::{FarEnd, Socket};
 use crate::samples::within;
 use docket_agent::printing::Address;
-use docket_agent::printing::transport::{Happened, Port, SETTLE_MS_MAX};
+use docket_agent::printing::transport::{Happened, NotADevice, Port, SETTLE_MS_MAX};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::{TempDir, tempdir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -77,6 +81,7 @@ impl Told {
         match happened {
             Happened::Took(bytes) => self.took += bytes,
             Happened::Received(bytes) => self.received.extend_from_slice(bytes),
+            Happened::Told(conditions) => panic!("{conditions:?}: the printer itself can answer"),
             Happened::Lost(_) => self.is_lost = true,
         }
     }
@@ -295,6 +300,40 @@ async fn what_is_not_there_cannot_be_opened() {
     }
     let error = Port::open(&"spooler:Kitchen".parse().unwrap()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn what_is_no_port_is_neither_opened_nor_made() {
+    let folder = tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("file"), "kept").unwrap();
+    symlink(at("file"), at("link")).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let mut pipe = rustix::fs::open(at("pipe"), OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
+    let serial = |path: &Path| format!("serial:{}", path.display()).parse().unwrap();
+    let usb = |path: &Path| Address::UsbClass { path: path.display().to_string() };
+    let no_port = ["file", "link", "pipe", "."].map(at);
+    let devices_without_a_line = ["/dev/null", "/dev/tty", "/dev/ptmx"].map(Path::new);
+    let no_serial_port = no_port.iter().map(|path| &**path).chain(devices_without_a_line).map(serial);
+    for address in no_serial_port.chain(no_port.iter().map(|path| usb(path))) {
+        let error = within("an answer", Port::open(&address)).await.unwrap_err();
+        let refused = NotADevice::of(&error).unwrap_or_else(|| panic!("{address}: {error}"));
+        assert!(error.to_string().contains("不是"), "{error}");
+        assert!(!refused.remedy().0.is_empty());
+    }
+    assert_eq!(std::fs::read_to_string(at("file")).unwrap(), "kept");
+    // Nobody has ever had its other end.
+    assert!(!was_written_to(&mut pipe));
+    let error = Port::open(&serial(&at("none"))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(!at("none").exists());
+}
+
+/// A pipe whose writer has come, gone or not, hangs up or can be read.
+fn was_written_to(pipe: &mut OwnedFd) -> bool {
+    let mut asked = [PollFd::new(pipe, PollFlags::IN)];
+    poll(&mut asked, Some(&Timespec::default())).unwrap();
+    !asked[0].revents().is_empty()
 }
 
 #[tokio::test]

@@ -1,6 +1,13 @@
 //! Where platforms push: verify, store durably, answer, and only then work.
+//!
+//! Until a push is verified it may be anybody's, so what it may cost is bounded: [`serve`](self::serve()) bounds the
+//! connections, `body` the bytes. `docs/hub.md` has the bounds in one table.
 
+mod body;
+mod peers;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use crate::clock;
@@ -10,12 +17,13 @@ use crate::platforms::meituan::{self, Method, Push, PushError};
 use crate::storage::Storage;
 use crate::storage::orders::Arrival;
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, RawQuery, Request, State};
+use axum::body::Body;
+use axum::extract::{RawQuery, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use body::{Bodies, BodyError, Held};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,14 +33,14 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-pub use serve::serve;
+pub use body::PUSH_BYTES_MAX;
+pub use serve::{Bounds, CONNECTIONS_MAX, serve};
 pub use tls::{TlsError, acceptor};
-
-/// The largest push that is read. The largest real one seen has about 20 KiB.
-pub const PUSH_BYTES_MAX: usize = 1024 * 1024;
 
 /// How long a push may take to come in and to be stored: more than storage ever waits for a command line.
 const PUSH_MAX: Duration = Duration::from_secs(20);
+/// After how many seconds a platform may push again what could not be taken.
+const RETRY_AFTER_S: &str = "2";
 
 /// Why there is no HTTP server.
 #[derive(Debug, Error)]
@@ -71,6 +79,7 @@ struct Platform {
     secret: Arc<str>,
     storage: Storage,
     fleet: Arc<Fleet>,
+    bodies: Bodies,
 }
 
 /// The routes of all registered callback URLs.
@@ -83,6 +92,7 @@ pub fn platform_routes(
     fleet: &Arc<Fleet>,
 ) -> Result<Router, crate::config::ConfigError> {
     let mut router = Router::new();
+    let bodies = Bodies::default();
     if let Some(config) = meituan {
         let secret: Arc<str> = config.secret()?.into();
         for callback in config.callbacks.list()? {
@@ -92,15 +102,16 @@ pub fn platform_routes(
                 secret: Arc::clone(&secret),
                 storage: storage.clone(),
                 fleet: Arc::clone(fleet),
+                bodies: bodies.clone(),
             };
             router = router.route(&path, get(pushed_get).post(pushed_post).with_state(Arc::new(platform)));
         }
     }
-    Ok(router.layer(DefaultBodyLimit::max(PUSH_BYTES_MAX)).layer(from_fn(limit_time)))
+    Ok(router.layer(from_fn(limit_time)))
 }
 
-/// Whoever announces a body and does not send it keeps a connection for so long and no longer. What is stored all
-/// the same comes again and is known.
+/// Whatever holds a push up, a connection is kept for so long and no longer. What is stored all the same comes again
+/// and is known.
 async fn limit_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(PUSH_MAX, next.run(request)).await {
         Ok(response) => response,
@@ -109,23 +120,28 @@ async fn limit_time(request: Request, next: Next) -> Response {
 }
 
 async fn pushed_get(State(platform): State<Arc<Platform>>, RawQuery(query): RawQuery) -> Response {
-    pushed(&platform, Method::Get, query, Bytes::new()).await
+    pushed(&platform, Method::Get, query, Held::default()).await
 }
 
 async fn pushed_post(
     State(platform): State<Arc<Platform>>,
     RawQuery(query): RawQuery,
-    body: Bytes,
+    body: Body,
 ) -> Response {
-    pushed(&platform, Method::Post, query, body).await
+    match platform.bodies.read(body).await {
+        Ok(held) => pushed(&platform, Method::Post, query, held).await,
+        Err(error) => unread(&platform, error),
+    }
 }
 
-async fn pushed(platform: &Platform, method: Method, query: Option<String>, body: Bytes) -> Response {
+/// What `held` has of the common store it has until the answer is known: so long the body is in memory.
+async fn pushed(platform: &Platform, method: Method, query: Option<String>, mut held: Held) -> Response {
     let received_at = clock::now();
     let callback = &platform.callback;
+    let body = std::mem::take(&mut held.bytes);
     let push =
         meituan::receive(callback.kind, &callback.url, &platform.secret, method, query.as_deref(), &body);
-    let raw = if body.is_empty() { query.unwrap_or_default().into_bytes() } else { body.to_vec() };
+    let raw = if body.is_empty() { query.unwrap_or_default().into_bytes() } else { body };
     match push {
         Ok(Push::Probe) => reply(StatusCode::OK, meituan::OK_REPLY.to_owned()),
         Ok(Push::Event { event, version }) => {
@@ -148,12 +164,33 @@ async fn pushed(platform: &Platform, method: Method, query: Option<String>, body
                     platform.fleet.unstored_pushes.fetch_add(1, Ordering::Relaxed);
                     platform.fleet.touch();
                     error!(code = "push-not-stored", event = callback.kind.as_str(), %error, "the platform pushes again");
-                    reply(StatusCode::SERVICE_UNAVAILABLE, meituan::UNAVAILABLE_REPLY.to_owned())
+                    unavailable()
                 }
             }
         }
         Err(refused) => refuse(platform, refused, raw).await,
     }
+}
+
+/// A body that is not held says nothing, not even whose it is.
+fn unread(platform: &Platform, error: BodyError) -> Response {
+    let fleet = &platform.fleet;
+    let (counter, response) = match error {
+        BodyError::Busy => (&fleet.unstored_pushes, unavailable()),
+        BodyError::TooLarge => (&fleet.bad_pushes, StatusCode::PAYLOAD_TOO_LARGE.into_response()),
+        BodyError::Late => (&fleet.bad_pushes, StatusCode::REQUEST_TIMEOUT.into_response()),
+        BodyError::Broken => (&fleet.bad_pushes, StatusCode::BAD_REQUEST.into_response()),
+    };
+    counter.fetch_add(1, Ordering::Relaxed);
+    fleet.touch();
+    warn!(code = error.code(), event = platform.callback.kind.as_str(), %error, "a push was not read");
+    response
+}
+
+/// The platform pushes it again.
+fn unavailable() -> Response {
+    let again = [(header::RETRY_AFTER, RETRY_AFTER_S)];
+    (again, reply(StatusCode::SERVICE_UNAVAILABLE, meituan::UNAVAILABLE_REPLY.to_owned())).into_response()
 }
 
 /// Never answered with the ok reply. What is not the platform's is counted and forgotten.

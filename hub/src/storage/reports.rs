@@ -7,10 +7,10 @@ use super::lane::{Fault, Pending, Urgency};
 use super::outbox::{fence, from_sql, to_sql};
 use super::ticket_state::TicketState;
 use docket_protocol::frame;
-use docket_protocol::ids::{AgentId, Seq, UnixMs};
+use docket_protocol::ids::{AgentId, Seq, TicketId, UnixMs};
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Outcome, TicketReport};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 impl Storage {
     /// Stores what an agent has reported at `at`, and its cursor, which is the answer. It is
@@ -50,6 +50,7 @@ fn report(
             Some(Report::Unreadable { seq }) => {
                 raise(connection, "item-unreadable", agent.as_str(), &seq.to_string(), now)?;
             }
+            Some(Report::CutShort { ticket }) => cut_short(connection, agent, ticket, now)?,
             None => raise(connection, "report-unreadable", agent.as_str(), &seq.to_string(), now)?,
         }
     }
@@ -101,4 +102,27 @@ pub(super) fn record(
             agent.as_str()
         ])?;
     Ok(())
+}
+
+/// An order of which a slip is not whole is looked at by people: dishes may be missing from it.
+pub(super) fn cut_short(
+    connection: &Connection,
+    agent: &AgentId,
+    ticket: TicketId,
+    now: UnixMs,
+) -> rusqlite::Result<()> {
+    let of_ticket = connection
+        .prepare_cached(
+            "SELECT orders.platform || ':' || orders.id, tickets.store || ' ' || tickets.kind || ' ' || tickets.station
+             FROM tickets JOIN orders ON orders.number = tickets.order_number
+             WHERE tickets.id = ?1 AND tickets.store = (SELECT store FROM agents WHERE id = ?2)",
+        )?
+        .query_row(params![ticket.as_bytes(), agent.as_str()], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })
+        .optional()?;
+    match of_ticket {
+        Some((order, slip)) => raise(connection, "ticket-cut-short", &order, &slip, now),
+        None => Ok(()),
+    }
 }

@@ -11,7 +11,7 @@ use super::Storage;
 use super::alarms::raise;
 use super::lane::{Fault, Pending, Urgency};
 use super::outbox::fence;
-use super::reports::record;
+use super::reports::{cut_short, record};
 use super::ticket_state::TicketState;
 use docket_protocol::frame;
 use docket_protocol::ids::{AgentId, Fen, OrderKey, Platform, StoreId, UnixMs};
@@ -53,6 +53,10 @@ fn store(
             Some(Upload::Cancelled(cancelled)) => uploads.cancelled(&cancelled)?,
             Some(Upload::Outcome(report)) => {
                 record(connection, agent, &report, now)?;
+                Ok(())
+            }
+            Some(Upload::CutShort { ticket }) => {
+                cut_short(connection, agent, ticket, now)?;
                 Ok(())
             }
             None => Err("upload-unreadable"),

@@ -7,12 +7,13 @@
 //! * [`glyphs`]: where the shapes of characters come from; `font`: the machine's own fonts. [`wanted`]: those that it
 //!   should have.
 //! * [`dither`]: greys as dots. `png`, `logo`: pictures and logos as files.
-//! * `template`: documents from templates that a chain can change.
+//! * `template`: documents from templates that a chain can change. [`test_page`]: one that needs none.
 //!
 //! Pure but for `font`, which maps font files: no I/O, no clock. `agent` prints with it, `hub` and `tests` show
 //! what would be printed.
 
 pub mod barcode;
+mod china;
 pub mod dither;
 pub mod escpos;
 #[cfg(feature = "font")]
@@ -29,6 +30,7 @@ pub mod raster;
 pub mod svg;
 #[cfg(feature = "templates")]
 pub mod template;
+pub mod test_page;
 pub mod text;
 pub mod wanted;
 mod wrap;

@@ -10,9 +10,11 @@ use docket_paper::escpos::{Dialect, encode};
 use docket_paper::font::Fonts;
 use docket_paper::layout::{Marks, lay_out};
 use docket_paper::line::Line;
-use docket_paper::template::{Template, TemplateKind, sample};
+use docket_paper::template::{Template, TemplateKind, View, sample};
+use docket_paper::test_page::TestPage;
 use docket_paper::{Paper, picture, png, text};
 use docket_protocol::document::Image;
+use docket_protocol::ids::UnixMs;
 use std::env;
 use std::fmt::Write;
 use std::fs;
@@ -154,6 +156,37 @@ fn nothing_is_wider_than_the_paper() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What an agent prints is what the hub shows.
+#[test]
+fn a_test_page_is_the_same_without_a_template() {
+    let full = TestPage {
+        store: "人民路店".into(),
+        printer: "前台".into(),
+        address: "192.168.1.50:9100".into(),
+        model: "TM-T82III".into(),
+        made_at: UnixMs(1_795_000_000_000),
+        ..TestPage::default()
+    };
+    let bare = TestPage { store: String::new(), model: String::new(), ..full.clone() };
+    let odd = "[cut] |9> {{ total }} \\[ ￥".to_owned();
+    let odd = TestPage {
+        store: odd.clone(),
+        printer: odd.clone(),
+        address: odd.clone(),
+        model: odd,
+        ..full.clone()
+    };
+    let late = TestPage { made_at: UnixMs(i64::MAX), ..full.clone() };
+    for page in [full, bare, odd, late] {
+        for (paper_mm, paper) in papers() {
+            let page = TestPage { paper_mm, columns: paper.columns(), ..page.clone() };
+            let by_template =
+                Template::default_of(TemplateKind::Test).render(&View::test_page(&page)).unwrap();
+            assert_eq!(page.document(), by_template);
         }
     }
 }

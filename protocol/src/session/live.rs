@@ -127,6 +127,7 @@ impl Live {
             | Message::Welcome(_)
             | Message::Refused(_)
             | Message::Status(_)
+            | Message::Link(_)
             | Message::Upload { .. }
             | Message::Uploaded { .. } => Err(CloseReason::Unexpected),
         }

@@ -11,7 +11,7 @@ use docket_protocol::document::{Align, Block, Image, Symbology};
 use docket_protocol::enrol::{Answer, EnrolRefusal};
 use docket_protocol::frame::{Decoder, encode, payload, read_payload};
 use docket_protocol::ids::Platform;
-use docket_protocol::message::{Item, Message, Refusal, Report};
+use docket_protocol::message::{Item, Message, Refusal, Report, Transport};
 use docket_protocol::order::{Cutlery, Fulfilment};
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::Condition;
@@ -86,6 +86,7 @@ fn lines() -> Vec<Line> {
         Ack: Message::Ack { up_to: samples::SEQ },
         Heartbeat: Message::Heartbeat { sent_up_to: samples::SEQ, stored_up_to: samples::SEQ.next() },
         Status: Message::Status(samples::status()),
+        Link: Message::Link(samples::link_report()),
         Upload: Message::Upload { number: 300, packed: vec![0x78, 0x5e, 0, 0xff] },
         Uploaded: Message::Uploaded { number: 70_000 },
     );
@@ -96,12 +97,17 @@ fn lines() -> Vec<Line> {
         Superseded: Refusal::Superseded,
         Unavailable: Refusal::Unavailable,
     );
+    variants!(lines, Transport, value,
+        Quic: Transport::Quic,
+        Tls: Transport::Tls,
+    );
     variants!(lines, Item, value,
         Ticket: Item::Ticket(samples::ticket()),
     );
     variants!(lines, Report, value,
         Ticket: Report::Ticket(samples::ticket_report()),
         Unreadable: Report::Unreadable { seq: samples::SEQ },
+        CutShort: Report::CutShort { ticket: samples::ticket_report().ticket },
     );
     variants!(lines, Outcome, value,
         Printed: Outcome::Printed(Evidence::Fence),
@@ -136,6 +142,7 @@ fn lines() -> Vec<Line> {
         Flapping: Condition::Flapping,
         Paused: Condition::Paused,
         Journal: Condition::Journal,
+        Queue: Condition::Queue,
     );
     variants!(lines, TicketKind, value,
         Front: TicketKind::Front,
@@ -167,6 +174,7 @@ fn lines() -> Vec<Line> {
         Tickets: Upload::Tickets(samples::counter_tickets()),
         Cancelled: Upload::Cancelled(samples::counter_cancelled()),
         Outcome: Upload::Outcome(samples::ticket_report()),
+        CutShort: Upload::CutShort { ticket: samples::ticket_report().ticket },
     );
     variants!(lines, Block, value,
         Text: samples::text(),

@@ -264,6 +264,7 @@ impl World<'_> {
                     self.hub_after(begins_after, HubEvent::ReadBegins { link, after, limit });
                 }
                 Effect::Status(_) => self.count("status"),
+                Effect::Link(_) => {}
                 Effect::Close(reason) => {
                     self.count(reason.code().0);
                     self.note(|| format!("hub: closes link {link}, {reason:?}"));
@@ -309,7 +310,7 @@ impl World<'_> {
                 record.sent(*seq);
             }
             Message::Refused(_) | Message::Uploaded { .. } => {}
-            Message::Hello(_) | Message::Status(_) | Message::Upload { .. } => {
+            Message::Hello(_) | Message::Status(_) | Message::Link(_) | Message::Upload { .. } => {
                 panic!("the hub says {message:?}")
             }
         }

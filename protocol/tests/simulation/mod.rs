@@ -98,6 +98,7 @@ fn expect_faults(tally: &Tally) {
         "stalled",
         "status",
         "superseded",
+        "switch",
         "uploaded again",
     ] {
         assert!(tally.get(what) > 0, "no {what} in {tally:?}");

@@ -260,5 +260,6 @@ fn brief(message: &Message) -> String {
         Message::Status(_) => "status".to_owned(),
         Message::Upload { number, packed } => format!("upload {number}, {} bytes", packed.len()),
         Message::Uploaded { number } => format!("uploaded {number}"),
+        Message::Link(_) => "link".to_owned(),
     }
 }

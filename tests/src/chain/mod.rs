@@ -8,7 +8,7 @@ mod ledger;
 mod process;
 pub mod shop;
 pub mod slips;
-mod till;
+pub mod till;
 
 pub use agent::{Agent, AgentOptions, PrinterAt};
 pub use hub::{Hub, HubAddresses, HubOptions};

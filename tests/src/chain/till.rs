@@ -1,11 +1,12 @@
-//! The software of a till: it gives orders to the agent on its PC, over the local API.
+//! The software of a till: it gives orders to the agent on its PC, and asks what became of them.
 
-use super::{Agent, PATIENCE, wait_for};
-use crate::platform::http::HttpClient;
-use anyhow::Context;
-use std::net::SocketAddr;
+use super::{Agent, LOOK_EVERY, PATIENCE, wait_for};
+use crate::platform::http::{HttpClient, Reply};
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+use std::time::Instant;
 
-/// A till beside a running agent.
+/// A till.
 #[derive(Debug)]
 pub struct Till {
     client: HttpClient,
@@ -13,38 +14,90 @@ pub struct Till {
 }
 
 impl Till {
-    /// Waits until the agent's API listens.
+    /// Reads the token as a person does, and waits until the agent answers.
     ///
     /// # Errors
-    /// Where it does not in time; with the agent's log.
+    /// Where it does not; with the agent's log.
     pub async fn at(agent: &Agent) -> anyhow::Result<Self> {
-        let address: SocketAddr = wait_for("the local API", PATIENCE, || {
-            let status = agent.status().map_err(|error| error.to_string())?;
-            let page = status["file"]["page"].as_str().filter(|_| status["fresh"] == true);
-            page.and_then(|page| page.parse().ok()).ok_or_else(|| format!("{status}\n{}", agent.log_text()))
+        let token = wait_for("the token", PATIENCE, || {
+            let output = agent.command(&["api", "token"]).map_err(|error| error.to_string())?;
+            let text = if output.status.success() { output.stdout } else { output.stderr };
+            let text = String::from_utf8_lossy(&text).trim().to_owned();
+            if output.status.success() { Ok(text) } else { Err(text) }
         })
         .await?;
-        let token = String::from_utf8(agent.command(&["api", "token"])?.stdout)?.trim().to_owned();
-        Ok(Till { client: HttpClient::new(address), token })
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = agent.status().unwrap_or_default();
+            if let Some(address) = status["file"]["page"].as_str() {
+                let till = Till { client: HttpClient::new(address.parse()?), token: token.clone() };
+                // What an earlier life has left tells where that one listened.
+                if till.get("/orders?limit=1").await.is_ok() {
+                    return Ok(till);
+                }
+            }
+            ensure!(Instant::now() < deadline, "no local API: {status}\n{}", agent.log_text());
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
-    /// Gives the order of that number, under a key of the same number, until it is taken.
+    /// Asks for something under a key.
     ///
     /// # Errors
-    /// Where it is refused, or the agent does not answer.
-    pub async fn order(&self, number: u64) -> anyhow::Result<()> {
-        let body = serde_json::json!({
-            "number": number.to_string(), "service": "dine-in", "table": (number % 40).to_string(),
-            "total_fen": 5_800, "paid": true, "note": "少放辣",
-            "dishes": [
-                { "code": "F1001", "name": "红烧牛肉面", "choices": ["中辣"], "quantity": 2, "price_fen": 2_800 },
-                { "code": "F2001", "name": "可乐 100%冰", "quantity": 1, "price_fen": 200 },
-            ],
-        });
-        let headers = format!("Authorization: Bearer {}\r\nIdempotency-Key: till-{number}\r\n", self.token);
-        let reply = self.client.post_json_with("/api/v1/orders", &headers, &body.to_string()).await;
-        let reply = reply.with_context(|| format!("order {number}"))?;
-        anyhow::ensure!(reply.status == 201, "order {number}: {} {}", reply.status, reply.body);
-        Ok(())
+    /// Where there is no answer: then nobody knows whether it was done.
+    pub async fn ask(&self, path: &str, key: &str, body: &Value) -> anyhow::Result<Reply> {
+        let headers = format!("{}Idempotency-Key: {key}\r\n", self.bearer());
+        self.client.post_json_with(&format!("/api/v1{path}"), &headers, &body.to_string()).await
     }
+
+    /// [`Till::ask`] for what must be done.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub async fn must(&self, path: &str, key: &str, body: &Value) -> anyhow::Result<Value> {
+        let reply = self.ask(path, key, body).await?;
+        ensure!((200..300).contains(&reply.status), "{path} under {key}: {reply:?}");
+        Ok(serde_json::from_str(&reply.body)?)
+    }
+
+    /// What is at an address.
+    ///
+    /// # Errors
+    /// Where there is nothing.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let reply = self.client.get_with(&format!("/api/v1{path}"), &self.bearer()).await?;
+        ensure!(reply.status == 200, "{path}: {reply:?}");
+        serde_json::from_str(&reply.body).context("an answer in JSON")
+    }
+
+    /// Waits until an order is in this state.
+    ///
+    /// # Errors
+    /// Where it is not in time; with its last state.
+    pub async fn until(&self, key: &str, state: &str) -> anyhow::Result<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let order = self.get(&format!("/orders/{key}")).await?;
+            if order["state"] == state {
+                return Ok(order);
+            }
+            ensure!(Instant::now() < deadline, "waited for {key} to be {state}: {order:#}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn bearer(&self) -> String {
+        format!("Authorization: Bearer {}\r\n", self.token)
+    }
+}
+
+/// Order `number` of a till, for a table.
+pub fn order(number: u32) -> Value {
+    json!({
+        "number": number.to_string(), "service": "dine-in", "table": format!("A{number}"), "total_fen": 3300, "paid": true,
+        "dishes": [
+            { "code": "F1001", "name": "红烧牛肉面", "quantity": 1, "price_fen": 2800 },
+            { "name": "可乐", "quantity": 1, "price_fen": 500 },
+        ],
+    })
 }

@@ -2,6 +2,7 @@
 //! the USB bus for it.
 //!
 //! * [`suite`]: the cases. [`way`]: network, serial line, USB through the kernel's printer driver, USB past it.
+//! * [`swapped`]: two USB printers whose files change hands.
 //! * [`machine`]: `tests/lab/run.sh`, which runs a program inside.
 //!
 //! The suite runs a whole chain: hub, agent and platform are processes and sockets as ever, and only the printer is
@@ -10,4 +11,5 @@
 
 pub mod machine;
 pub mod suite;
+pub mod swapped;
 pub mod way;

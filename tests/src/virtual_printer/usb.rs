@@ -30,8 +30,8 @@ use tokio::io::unix::AsyncFd;
 
 const GADGETS: &str = "/sys/kernel/config/usb_gadget";
 const CONTROLLERS: &str = "/sys/class/udc";
-/// The printer's side of the first gadget printer; one at a time is enough.
-const NODE: &str = "/dev/g_printer0";
+/// The printer's sides of the gadget printers: this and a number.
+const NODES: &str = "/dev/g_printer";
 /// How often it is looked whether the host has taken notice of the printer.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Transfers of 8 KiB that the kernel takes before the printer reads: as few as there can be, so that a full printer
@@ -57,16 +57,19 @@ pub struct UsbOptions {
     pub serial: String,
     /// The identity string of IEEE 1284.
     pub identity: String,
+    /// Its place among the printers that there are: the kernel gives each the lowest number that is free when it is made.
+    pub number: u32,
 }
 
 impl UsbOptions {
-    /// A printer with this serial number.
+    /// The only printer, with this serial number.
     pub fn new(serial: &str) -> Self {
         UsbOptions {
             vendor: 0x0525,
             product: 0xA4A8,
             serial: serial.to_owned(),
             identity: "MFG:DOCKET;CMD:ESC/POS;MDL:VIRTUAL;CLS:PRINTER;".to_owned(),
+            number: 0,
         }
     }
 }
@@ -75,6 +78,8 @@ impl UsbOptions {
 #[derive(Debug)]
 pub(super) struct UsbWire {
     gadget: PathBuf,
+    /// Where the printer's side is, once it is plugged in.
+    path: String,
     plugged: bool,
     node: Option<AsyncFd<OwnedFd>>,
     /// Of the last transfer, what the printer had no room for.
@@ -91,6 +96,7 @@ impl UsbWire {
         let gadget = Path::new(GADGETS).join(format!("docket-{}", options.serial));
         let wire = UsbWire {
             gadget,
+            path: format!("{NODES}{}", options.number),
             plugged: false,
             node: None,
             rest: VecDeque::new(),
@@ -126,10 +132,18 @@ impl UsbWire {
         )
     }
 
-    /// Into the first controller of this machine.
+    /// Into the first controller of this machine that has nothing plugged in.
     fn plug_in(&mut self) -> io::Result<()> {
-        let controller = fs::read_dir(CONTROLLERS)?.next().transpose()?.ok_or(io::ErrorKind::NotFound)?;
-        fs::write(self.gadget.join("UDC"), controller.file_name().as_encoded_bytes())?;
+        let mut result = Err(io::ErrorKind::NotFound.into());
+        for controller in fs::read_dir(CONTROLLERS)? {
+            let name = controller?.file_name();
+            result = fs::write(self.gadget.join("UDC"), name.as_encoded_bytes());
+            match &result {
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
+                _ => break,
+            }
+        }
+        result?;
         self.plugged = true;
         Ok(())
     }
@@ -151,7 +165,7 @@ impl UsbWire {
 
     /// Opens the printer's side; `None` until the host has set the device up.
     fn reach(&self) -> io::Result<Option<AsyncFd<OwnedFd>>> {
-        let node = match open(NODE, OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
+        let node = match open(&*self.path, OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
             Ok(node) => node,
             // Its node comes a moment after the device.
             Err(Errno::NOENT | Errno::NXIO | Errno::NODEV) => return Ok(None),
@@ -217,7 +231,7 @@ impl Wire for UsbWire {
                         return Occurrence::Opened;
                     }
                     Ok(None) => {}
-                    Err(error) => tracing::error!(%error, "virtual printer cannot open {NODE}"),
+                    Err(error) => tracing::error!(%error, "virtual printer cannot open {}", self.path),
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }

@@ -111,7 +111,8 @@ async fn whoever_stops_half_way_holds_nobody_up() -> anyhow::Result<()> {
     for (begin, answer) in [
         (&header[..0], ""),
         (&header[..20], ""),
-        (&[header, &b"Content-Length: 1099511627776\r\n\r\nor"[..]].concat(), "HTTP/1.1 408 "),
+        (&[header, &b"Content-Length: 1048576\r\n\r\nor"[..]].concat(), "HTTP/1.1 408 "),
+        (&[header, &b"Content-Length: 1099511627776\r\n\r\nor"[..]].concat(), "HTTP/1.1 413 "),
     ] {
         for _ in 0..50 {
             let mut stream = TcpStream::connect(http).await?;

@@ -129,8 +129,9 @@ async fn an_agent_speaks_for_its_own_store_only() -> anyhow::Result<()> {
 
     // The ids of tickets are no secret: they are derived from the order's.
     let key = OrderKey { platform: Platform::Meituan, id: order.order_id.clone() };
+    let ticket = TicketId::derive(&key, TicketKind::Front, &Station::new("front"), 0);
     let report = Report::Ticket(TicketReport {
-        ticket: TicketId::derive(&key, TicketKind::Front, &Station::new("front"), 0),
+        ticket,
         attempt: 1,
         repeat: 0,
         printer: PrinterName::new("front"),
@@ -146,6 +147,11 @@ async fn an_agent_speaks_for_its_own_store_only() -> anyhow::Result<()> {
     liar.send(&Message::Deliver { seq: Seq(1), payload }).await?;
     assert_eq!(liar.message().await?, Message::Ack { up_to: Seq(1) });
     assert_eq!(shop.hub.ledger()?.counts()?, (1, 0), "another store's agent has said that it is printed");
+    let payload = docket_protocol::frame::payload(&Report::CutShort { ticket });
+    liar.send(&Message::Deliver { seq: Seq(2), payload }).await?;
+    assert_eq!(liar.message().await?, Message::Ack { up_to: Seq(2) });
+    let alarms = shop.hub.ledger()?.alarms()?;
+    assert!(!alarms.iter().any(|(code, _)| code == "ticket-cut-short"), "{alarms:?}");
 
     shop.agent.start_linked(&shop.hub).await?;
     until_printed(&shop.hub, &[order]).await

@@ -1,6 +1,7 @@
 //! From the till to the hub, with real processes: without a network, after it, and with either end killed in between.
 
-use docket_tests::chain::{AgentOptions, Hub, HubOptions, Ledger, PATIENCE, Shop, Till, wait_for};
+use docket_tests::chain::till::{self, Till};
+use docket_tests::chain::{AgentOptions, Hub, HubOptions, Ledger, PATIENCE, Shop, wait_for};
 use std::collections::BTreeSet;
 
 /// Slips that come out: the counter's own routing makes one of such an order.
@@ -12,6 +13,10 @@ fn orders_of(ledger: &Ledger) -> anyhow::Result<(i64, i64)> {
          AND NOT EXISTS (SELECT 1 FROM tickets WHERE order_number = orders.number AND state < 5)",
     )?;
     Ok((orders, printed))
+}
+
+async fn give(till: &Till, number: u32) -> anyhow::Result<()> {
+    till.must("/orders", &format!("till-{number}"), &till::order(number)).await.map(drop)
 }
 
 async fn until_known(hub: &Hub, wanted: i64) -> anyhow::Result<()> {
@@ -30,10 +35,10 @@ async fn orders_without_a_network_print_and_reach_the_hub_once_it_is_there() -> 
     shop.agent.start()?;
     let till = Till::at(&shop.agent).await?;
     for number in 1..=30 {
-        till.order(number).await?;
+        give(&till, number).await?;
     }
     // The till did not hear the last answer.
-    till.order(30).await?;
+    give(&till, 30).await?;
     let printed = || shop.printer.receipt_count();
     wait_for("the slips", PATIENCE, || if printed() >= 30 { Ok(()) } else { Err(printed()) }).await?;
 
@@ -49,7 +54,7 @@ async fn orders_without_a_network_print_and_reach_the_hub_once_it_is_there() -> 
     assert_eq!(numbers.len(), 30, "{numbers:?}");
 
     // With a link, the next one is known at once; and a platform's order goes as always.
-    till.order(31).await?;
+    give(&till, 31).await?;
     until_known(&shop.hub, 31).await?;
     let order = shop.push(1).await?;
     shop.until_printed(&[order]).await?;
@@ -59,20 +64,20 @@ async fn orders_without_a_network_print_and_reach_the_hub_once_it_is_there() -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn either_end_may_be_killed_in_the_middle() -> anyhow::Result<()> {
-    const ORDERS: u64 = 1_000;
+    const ORDERS: u32 = 1_000;
     let mut shop = Shop::enrolled(HubOptions::default(), AgentOptions::default()).await?;
     shop.hub.process().kill();
     shop.agent.start()?;
     let till = Till::at(&shop.agent).await?;
     for number in 1..=ORDERS {
-        till.order(number).await?;
+        give(&till, number).await?;
     }
     for round in 1..=4_i64 {
         shop.hub.restart().await?;
         let ledger = shop.hub.ledger()?;
         let before = orders_of(&ledger)?.0;
         wait_for("some more orders at the hub", PATIENCE, || match orders_of(&ledger) {
-            Ok((orders, _)) if orders > before || orders == ORDERS.cast_signed() => Ok(()),
+            Ok((orders, _)) if orders > before || orders == i64::from(ORDERS) => Ok(()),
             seen => Err(format!("{seen:?}")),
         })
         .await?;
@@ -83,9 +88,9 @@ async fn either_end_may_be_killed_in_the_middle() -> anyhow::Result<()> {
             shop.hub.process().kill();
         }
     }
-    until_known(&shop.hub, ORDERS.cast_signed()).await?;
+    until_known(&shop.hub, i64::from(ORDERS)).await?;
     let ledger = shop.hub.ledger()?;
     let ids = ledger.number("SELECT count(DISTINCT pickup) FROM orders WHERE platform = 'counter'")?;
-    assert_eq!(ids, ORDERS.cast_signed());
+    assert_eq!(ids, i64::from(ORDERS));
     Ok(())
 }

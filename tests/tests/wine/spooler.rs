@@ -1,6 +1,9 @@
 //! The Windows spooler: under Wine its queues are those of CUPS, here of one that belongs to the test alone.
+//!
+//! Wine does not ask CUPS how a queue is: it says what stands in its own registry, and of that only the attributes. So the test
+//! writes "use printer offline" there. What a status and a job say is tried beside the agent's code for it.
 
-use super::Store;
+use super::{Store, given};
 use docket_tests::chain::{PATIENCE, wait_for};
 use docket_tests::virtual_printer::{PrinterOptions, VirtualPrinter};
 use std::fs;
@@ -21,6 +24,11 @@ const BACKEND: &str = "#!/bin/bash
 place=${DEVICE_URI#socket://}
 exec cat -- \"${6:--}\" >\"/dev/tcp/${place%:*}/${place##*:}\"
 ";
+
+/// Where Wine keeps the queue.
+const QUEUE_KEY: &str = r"HKLM\System\CurrentControlSet\Control\Print\Printers\kitchen";
+/// A bit of `PRINTER_INFO_2.Attributes`.
+const WORK_OFFLINE: u32 = 0x400;
 
 /// A CUPS with one raw queue, `kitchen`.
 struct Cups {
@@ -107,13 +115,42 @@ fn files(root: &Path) -> String {
     places.map(line).concat() + "Sandboxing relaxed\n"
 }
 
+/// Says from now on that the queue has these attributes.
+fn set_attributes(attributes: u32) -> anyhow::Result<()> {
+    let said = Command::new("wine")
+        .args(["reg", "add", QUEUE_KEY, "/v", "Attributes", "/t", "REG_DWORD", "/f", "/d"])
+        .arg(attributes.to_string())
+        .env("WINEPREFIX", given("DOCKET_WINE_PREFIX"))
+        .env("WINEDEBUG", "-all")
+        .output()?;
+    anyhow::ensure!(said.status.success(), "{said:?}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_windows_agent_prints_through_the_spooler_and_says_no_more_than_that() -> anyhow::Result<()> {
+async fn the_windows_agent_prints_through_the_spooler_and_waits_for_a_queue_that_is_stopped()
+-> anyhow::Result<()> {
     let printer = VirtualPrinter::start(PrinterOptions::default())?;
     let cups = Cups::start(printer.address()).await?;
     let environment = vec![("CUPS_SERVER".into(), cups.socket().into())];
     let store = Store::start("spooler:kitchen", environment).await?;
-    let evidence = store.print(&printer).await.map_err(|error| error.context(cups.log()))?;
+    // Wine has read what CUPS has.
+    store.until_connected(1).await?;
+    set_attributes(WORK_OFFLINE)?;
+    store.until_printer_is("queue").await?;
+    let order = store.order().await?;
+    wait_for("the ticket to wait", PATIENCE, || {
+        let status = store.agent.status().map_err(|error| error.to_string())?;
+        let waiting = &status["file"]["status"]["printers"][0]["waiting"];
+        if waiting == 1 { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await?;
+    assert_eq!(printer.receipt_count(), 0, "{}", cups.log());
+    let overview = store.hub.overview().await?.to_string();
+    assert!(overview.contains("Windows 打印队列停住了"), "headquarters sees it: {overview}");
+
+    set_attributes(0)?;
+    let evidence = store.until_printed(&order, &printer).await.map_err(|error| error.context(cups.log()))?;
     assert_eq!(evidence.as_deref(), Some("spooled"));
     store.assert_well()
 }

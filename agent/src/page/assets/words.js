@@ -24,6 +24,8 @@ var docket = {};
     linked: ["已连接总部", "Connected to headquarters"],
     connecting: ["正在连接总部", "Connecting to headquarters"],
     unlinked: ["没连上总部", "Not connected to headquarters"],
+    tcp: ["TCP(备用)", "TCP (fallback)"],
+    tcpProxied: ["TCP(备用,经代理)", "TCP (fallback, by proxy)"],
 
     printers: ["打印机", "Printers"],
     lights: [
@@ -100,6 +102,7 @@ var docket = {};
     urgent: ["加急", "urgent"],
     onBackup: ["【备用】", "backup: "],
     repeat: ["补打 {0}", "repeat {0}"],
+    cutShort: ["太长,没打完,请核对这一单", "too long, so it is not whole: look at the order"],
     boxes: ["打成方框:", "boxes for "],
     boxesSome: ["有字打成了方框。", "Some characters came out as boxes. "],
     reprint: ["补打", "Print again"],

@@ -54,8 +54,10 @@
 //! A serial line stands when the unit loses power. What the unit had then is gone, and what is sent when it is on again
 //! it prints, the fence included. So on such a line questions stand in the content, some hundred bytes apart: what was
 //! sent while the unit started was not answered, and the fence is not believed. That takes a unit that answers while it
-//! prints; whether it does is learned from its first tickets. What such a line does not show is a pause of flow control
-//! for as long as the unit was off.
+//! prints, and nothing but printing shows whether one does: so the first tickets of a unit ask as well, and one that lacks
+//! answers ends in doubt, be it that the unit was off or that it is deaf while it prints. It counts as deaf from then on,
+//! so that a unit that is gets one ticket twice, marked, in its life, most often its test page. What such a line does not
+//! show is a pause of flow control for as long as the unit was off.
 //!
 //! # Units that know less
 //! Fences, but no real-time status: one more fence, outside of any ticket, is the preflight. No fence, but real-time
@@ -63,7 +65,9 @@
 //! evidence of grade *status*. No answer ever, to anything: grade *sent*.
 //!
 //! A way that nothing comes back on, a spooler's queue, has a machine that neither asks nor fences
-//! ([`Machine::write_only`]): grade *spooled*, once the bytes are taken.
+//! ([`Machine::write_only`]): grade *spooled*, once the bytes are taken. What the queue says of itself
+//! ([`Machine::way_is`]) is its preflight: nothing begins before the first word, nor while it says that it is stopped. A queue
+//! that says nothing wrong is no evidence of anything.
 //!
 //! # After a lost line, and after a crash
 //! A unit may still print what an earlier connection sent, and answer its fences: see [`super::fence`]. It may
@@ -138,6 +142,8 @@ pub struct Machine {
     reader: Reader,
     asker: Asker,
     signs: Signs,
+    /// What is wrong with the way to it; `None` until that is told, and for ways that tell nothing.
+    way: Option<Conditions>,
     /// A bit for each of the last answers to DLE EOT: [`is_alarming`].
     lately_alarming: u8,
     profile: Profile,
@@ -203,6 +209,7 @@ impl Machine {
             reader: Reader::default(),
             asker: Asker::new(asked, profile.late.value),
             signs: Signs::default(),
+            way: None,
             lately_alarming: 0,
             profile,
             fences: Fences::new(owed),
@@ -297,6 +304,13 @@ impl Machine {
         self.decide();
     }
 
+    /// The way to the unit says how it is: all of this is wrong with it, and no more.
+    pub fn way_is(&mut self, conditions: Conditions, now: Instant) {
+        self.now = now;
+        self.way = Some(conditions);
+        self.decide();
+    }
+
     /// A ticket waits. Idempotent.
     pub fn get_ready(&mut self, now: Instant) {
         self.now = now;
@@ -327,7 +341,7 @@ impl Machine {
             return false;
         }
         if self.write_only {
-            return true;
+            return !self.awaits_way();
         }
         if self.is_taken_for_mute(now) {
             return match self.fence() {
@@ -341,7 +355,7 @@ impl Machine {
     /// Whether this printer should be given tickets.
     pub fn accepts(&self) -> bool {
         let is_known = self.asker.complete_at().is_some() || !self.profile.answers_status();
-        is_known && !self.stops() && !matches!(self.phase, Phase::Asking { .. })
+        is_known && !self.awaits_way() && !self.stops() && !matches!(self.phase, Phase::Asking { .. })
     }
 
     /// When [`Machine::handle_timeout`] is due.
@@ -412,14 +426,22 @@ impl Machine {
     /// What is wrong with the unit, for people. Whether it gets tickets is another question ([`Machine::accepts`]): one
     /// that never says anything stays unknown, and prints.
     pub fn conditions(&self) -> Conditions {
-        // Where nothing can come back, nothing is waited for.
-        let is_unknown = self.heard_at.is_none() && !self.is_silent() && !self.write_only;
+        // Where nothing can come back, nothing is waited for but the way's own word.
+        let is_unknown = match self.write_only {
+            true => self.awaits_way(),
+            false => self.heard_at.is_none() && !self.is_silent(),
+        };
         self.told().with_if(self.is_silent(), Condition::Silent).with_if(is_unknown, Condition::Unknown)
     }
 
     /// What is known of the unit so far.
     pub fn profile(&self) -> Profile {
         self.profile
+    }
+
+    /// Whether nothing is known of it on this connection, and something will be: it usually answers, or the way to it does.
+    pub fn awaits_first_word(&self) -> bool {
+        self.awaits_way() || self.heard_at.is_none() && self.profile.answers_status()
     }
 
     /// Whether anything has come on this connection.
@@ -435,6 +457,10 @@ impl Machine {
     /// Bytes from the unit that meant nothing.
     pub fn garbage(&self) -> u64 {
         self.reader.garbage()
+    }
+
+    fn awaits_way(&self) -> bool {
+        self.write_only && self.way.is_none()
     }
 
     /// The best fence that it has. In garbage any byte can look like an answer to GS r.

@@ -104,17 +104,14 @@ impl Machine {
         if !is_answered && self.now < at + ms(ANSWER_MS_MAX) {
             return;
         }
-        let was_off = !is_answered && self.profile.status_busy.is_settled();
-        if !is_answered {
-            // Should it be deaf while it prints, this was the last time that it is asked then.
-            let is_news = self.profile.status_busy.observe(false);
-            self.learn_if(is_news);
-        }
-        if was_off {
-            self.end_silent();
-        } else {
+        if is_answered {
             self.weigh(Job { is_watched: false, to_settle: None, ..job }, place);
+            return;
         }
+        // Should it be deaf while it prints, this was the last time that it is asked then.
+        let is_news = self.profile.status_busy.observe(false);
+        self.learn_if(is_news);
+        self.end_silent();
     }
 
     /// Whether the second GS r of a ticket was answered after the cut, and not as soon as it came.

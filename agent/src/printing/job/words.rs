@@ -165,9 +165,10 @@ impl Machine {
         }
     }
 
-    /// What the unit has said, and that it may have said it in answer to another question than it seems.
+    /// What the unit has said, and that it may have said it in answer to another question than it seems; and what the way
+    /// to it says.
     pub(super) fn told(&self) -> Conditions {
-        let told = self.signs.conditions();
+        let told = self.signs.conditions().with_all(self.way.unwrap_or_default());
         told.with_if(self.lately_alarming & ROUND_BITS != 0 && !told.stop_printing(), Condition::Offline)
     }
 

@@ -31,6 +31,7 @@ struct Prepared {
     /// Where in it something else may stand.
     seams: Vec<usize>,
     boxes: Boxes,
+    cut_short: bool,
 }
 
 /// The ticket in flight, or one of an earlier life that the printer is asked about.
@@ -42,6 +43,7 @@ struct Current {
     record: Record,
     /// `None` for one of an earlier life: the fonts may have been others.
     boxes: Option<Boxes>,
+    cut_short: bool,
     began: Instant,
     on_paper: bool,
 }
@@ -101,7 +103,7 @@ impl Claims {
     /// Which unit each printer had last. What cannot be read is not known.
     #[cfg(target_os = "linux")]
     pub(super) async fn units(&self) -> Result<Vec<(PrinterName, String)>, SpoolError> {
-        match self.port.units().await {
+        match self.port.spool().units().await {
             Err(SpoolError::Database { .. }) => Ok(Vec::new()),
             units => units,
         }
@@ -124,8 +126,9 @@ impl Claims {
         let Record { ticket, attempt, .. } = record;
         if let Some(repeat) = self.port.in_question(ticket, attempt).await? {
             let began = Instant::now();
+            let (boxes, cut_short, on_paper) = (None, false, false);
             self.current =
-                Some(Current { ticket, attempt, repeat, record, boxes: None, began, on_paper: false });
+                Some(Current { ticket, attempt, repeat, record, boxes, cut_short, began, on_paper });
         }
         Ok(())
     }
@@ -158,7 +161,8 @@ impl Claims {
     /// A claim comes: its bytes are made while another ticket is in flight.
     pub(super) fn take(&mut self, claim: Claim) {
         let lines = slip::lines(&claim, self.paper);
-        if is_cut_short(&lines) {
+        let cut_short = is_cut_short(&lines);
+        if cut_short {
             tracing::warn!(
                 code = "ticket-cut-short", printer = %self.printer, ticket = %claim.ticket.id,
                 "longer than a ticket may be: its last line says that the rest is missing"
@@ -175,7 +179,8 @@ impl Claims {
             );
         }
         let boxes = Boxes::of(&encoded.missing);
-        self.queue.push_back(Prepared { claim, content: encoded.bytes, seams: encoded.seams, boxes });
+        let (content, seams) = (encoded.bytes, encoded.seams);
+        self.queue.push_back(Prepared { claim, content, seams, boxes, cut_short });
     }
 
     /// A claim comes that cannot be printed now.
@@ -219,11 +224,11 @@ impl Claims {
         match self.journal.began(next.claim.ticket.id, next.claim.attempt, clock::now()) {
             Ok(record) => {
                 machine.begin(&next.content, &next.seams, record.serial, now);
-                let Prepared { claim: Claim { ticket, attempt, repeat, .. }, boxes, .. } = next;
+                let Prepared { claim: Claim { ticket, attempt, repeat, .. }, boxes, cut_short, .. } = next;
                 let boxes = Some(boxes);
-                let (ticket, began) = (ticket.id, now);
+                let (ticket, began, on_paper) = (ticket.id, now, false);
                 self.current =
-                    Some(Current { ticket, attempt, repeat, record, boxes, began, on_paper: false });
+                    Some(Current { ticket, attempt, repeat, record, boxes, cut_short, began, on_paper });
             }
             Err(error) => {
                 self.log_journal(&error, "nothing is printed until it can be written");
@@ -270,9 +275,8 @@ impl Claims {
         if let Ending::Printed(evidence) = ending {
             self.note_on_paper(evidence);
         }
-        let Some(Current { ticket, attempt, repeat, record, boxes, began, .. }) = self.current.take() else {
-            return Ok(());
-        };
+        let Some(current) = self.current.take() else { return Ok(()) };
+        let Current { ticket, attempt, repeat, record, boxes, cut_short, began, .. } = current;
         self.port
             .finish(Finish {
                 ticket,
@@ -280,6 +284,7 @@ impl Claims {
                 repeat,
                 ending,
                 boxes,
+                cut_short,
                 began_at: record.began_at,
                 ended_at: clock::now(),
             })

@@ -26,7 +26,7 @@ use super::health::Conditions;
 use super::job::{Event, Machine};
 use super::journal::Journal;
 use super::profile::Profile;
-use super::transport::{self, Happened, Port, UsbIdentity};
+use super::transport::{self, Happened, NotADevice, Port, UsbIdentity};
 use crate::clock;
 use crate::spool::{ClaimPort, Ending, Spool, SpoolError};
 use claims::Claims;
@@ -52,6 +52,9 @@ pub const OPEN_SHOWN_MS: u64 = 5_000;
 /// for one connection may take some seconds until it has let go of that life's.
 pub const ASK_OPEN_MS_MAX: u64 = 15_000;
 
+/// Reasons that the log gives while a printer cannot be reached.
+const REASONS_SAID_MAX: usize = 8;
+
 /// Prints what the spool has for one printer until `shutdown` becomes true, or the spool is closed. Where the sender of
 /// `shutdown` is gone without that, another spool follows: the printer is left as it is, and goes on with that.
 pub async fn run_printer(
@@ -66,6 +69,7 @@ pub async fn run_printer(
     let task = Task {
         owed: journal.is_owed(),
         ask_until: Instant::now() + Duration::from_millis(ASK_OPEN_MS_MAX),
+        reasons_said: Vec::new(),
         claims: Claims::new(name.clone(), config.paper, port, journal),
         shown: Shown::new(name, health, spool.counts()),
         config,
@@ -93,9 +97,15 @@ impl Kept {
         self.task.shown.watch()
     }
 
-    /// Goes on as [`run_printer`] does.
-    pub async fn go_on(self, spool: Spool, shutdown: watch::Receiver<bool>) -> Option<Kept> {
+    /// Goes on as [`run_printer`] does. What is known of the other printers may be new.
+    pub async fn go_on(
+        self,
+        config: PrinterConfig,
+        spool: Spool,
+        shutdown: watch::Receiver<bool>,
+    ) -> Option<Kept> {
         let Kept { mut task, connection } = self;
+        task.config = config;
         task.claims.go_on(port_of(&task.config, &spool)?);
         task.shown.go_on(spool.counts());
         task.shutdown = shutdown;
@@ -138,6 +148,8 @@ struct Task {
     owed: bool,
     /// Until then a ticket of an earlier life waits for its printer to be reached.
     ask_until: Instant,
+    /// Why it cannot be reached, as far as the log says so.
+    reasons_said: Vec<String>,
 }
 
 impl Task {
@@ -193,11 +205,7 @@ impl Task {
                     }
                 }
                 Err(error) => {
-                    let (printer, address) = (&self.config.name, &self.config.address);
-                    if !self.shown.shows(Condition::Unreachable) {
-                        let remedy = transport::remedy(&error);
-                        tracing::warn!(%printer, %address, %error, remedy, "printer cannot be reached");
-                    }
+                    self.say_why(&error);
                     // It cannot be asked: a ticket of an earlier life waits no longer for its word.
                     if Instant::now() >= self.ask_until {
                         self.claims.end(Ending::Unknown(Doubt::AgentEnded)).await?;
@@ -213,6 +221,7 @@ impl Task {
 
     /// A port was opened: what is known of the unit behind it, and what it is to be asked.
     async fn connect(&mut self, port: Port) -> Result<Connection, SpoolError> {
+        self.reasons_said.clear();
         let (printer, address) = (&self.config.name, &self.config.address);
         tracing::info!(%printer, %address, "printer connected");
         let unit = port.unit().map_or_else(|| format!("{printer}@{address}"), str::to_owned);
@@ -230,6 +239,18 @@ impl Task {
             machine.ask_about(serial, Doubt::AgentEnded);
         }
         Ok(Connection { port, machine, unit, since })
+    }
+
+    /// Each reason once until it is reached again: the first need not be what keeps it away.
+    fn say_why(&mut self, error: &io::Error) {
+        let (printer, address) = (&self.config.name, &self.config.address);
+        let is_no_device = NotADevice::of(error).is_some();
+        let code = if is_no_device { NotADevice::CODE } else { Condition::Unreachable.code() };
+        let (remedy, reason) = (transport::remedy(error), error.to_string());
+        if self.reasons_said.len() < REASONS_SAID_MAX && !self.reasons_said.contains(&reason) {
+            tracing::warn!(code, %printer, %address, %error, remedy, "printer cannot be reached");
+            self.reasons_said.push(reason);
+        }
     }
 
     /// Until the spool can tell in which ticket an earlier life ended, nothing is begun.
@@ -308,8 +329,8 @@ impl Task {
             }
             self.claims.begin_next(machine).await?;
             let heard_at = machine.take_heard().then(clock::now);
-            // A unit that usually answers and has not yet on this connection is not known to be any better than before.
-            let is_known = machine.has_been_heard() || !machine.profile().answers_status();
+            // What is usually heard of and was not yet on this connection is not known to be any better than before.
+            let is_known = !machine.awaits_first_word();
             let conditions =
                 machine.conditions().with_if(self.claims.retry_at().is_some(), Condition::Journal);
             let conditions = Some(conditions);
@@ -391,6 +412,7 @@ fn tell(machine: &mut Machine, happened: Happened<'_>) -> Option<Left> {
     match happened {
         Happened::Took(bytes) => machine.sent(bytes, Instant::now()),
         Happened::Received(bytes) => machine.received(bytes, Instant::now()),
+        Happened::Told(conditions) => machine.way_is(conditions, Instant::now()),
         Happened::Lost(error) => return Some(Left::Lost(error)),
     }
     None

@@ -105,11 +105,6 @@ impl Shown {
         self.counts.changed().await.map_err(|_| SpoolError::Closed)
     }
 
-    /// Whether watchers see this now.
-    pub(super) fn shows(&self, condition: Condition) -> bool {
-        self.health.borrow().conditions.iter().any(|since| since.condition == condition)
-    }
-
     /// Whether a person has told the printer to wait.
     pub(super) fn is_paused(&self) -> bool {
         self.counts.borrow().paused_since(&self.printer).is_some()
@@ -124,6 +119,12 @@ impl Shown {
 mod tests {
     use super::*;
     use crate::printing::flapping::{ONSETS_MIN, QUIET_MS, TELL_MS};
+
+    impl Shown {
+        fn shows(&self, condition: Condition) -> bool {
+            self.health.borrow().conditions.iter().any(|since| since.condition == condition)
+        }
+    }
 
     #[test]
     fn a_flapping_printer_of_which_nothing_new_is_known_wakes_nobody_in_vain() {

@@ -30,7 +30,7 @@ pub(super) async fn place(config: &PrinterConfig, claims: &Claims) -> Result<io:
     let Ok((files, plugged)) = tokio::task::spawn_blocking(look).await else {
         return Ok(Err(io::Error::other("the USB printers cannot be listed")));
     };
-    Ok(match find(path.as_ref(), &files, &plugged, &config.name, &units) {
+    Ok(match find(path.as_ref(), &files, &plugged, &config.name, &units, &config.others) {
         Standing::Here => Ok(Place { address, news: None }),
         Standing::Replaced { by } => {
             Ok(Place { address, news: Some(format!("{by} replaces the former unit")) })

@@ -183,6 +183,19 @@ impl Address {
         matches!(self, Address::Usb(UsbUnit::Serial(_)))
     }
 
+    /// The one USB printer that it means, if it means a certain one.
+    pub fn usb_unit(&self) -> Option<&UsbUnit> {
+        match self {
+            Address::Usb(unit @ (UsbUnit::Serial(_) | UsbUnit::Port(_))) => Some(unit),
+            Address::Usb(UsbUnit::Model { .. })
+            | Address::UsbPrint { .. }
+            | Address::Lan { .. }
+            | Address::Serial { .. }
+            | Address::UsbClass { .. }
+            | Address::Spooler { .. } => None,
+        }
+    }
+
     /// Whether both lead to the same place, however it is set up there.
     pub fn is_same_place(&self, other: &Address) -> bool {
         match (self, other) {

@@ -11,7 +11,7 @@
 //! | [`usb`] | transfers past the kernel's driver | yes | the printer has acknowledged them |
 //! | [`serial`] | a thread | yes | out of the driver's buffer |
 //! | `usb_print` (Windows) | a thread, overlapped calls | yes | the printer has acknowledged them |
-//! | `spooler` (Windows) | a thread | no | a whole print job is with the spooler |
+//! | `spooler` (Windows) | a thread | no, but its queue is asked how it is | a whole print job is with the spooler |
 //!
 //! # What may have left
 //! A ticket may go to another printer, or begin anew without a mark, only where it is certain that no byte of it
@@ -24,8 +24,11 @@
 //! is to be sent into each port's own queue: see above.
 
 mod address;
+mod device;
 pub mod lan;
 mod parse;
+#[cfg(any(windows, test))]
+mod queue_status;
 pub mod serial;
 #[cfg(windows)]
 pub mod spooler;
@@ -44,8 +47,10 @@ pub use address::{
     ADDRESS_BYTES_MAX, Address, AddressError, BAUD_DEFAULT, BAUD_RANGE, Flow, LAN_PORT, UsbUnit,
 };
 
+pub use device::{NotADevice, check};
 pub use unit::{UsbIdentity, UsbPlugged};
 
+use crate::printing::health::Conditions;
 use lan::Lan;
 use std::io;
 use threaded::Threaded;
@@ -66,6 +71,9 @@ pub enum Happened<'a> {
     Took(usize),
     /// The printer said this.
     Received(&'a [u8]),
+    /// What stands between it and the printer says that all of this is wrong, and no more than this. A way that nothing
+    /// comes back on tells it once before anything is to be sent, and then each change.
+    Told(Conditions),
     /// It is of no more use; without an error where the other end closed it.
     Lost(Option<io::Error>),
 }
@@ -92,8 +100,9 @@ impl Port {
     /// Opens the way to a printer. Nothing is sent.
     ///
     /// # Errors
-    /// The system's own; `Unsupported` for an address of another operating system.
+    /// The system's own; `Unsupported` for an address of another operating system; [`NotADevice`].
     pub async fn open(address: &Address) -> io::Result<Self> {
+        check(address)?;
         let line = match address {
             Address::Lan { host, port } => Line::Lan(Box::new(Lan::connect(host, *port).await?)),
             Address::Serial { path, baud, flow } => {
@@ -174,6 +183,9 @@ impl Port {
 /// What a person can do where a printer cannot be opened.
 pub fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
+        _ if NotADevice::of(error).is_some() => {
+            "give the address of a serial port or a printer (请填写串口或打印机的地址)"
+        }
         io::ErrorKind::PermissionDenied => {
             "another program has it, or the agent's user lacks the group lp or dialout \
              (被别的程序占用,或运行用户不在 lp、dialout 组)"

@@ -7,6 +7,7 @@
 //! takes longer than it may, the device is still its own, and opening it again fails until then.
 
 use super::{Happened, SETTLE_MS_MAX};
+use crate::printing::health::Conditions;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,12 +43,15 @@ pub(super) struct Moved {
     pub(super) written: usize,
     /// What the printer said.
     pub(super) read: Vec<u8>,
+    /// How the way to it is, where that is news.
+    pub(super) told: Option<Conditions>,
 }
 
 #[derive(Debug)]
 enum Report {
     Took(usize),
     Received(Vec<u8>),
+    Told(Conditions),
     Lost(io::Error),
 }
 
@@ -161,6 +165,7 @@ impl Threaded {
                 self.received = bytes;
                 Happened::Received(&self.received)
             }
+            Report::Told(conditions) => Happened::Told(conditions),
             Report::Lost(error) => Happened::Lost(Some(error)),
         }
     }
@@ -213,13 +218,16 @@ fn work(
 
 /// False where nobody listens any more.
 fn report(reports: &mpsc::Sender<Report>, moved: Moved) -> bool {
-    let took = moved.written == 0 || reports.blocking_send(Report::Took(moved.written)).is_ok();
-    took && (moved.read.is_empty() || reports.blocking_send(Report::Received(moved.read)).is_ok())
+    let took = (moved.written > 0).then_some(Report::Took(moved.written));
+    let received = (!moved.read.is_empty()).then_some(Report::Received(moved.read));
+    let told = moved.told.map(Report::Told);
+    [took, received, told].into_iter().flatten().all(|report| reports.blocking_send(report).is_ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use docket_protocol::printer::Condition;
     use std::sync::mpsc as blocking;
 
     /// A device that does what it is told, one turn after the other.
@@ -255,6 +263,19 @@ mod tests {
         fn stop(&mut self, moved: &mut Moved) {
             moved.written = self.left;
         }
+    }
+
+    /// A device that says how it is, and takes everything.
+    struct Queue(std::vec::IntoIter<Conditions>);
+
+    impl Device for Queue {
+        fn turn(&mut self, piece: &[u8], moved: &mut Moved) -> io::Result<()> {
+            moved.written = piece.len();
+            moved.told = self.0.next();
+            Ok(())
+        }
+
+        fn stop(&mut self, _: &mut Moved) {}
     }
 
     async fn port(left: usize) -> (Threaded, blocking::Sender<Turn>) {
@@ -304,6 +325,23 @@ mod tests {
         assert!(began.elapsed() < 2 * Duration::from_millis(SETTLE_MS_MAX));
         // What it says later counts no second time.
         drop(let_go);
+        assert_eq!(settled(&mut port).await, 0);
+    }
+
+    #[tokio::test]
+    async fn how_the_way_is_comes_in_its_order() {
+        let stopped = Conditions::NONE.with(Condition::Queue);
+        let said = vec![stopped, Conditions::NONE, stopped];
+        let mut port = Threaded::open("test", move || Ok(Queue(said.into_iter()))).await.unwrap();
+        let (mut told, mut took) = (Vec::new(), 0);
+        while told.len() < 3 || took < 10 {
+            match port.next(&[0; 10][took..]).await {
+                Happened::Told(conditions) => told.push(conditions),
+                Happened::Took(bytes) => took += bytes,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((told, took), (vec![stopped, Conditions::NONE, stopped], 10));
         assert_eq!(settled(&mut port).await, 0);
     }
 

@@ -45,7 +45,7 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
     /// Print this.
-    Submit(Submission),
+    Submit(Box<Submission>),
     /// An order is cancelled: what was not begun does not come out, and who may have begun gets a slip.
     Cancel {
         /// The key that it was submitted under.

@@ -124,10 +124,10 @@ fn tickets(
              WHERE {condition}"
         ))?
         .query_map(params, |row| {
-            let changed: i64 = row.get(18)?;
+            let changed: i64 = row.get(19)?;
             Ok(CounterTicket {
                 ticket: recent_from_row(row)?,
-                key: row.get(17)?,
+                key: row.get(18)?,
                 changed: changed.unsigned_abs(),
             })
         })?

@@ -1,6 +1,7 @@
 //! Printers: added, renamed, removed, and what is in the way.
 
 use super::*;
+use docket_paper::test_page::TestPage;
 
 #[tokio::test]
 async fn tickets_wait_without_a_printer_and_come_to_the_first_one() {
@@ -30,6 +31,8 @@ async fn a_printer_that_would_be_in_the_way_is_refused_with_words() {
         (printer(&"长".repeat(33), "192.0.2.1", &[]), "printer-form"),
         (printer("后厨", "", &[]), "address-form"),
         (printer("后厨", "nothing like it/", &[]), "address-form"),
+        (printer("后厨", "serial:/etc/hostname", &[]), "address-no-device"),
+        (printer("后厨", "serial:/dev/null", &[]), "address-no-device"),
     ] {
         assert_eq!(desk.post("/api/printers/add", &wanted).await.code(), code, "{wanted}");
     }
@@ -76,6 +79,16 @@ async fn a_test_page_waits_for_a_printer_that_was_just_added() {
     assert_eq!(within("the test page", read_answer(&mut stream)).await.status, 200);
     let recent = desk.spool().recent(1).await.unwrap();
     assert_eq!((recent[0].title.as_str(), recent[0].printer.as_str()), ("测试页 前台", "前台"));
+    let ticket = desk.spool().ticket(recent[0].id).await.unwrap().unwrap();
+    let page = TestPage {
+        printer: "前台".into(),
+        address: "192.0.2.1".into(),
+        paper_mm: 80,
+        columns: 48,
+        made_at: ticket.made_at,
+        ..TestPage::default()
+    };
+    assert_eq!(ticket.document, page.document());
 }
 
 #[tokio::test]
@@ -202,4 +215,30 @@ async fn one_serial_port_is_one_printer() {
     assert_eq!(desk.post("/api/printers/add", &printer("a", "serial:COM3", &[])).await.status, 200);
     let again = printer("b", "serial:COM3?baud=19200", &[]);
     assert_eq!(desk.post("/api/printers/add", &again).await.code(), "address-taken");
+}
+
+#[tokio::test]
+async fn a_test_page_that_finds_no_room_is_not_printed_some_time_later() {
+    let fixed = "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n";
+    let desk = Desk::open(LOOPBACK, fixed).await;
+    desk.spool().close().await;
+    let mut options = SpoolOptions::new(desk.config.printer_routes(), Some("boot".into()));
+    options.bytes_max = 300 * 1_024;
+    let spool = Spool::open(&desk.config.data, options).unwrap();
+    desk.shown.spool.send_replace(Some(spool.clone()));
+    let counts = spool.counts();
+    let mut number = 0;
+    while !counts.borrow().storing.fails() {
+        number += 1;
+        let mut failing = spool.counts();
+        tokio::select! {
+            biased;
+            stored = spool.receive(vec![(Seq(u64::from(number)), item(&ticket(number, "front")))]) => drop(stored.unwrap()),
+            failing = failing.wait_for(|counts| counts.storing.fails()) => drop(failing.unwrap()),
+        }
+    }
+    let answer = desk.post("/api/printers/test", &json!({ "printer": "front" })).await;
+    assert_eq!((answer.status, answer.code().as_str()), (507, "spool-at-bound"));
+    let pause = desk.post("/api/printers/pause", &json!({ "printer": "front", "paused": true })).await;
+    assert_eq!(pause.status, 200, "what needs no room is done");
 }

@@ -8,20 +8,17 @@
 //! to it), so all other slips get it with long runs of digits struck out, whatever template a chain writes.
 
 use super::kind::TemplateKind;
+use crate::china;
+use crate::test_page::TestPage;
 use docket_protocol::ids::{Fen, Platform, UnixMs};
 use docket_protocol::order::{Cutlery, Dish, Fulfilment, Order};
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-/// China's time is this far ahead of UTC.
-const CHINA_MS: i64 = 8 * 3_600_000;
-const DAY_MS: i64 = 86_400_000;
 /// As many digits in a row may be a phone number.
 const PHONE_DIGITS_MIN: usize = 7;
 const STRUCK_OUT: &str = "[号码]";
-/// Years that are taken for a clock's; others are shown as unknown.
-const YEARS: std::ops::RangeInclusive<i64> = 1970..=9999;
 
 /// Everything that one slip may say.
 #[derive(Debug, Clone, Copy)]
@@ -55,26 +52,6 @@ pub struct Part<'a> {
     pub dishes: Vec<&'a Dish>,
 }
 
-/// What a test page says.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct TestPage {
-    /// The store's name.
-    pub store: String,
-    /// The printer as the store names it.
-    pub printer: String,
-    /// Where it is: `192.168.1.50:9100`, `COM3`, `/dev/usb/lp0`.
-    pub address: String,
-    /// What kind of unit it is, as far as is known.
-    pub model: String,
-    /// Width of the paper in millimetres.
-    pub paper_mm: u16,
-    /// Columns of a line.
-    pub columns: u16,
-    /// When it was made.
-    #[serde(skip)]
-    pub made_at: UnixMs,
-}
-
 /// What a template is filled with.
 #[derive(Debug, Clone)]
 pub struct View(pub(super) Value);
@@ -100,8 +77,8 @@ impl View {
         let view = TestView {
             kind: kind.as_str(),
             title: kind.title(),
-            made_at: date_and_time(page.made_at),
-            ruler: ruler(page.columns),
+            made_at: china::date_and_time(page.made_at),
+            ruler: page.ruler(),
             page,
         };
         View(Value::from(Serde(view)))
@@ -199,9 +176,9 @@ impl<'a> SlipView<'a> {
             store: slip.store,
             station: slip.station,
             table: slip.table,
-            placed_at: china_time(order.placed_at),
-            wanted_at: order.wanted_at.map(china_time).unwrap_or_default(),
-            made_at: china_time(slip.made_at),
+            placed_at: china::time(order.placed_at),
+            wanted_at: order.wanted_at.map(china::time).unwrap_or_default(),
+            made_at: china::time(slip.made_at),
             self_pickup: order.fulfilment == Fulfilment::SelfPickup,
             counter: order.key.platform == Platform::Counter,
             note: if is_front { order.note.clone() } else { without_phones(&order.note) },
@@ -302,55 +279,6 @@ fn unless_zero(amount: Fen) -> String {
     if amount == Fen(0) { String::new() } else { amount.to_string() }
 }
 
-/// `01-02 12:30`.
-fn china_time(time: UnixMs) -> String {
-    match china(time) {
-        Some((_, month, day, hour, minute)) => format!("{month:02}-{day:02} {hour:02}:{minute:02}"),
-        None => "时间不明".into(),
-    }
-}
-
-/// `2026-01-02 12:30`.
-fn date_and_time(time: UnixMs) -> String {
-    match china(time) {
-        Some((year, month, day, hour, minute)) => {
-            format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}")
-        }
-        None => "时间不明".into(),
-    }
-}
-
-/// Year, month, day, hour and minute in China.
-fn china(time: UnixMs) -> Option<(i64, i64, i64, i64, i64)> {
-    let local = time.0.checked_add(CHINA_MS)?;
-    let (mut days, minutes) = (local.div_euclid(DAY_MS), local.rem_euclid(DAY_MS) / 60_000);
-    // Of 400 years each from a 1 March on: leap days then are the last of their years, centuries and so on.
-    const DAYS_TO_1970: i64 = 719_468;
-    const DAYS_OF_400_YEARS: i64 = 146_097;
-    days += DAYS_TO_1970;
-    let (era, day_of_era) = (days.div_euclid(DAYS_OF_400_YEARS), days.rem_euclid(DAYS_OF_400_YEARS));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // From March on months have 31, 30, 31, 30, 31 days, and again: 153 days in five.
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    YEARS.contains(&year).then_some((year, month, day, minutes / 60, minutes % 60))
-}
-
-/// `----5---10---15`, as wide as the paper.
-fn ruler(columns: u16) -> String {
-    let mut out = String::with_capacity(usize::from(columns));
-    for tens in (5..=columns).step_by(5) {
-        let number = tens.to_string();
-        out.extend(std::iter::repeat_n('-', usize::from(tens) - out.len() - number.len()));
-        out.push_str(&number);
-    }
-    out.extend(std::iter::repeat_n('-', usize::from(columns) - out.len()));
-    out
-}
-
 /// The text with everything struck out that may be a phone number: runs of digits, `*`, `_` and `-` that
 /// hold at least [`PHONE_DIGITS_MIN`] of them other than `-`.
 pub(super) fn without_phones(text: &str) -> String {
@@ -382,25 +310,5 @@ mod tests {
         assert_eq!(shown, "收餐人隐私号 [号码],手机号 [号码],买3份,2026-1-1,-------- [号码] [号码]");
         assert_eq!(without_phones("少放辣 100%冰"), "少放辣 100%冰");
         assert_eq!(without_phones("138 12345678"), "138 [号码]");
-    }
-
-    #[test]
-    fn times_are_chinas() {
-        assert_eq!(china_time(UnixMs(1_767_225_600_000)), "01-01 08:00");
-        assert_eq!(date_and_time(UnixMs(1_767_225_600_000)), "2026-01-01 08:00");
-        assert_eq!(date_and_time(UnixMs(1_709_135_999_000)), "2024-02-28 23:59");
-        assert_eq!(date_and_time(UnixMs(1_709_136_000_000)), "2024-02-29 00:00");
-        assert_eq!(date_and_time(UnixMs(1_709_222_400_000)), "2024-03-01 00:00");
-        assert_eq!(date_and_time(UnixMs(4_107_513_600_000)), "2100-03-01 00:00");
-        assert_eq!(date_and_time(UnixMs(0)), "1970-01-01 08:00");
-        assert_eq!(china_time(UnixMs(i64::MAX)), "时间不明");
-        assert_eq!(china_time(UnixMs(i64::MIN)), "时间不明");
-    }
-
-    #[test]
-    fn a_ruler_is_as_wide_as_the_paper() {
-        assert_eq!(ruler(12), "----5---10--");
-        assert_eq!(ruler(48).len(), 48);
-        assert_eq!(ruler(0), "");
     }
 }
