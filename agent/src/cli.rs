@@ -105,7 +105,7 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Enrol { hub, code } => {
             let config = read()?;
-            let identity = enrol(&config.data, &hub, &code, config.link.socket).await?;
+            let identity = enrol(&config.data, &hub, &code, &config.link).await?;
             println!("注册成功 / enrolled: {} {} ({})", identity.store, identity.store_name, identity.agent);
             Ok(ExitCode::SUCCESS)
         }

@@ -31,6 +31,7 @@ pub mod status;
 use config::{Config, ConfigError};
 use counter::Counter;
 use identity::{Identity, IdentityError};
+use inside::GoesOn;
 use link::tls::TlsError;
 use spool::SpoolError;
 use std::sync::Arc;
@@ -76,10 +77,10 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
     info!(agent = %identity.agent, store = %identity.store, "running");
     let (_rules, in_force) = watch::channel(Arc::new(config.rules()?));
     let (parts, mut page) = page::start(&config, Counter::of(&identity, in_force), stop.clone());
-    let mut kept = Vec::new();
+    let mut before = GoesOn { printers: Vec::new(), link: inside::link_record(&config, &identity) };
     loop {
         let (end, ended) = oneshot::channel();
-        let inside = inside::run(config.clone(), &identity, &parts, kept, ended);
+        let inside = inside::run(config.clone(), &identity, &parts, before, ended);
         tokio::pin!(inside);
         let stops = tokio::select! {
             // By itself only where it cannot begin or go on.
@@ -96,7 +97,7 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
         info!("the printers have changed: opening everything anew");
         config.added = page.printers.borrow_and_update().clone();
         let _ = end.send(config.printer_configs());
-        kept = inside.await?;
+        before = inside.await?;
     }
     page.ended().await;
     info!("stopped");

@@ -5,11 +5,12 @@
 
 use crate::clock;
 use crate::identity::Identity;
+use crate::link::LinkShown;
 use crate::printing::PrinterConfig;
 use crate::printing::profile::{FenceKind, NamedFact};
 use crate::spool::{Counts, HeldTicket, Spool, Storing};
 use docket_protocol::ids::UnixMs;
-use docket_protocol::message::AgentStatus;
+use docket_protocol::message::{AgentStatus, LinkReport};
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::session::LinkState;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,12 @@ pub struct StatusFile {
     pub link: String,
     /// Since when it is live, or has not been.
     pub link_since: UnixMs,
+    /// How it is connected, while it is.
+    #[serde(default)]
+    pub way: Option<WayView>,
+    /// Why the last attempt led nowhere, while it is not: code, cause and remedy, a line for each way.
+    #[serde(default)]
+    pub link_trouble: Option<String>,
     /// Where the local page is, once it listens.
     #[serde(default)]
     pub page: Option<SocketAddr>,
@@ -73,6 +80,39 @@ impl StatusFile {
     /// Whether it can be taken for how things are now: somebody is writing it, as far as the clock tells.
     pub fn is_fresh(&self, now: UnixMs) -> bool {
         now.since(self.at) <= STATUS_AGE_MAX_MS && self.at.since(now) <= AHEAD_MS_MAX
+    }
+}
+
+/// How the hub is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayView {
+    /// `quic`, or `tls` for TLS over TCP.
+    pub transport: String,
+    /// Through a proxy.
+    pub proxied: bool,
+    /// Round trip.
+    pub rtt_ms: Option<u32>,
+    /// Packets lost, where that is known.
+    pub lost_packets: Option<u64>,
+    /// Sessions after the first one since the program began.
+    pub reconnects: u32,
+    /// How often it went from QUIC to TCP since then.
+    pub fallbacks: u32,
+    /// Since when it is connected so.
+    pub since: UnixMs,
+}
+
+impl From<&LinkReport> for WayView {
+    fn from(report: &LinkReport) -> Self {
+        WayView {
+            transport: report.transport.as_str().to_owned(),
+            proxied: report.proxied,
+            rtt_ms: report.rtt_us.map(|us| us.div_ceil(1_000)),
+            lost_packets: report.lost_packets,
+            reconnects: report.reconnects,
+            fallbacks: report.fallbacks,
+            since: report.connected_at,
+        }
     }
 }
 
@@ -182,7 +222,7 @@ pub struct Reporter {
     /// Each printer's health.
     pub printers: Vec<watch::Receiver<PrinterHealth>>,
     /// The link's state.
-    pub link: watch::Receiver<LinkState>,
+    pub link: watch::Receiver<LinkShown>,
     /// Where the local page listens.
     pub page: watch::Receiver<Option<SocketAddr>>,
     /// To the link.
@@ -201,7 +241,7 @@ impl Reporter {
             heard.spawn(notify(printer.clone(), Arc::clone(&changed)));
         }
         let mut counts = self.spool.counts();
-        let (mut link_shown, mut link_since) = (*self.link.borrow_and_update(), clock::now());
+        let (mut link_shown, mut link_since) = (self.link.borrow_and_update().clone(), clock::now());
         let mut told: Option<AgentStatus> = None;
         loop {
             let (status, storing) = {
@@ -211,7 +251,7 @@ impl Reporter {
             let at_once = told.as_ref().is_none_or(|told| differs_in_health(told, &status));
             told = Some(status.clone());
             self.publish.send_replace(status.clone());
-            self.write(status, storing, link_shown, link_since).await;
+            self.write(status, storing, &link_shown, link_since).await;
             // Counts change with every ticket, and nobody reads faster than this. A change of health ends any pause.
             let pause = if at_once { Duration::ZERO } else { COUNTS_EVERY };
             tokio::select! {
@@ -228,9 +268,9 @@ impl Reporter {
                     }
                 } => {}
             }
-            let link = *self.link.borrow_and_update();
+            let link = self.link.borrow_and_update().clone();
             // One that is tried again and again has been lost since it was lost.
-            if link != link_shown && (is_live(link) || is_live(link_shown)) {
+            if link.state != link_shown.state && (is_live(link.state) || is_live(link_shown.state)) {
                 link_since = clock::now();
             }
             link_shown = link;
@@ -255,7 +295,7 @@ impl Reporter {
         }
     }
 
-    async fn write(&mut self, status: AgentStatus, storing: Storing, link: LinkState, link_since: UnixMs) {
+    async fn write(&mut self, status: AgentStatus, storing: Storing, link: &LinkShown, link_since: UnixMs) {
         let held =
             if status.held == 0 { Vec::new() } else { self.spool.held(HELD_MAX).await.unwrap_or_default() };
         let kept = self.spool.profiles().await.unwrap_or_default();
@@ -265,8 +305,10 @@ impl Reporter {
             agent: self.identity.agent.to_string(),
             store: self.identity.store.to_string(),
             store_name: self.identity.store_name.clone(),
-            link: link_word(link).to_owned(),
+            link: link_word(link.state).to_owned(),
             link_since,
+            way: link.report.as_ref().map(WayView::from),
+            link_trouble: link.trouble.clone(),
             page: *self.page.borrow_and_update(),
             status,
             spool: (storing != Storing::Well).then(|| storing.code().to_owned()),

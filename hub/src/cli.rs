@@ -144,7 +144,7 @@ fn checker() -> anyhow::Result<Arc<dyn Checker>> {
 
 fn write_ready(file: &std::path::Path, addresses: Addresses) -> std::io::Result<()> {
     let json = serde_json::json!({
-        "link": addresses.link, "http": addresses.http, "console": addresses.console,
+        "link": addresses.link, "link_tcp": addresses.link_tcp, "http": addresses.http, "console": addresses.console,
     });
     // Whoever waits for the file reads it whole.
     let part = file.with_extension("part");

@@ -81,6 +81,8 @@ pub enum HubError {
 pub struct Addresses {
     /// Agents, UDP.
     pub link: SocketAddr,
+    /// Agents, TCP, if that port is open.
+    pub link_tcp: Option<SocketAddr>,
     /// Platforms, TCP.
     pub http: SocketAddr,
     /// Console, TCP.
@@ -149,13 +151,16 @@ pub async fn run(
     let console = console::routes(shown, stop.clone());
     let http_listener = http::bind(config.http.listen).await?;
     let console_listener = http::bind(config.console.listen).await?;
-    let gateway = Gateway::start(config.link.listen, storage.clone(), Arc::clone(&fleet), authority)?;
+    let (link, tcp) = (config.link.listen, config.link.tcp_port());
+    let gateway = Gateway::start(link, tcp, storage.clone(), Arc::clone(&fleet), authority)?;
     let addresses = Addresses {
         link: gateway.address().map_err(HubError::Address)?,
+        link_tcp: gateway.tcp_address(),
         http: http_listener.local_addr().map_err(HubError::Address)?,
         console: console_listener.local_addr().map_err(HubError::Address)?,
     };
-    info!(link = %addresses.link, http = %addresses.http, console = %addresses.console, "serving");
+    let tcp = addresses.link_tcp.map_or_else(|| "off".to_owned(), |tcp| tcp.to_string());
+    info!(link = %addresses.link, link_tcp = tcp, http = %addresses.http, console = %addresses.console, "serving");
     ready(addresses);
     if let Some(slips) = config.templates.folder {
         let folder = Folder::new(slips, config.data.join(folder::KEPT_FOLDER), checker).restored();

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::page::pin::read_pin;
 use crate::printing::profile::Source;
-use crate::status::{ProfileView, StatusFile, read_file};
+use crate::status::{ProfileView, StatusFile, WayView, read_file};
 use anyhow::Context;
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::Refusal;
@@ -71,6 +71,12 @@ fn print_status(file: &StatusFile, now: UnixMs) {
         refused => refused,
     };
     println!("总部 hub      {link},{} / since", span(now.since(file.link_since)));
+    if let Some(way) = &file.way {
+        print_way(way);
+    }
+    for line in file.link_trouble.iter().flat_map(|trouble| trouble.lines()) {
+        println!("    !! {line}");
+    }
     if let Some(refusal) = Refusal::from_code(&file.link) {
         let (zh, en) = refusal.remedy();
         println!("    !! {zh} / {en}");
@@ -102,6 +108,18 @@ fn print_status(file: &StatusFile, now: UnixMs) {
             held.ticket
         );
     }
+}
+
+fn print_way(way: &WayView) {
+    let transport = match (way.transport.as_str(), way.proxied) {
+        ("quic", _) => "QUIC",
+        (_, false) => "TCP(备用 fallback)",
+        (_, true) => "TCP(备用 fallback,经代理 by proxy)",
+    };
+    let rtt = way.rtt_ms.map_or_else(String::new, |ms| format!(" {ms} ms"));
+    let lost = way.lost_packets.map_or_else(String::new, |lost| format!(",丢包 lost {lost}"));
+    let (reconnects, fallbacks) = (way.reconnects, way.fallbacks);
+    println!("    {transport}{rtt}{lost},重连 reconnects {reconnects},改走 TCP fallbacks {fallbacks}");
 }
 
 fn print_printer(printer: &PrinterHealth, now: UnixMs) {

@@ -4,7 +4,7 @@ use super::trouble::{Trouble, troubles};
 use super::words::{self, Words};
 use crate::config::PrinterEntry;
 use crate::printers::{Printer, Printers};
-use crate::status::{HeldView, StatusFile};
+use crate::status::{HeldView, StatusFile, WayView};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::outcome::Doubt;
 use docket_protocol::printer::{Condition, PrinterHealth};
@@ -38,6 +38,7 @@ pub struct State<'a> {
     /// `live`, `connecting`, `waiting`, or the code of a refusal.
     link: &'a str,
     link_since: Option<UnixMs>,
+    way: Option<&'a WayView>,
     /// What is wrong, the worst first.
     troubles: Vec<Trouble>,
     printers: Vec<PrinterView>,
@@ -125,6 +126,7 @@ impl<'a> State<'a> {
             version: env!("CARGO_PKG_VERSION"),
             link: status.map_or("connecting", |status| &status.link),
             link_since: status.map(|status| status.link_since),
+            way: fresh.and_then(|status| status.way.as_ref()),
             troubles,
             printers: printers.list.into_iter().map(view).collect(),
             off: printers

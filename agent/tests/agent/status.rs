@@ -1,6 +1,7 @@
 //! What is said of the agent: since when, and what that costs.
 
 use crate::samples::{PATIENCE, front, open, within};
+use docket_agent::link::LinkShown;
 use docket_agent::printing::unknown_health;
 use docket_agent::spool::Spool;
 use docket_agent::status::{Reporter, StatusFile};
@@ -16,7 +17,7 @@ use tokio::task::JoinHandle;
 
 struct Running {
     _folder: TempDir,
-    link: watch::Sender<LinkState>,
+    link: watch::Sender<LinkShown>,
     shown: watch::Receiver<Option<Arc<StatusFile>>>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -30,7 +31,7 @@ impl Running {
             "agent": "00000000000000000000000000000001", "store": "S1", "store_name": "一店",
             "hub": "127.0.0.1:1", "key": [], "certificate": [], "ca": [],
         });
-        let (link, link_seen) = watch::channel(LinkState::Waiting);
+        let (link, link_seen) = watch::channel(LinkShown::default());
         let (show, shown) = watch::channel(None);
         let (stop, stopped) = watch::channel(false);
         let reporter = Reporter {
@@ -48,6 +49,10 @@ impl Running {
         Self { _folder: folder, link, shown, stop, task }
     }
 
+    fn is_linked(&self, state: LinkState) {
+        self.link.send_modify(|shown| shown.state = state);
+    }
+
     /// The state in which the link is said to be `link`.
     async fn says(&mut self, link: &str) -> Arc<StatusFile> {
         let is_so =
@@ -60,16 +65,16 @@ impl Running {
 #[tokio::test]
 async fn a_link_that_is_tried_again_and_again_has_been_lost_since_it_was_lost() {
     let mut running = Running::start(Vec::new());
-    running.link.send_replace(LinkState::Live { epoch: 1 });
+    running.is_linked(LinkState::Live { epoch: 1 });
     let live = running.says("live").await;
-    running.link.send_replace(LinkState::Waiting);
+    running.is_linked(LinkState::Waiting);
     let lost = running.says("waiting").await;
     assert!(lost.link_since > live.link_since);
     for (state, word) in [(LinkState::Connecting, "connecting"), (LinkState::Waiting, "waiting")] {
-        running.link.send_replace(state);
+        running.is_linked(state);
         assert_eq!(running.says(word).await.link_since, lost.link_since, "{word}");
     }
-    running.link.send_replace(LinkState::Live { epoch: 2 });
+    running.is_linked(LinkState::Live { epoch: 2 });
     assert!(running.says("live").await.link_since > lost.link_since);
 }
 

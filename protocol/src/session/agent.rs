@@ -1,9 +1,12 @@
 //! The agent's end: connect, greet, live, and again.
 
 use super::live::Live;
-use super::{CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER};
+use super::{
+    CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER,
+    UNANSWERED_PAUSE,
+};
 use crate::ids::Seq;
-use crate::message::{AgentStatus, Hello, Message, PROTOCOL_VERSION, Refusal, Welcome};
+use crate::message::{AgentStatus, Hello, LinkReport, Message, PROTOCOL_VERSION, Refusal, Welcome};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -100,28 +103,58 @@ impl AgentSession {
     /// A connection stands; `cursors` as they are in the spool now.
     pub fn connected(&mut self, now: Instant, cursors: Cursors) {
         if let State::Connecting { .. } = self.state {
-            self.state = State::Greeting { until: now + GREETING_MAX, cursors };
-            self.effects.push_back(Effect::Send(Message::Hello(Hello {
-                protocol_min: PROTOCOL_VERSION,
-                protocol_max: PROTOCOL_VERSION,
-                spool: cursors.spool,
-                received_up_to: cursors.received_up_to,
-                assigned_up_to: cursors.assigned_up_to,
-                agent_version: self.version.clone(),
-                platform: self.platform.clone(),
-            })));
+            self.greet(now, cursors);
         }
     }
 
-    /// There is no connection, or it is gone. What was not yet done of it is dropped.
-    pub fn disconnected(&mut self, now: Instant) {
+    /// A better connection stands and takes the place of the one in use: there is no pause between the two. What was
+    /// not yet done of the old one is dropped, as when it breaks; `cursors` as they are in the spool now.
+    pub fn switched(&mut self, now: Instant, cursors: Cursors) {
+        if let State::Live { .. } = self.state {
+            self.settle(now);
+            self.effects.clear();
+            self.greet(now, cursors);
+        }
+    }
+
+    fn greet(&mut self, now: Instant, cursors: Cursors) {
+        self.state = State::Greeting { until: now + GREETING_MAX, cursors };
+        self.effects.push_back(Effect::Send(Message::Hello(Hello {
+            protocol_min: PROTOCOL_VERSION,
+            protocol_max: PROTOCOL_VERSION,
+            spool: cursors.spool,
+            received_up_to: cursors.received_up_to,
+            assigned_up_to: cursors.assigned_up_to,
+            agent_version: self.version.clone(),
+            platform: self.platform.clone(),
+        })));
+    }
+
+    /// A session that has lasted makes the next pause short again.
+    fn settle(&mut self, now: Instant) {
         if let State::Live { since, .. } = &self.state
             && now.saturating_duration_since(*since) >= SETTLED_AFTER
         {
             self.attempts = 0;
         }
+    }
+
+    /// There is no connection, or it is gone. What was not yet done of it is dropped.
+    pub fn disconnected(&mut self, now: Instant) {
+        self.settle(now);
         self.effects.clear();
         self.state = State::Waiting { until: now + self.pause() };
+    }
+
+    /// Nobody has answered the attempt to connect. The hub may be out of reach for a minute or for a night, and is to be
+    /// found soon after in either case.
+    pub fn unanswered(&mut self, now: Instant) {
+        let pause = match self.refusal {
+            Some(_) => self.pause(),
+            None => self.chance.between(UNANSWERED_PAUSE / 2, UNANSWERED_PAUSE),
+        };
+        self.effects.clear();
+        self.state = State::Waiting { until: now + pause };
     }
 
     /// A message came.
@@ -198,6 +231,13 @@ impl AgentSession {
     pub fn report_status(&mut self, status: AgentStatus) {
         if let State::Live { .. } = &self.state {
             self.effects.push_back(Effect::Send(Message::Status(status)));
+        }
+    }
+
+    /// Says how it is connected, if anyone listens.
+    pub fn report_link(&mut self, report: LinkReport) {
+        if let State::Live { .. } = &self.state {
+            self.effects.push_back(Effect::Send(Message::Link(report)));
         }
     }
 

@@ -21,7 +21,7 @@ pub use agent::{AgentSession, Cursors, LinkState};
 pub use hub::{HubSession, Opened};
 
 use crate::ids::{Seq, UnixMs};
-use crate::message::{AgentStatus, Hello, Message, Refusal};
+use crate::message::{AgentStatus, Hello, LinkReport, Message, Refusal};
 use std::time::Duration;
 
 /// Items that may be sent and not yet acknowledged.
@@ -38,6 +38,8 @@ pub const GREETING_MAX: Duration = Duration::from_secs(10);
 pub const RECONNECT_MIN: Duration = Duration::from_millis(250);
 /// The longest pause before connecting again.
 pub const RECONNECT_MAX: Duration = Duration::from_secs(10);
+/// The longest pause after an attempt that nobody has answered: it has cost the hub nothing, and took its own time.
+pub const UNANSWERED_PAUSE: Duration = Duration::from_secs(2);
 /// The pause after a refusal that only a person can lift.
 pub const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 /// A session that lasted so long makes the next pause short again.
@@ -77,6 +79,8 @@ pub enum Effect {
     Open(Hello),
     /// Hub only: the agent's state now.
     Status(AgentStatus),
+    /// Hub only: how the agent is connected.
+    Link(LinkReport),
     /// Close the connection. An agent's shell then calls `disconnected`.
     Close(CloseReason),
 }
@@ -101,7 +105,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The code that logs show, and the error code of the QUIC connection.
+    /// The code that logs show, and the error code of a QUIC connection; TLS has none.
     pub fn code(self) -> (&'static str, u32) {
         match self {
             CloseReason::Refused(refusal) => (refusal.code(), 1),

@@ -11,7 +11,7 @@ use docket_protocol::document::{Align, Block, Image, Symbology};
 use docket_protocol::enrol::{Answer, EnrolRefusal};
 use docket_protocol::frame::{Decoder, encode, payload, read_payload};
 use docket_protocol::ids::Platform;
-use docket_protocol::message::{Item, Message, Refusal, Report};
+use docket_protocol::message::{Item, Message, Refusal, Report, Transport};
 use docket_protocol::order::{Cutlery, Fulfilment};
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::Condition;
@@ -86,6 +86,7 @@ fn lines() -> Vec<Line> {
         Ack: Message::Ack { up_to: samples::SEQ },
         Heartbeat: Message::Heartbeat { sent_up_to: samples::SEQ, stored_up_to: samples::SEQ.next() },
         Status: Message::Status(samples::status()),
+        Link: Message::Link(samples::link_report()),
     );
     variants!(lines, Refusal, value,
         Protocol: Refusal::Protocol { min: 2, max: 300 },
@@ -93,6 +94,10 @@ fn lines() -> Vec<Line> {
         Revoked: Refusal::Revoked,
         Superseded: Refusal::Superseded,
         Unavailable: Refusal::Unavailable,
+    );
+    variants!(lines, Transport, value,
+        Quic: Transport::Quic,
+        Tls: Transport::Tls,
     );
     variants!(lines, Item, value,
         Ticket: Item::Ticket(samples::ticket()),

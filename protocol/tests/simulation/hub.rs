@@ -253,6 +253,7 @@ impl World<'_> {
                     self.hub_after(begins_after, HubEvent::ReadBegins { link, after, limit });
                 }
                 Effect::Status(_) => self.count("status"),
+                Effect::Link(_) => {}
                 Effect::Close(reason) => {
                     self.count(reason.code().0);
                     self.note(|| format!("hub: closes link {link}, {reason:?}"));
@@ -292,7 +293,7 @@ impl World<'_> {
                 record.sent(*seq);
             }
             Message::Refused(_) => {}
-            Message::Hello(_) | Message::Status(_) => panic!("the hub says {message:?}"),
+            Message::Hello(_) | Message::Status(_) | Message::Link(_) => panic!("the hub says {message:?}"),
         }
     }
 

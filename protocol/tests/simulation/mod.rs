@@ -98,6 +98,7 @@ fn expect_faults(tally: &Tally) {
         "stalled",
         "status",
         "superseded",
+        "switch",
     ] {
         assert!(tally.get(what) > 0, "no {what} in {tally:?}");
     }

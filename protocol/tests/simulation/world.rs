@@ -43,6 +43,8 @@ pub(super) enum Event {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fault {
     Cut,
+    /// An agent makes a second connection and goes over to it.
+    Switch,
     Partition,
     AgentRestart,
     HubRestart,
@@ -105,7 +107,9 @@ impl<'t> World<'t> {
     pub(super) fn run(mut self) -> Tally {
         let weather = self.weather.clone();
         self.note(|| format!("{weather:?}"));
-        for fault in [Fault::Cut, Fault::Partition, Fault::AgentRestart, Fault::HubRestart, Fault::Copy] {
+        for fault in
+            [Fault::Cut, Fault::Switch, Fault::Partition, Fault::AgentRestart, Fault::HubRestart, Fault::Copy]
+        {
             self.schedule_fault(fault);
         }
         for agent in 0..self.agents.len() {
@@ -206,7 +210,7 @@ impl<'t> World<'t> {
 
     fn schedule_fault(&mut self, fault: Fault) {
         let every = match fault {
-            Fault::Cut => self.weather.cut_every,
+            Fault::Cut | Fault::Switch => self.weather.cut_every,
             Fault::Partition => self.weather.partition_every,
             Fault::AgentRestart | Fault::Copy => self.weather.agent_restart_every,
             Fault::HubRestart => self.weather.hub_restart_every,
@@ -225,6 +229,7 @@ impl<'t> World<'t> {
         self.note(|| format!("-- {fault:?} of agent {agent}"));
         match fault {
             Fault::Cut => self.cut(agent),
+            Fault::Switch => self.try_better_way(agent),
             Fault::Partition => self.partition(agent, self.calm_at),
             Fault::AgentRestart => self.restart_agent(agent),
             Fault::HubRestart => self.restart_hub(),
