@@ -19,6 +19,7 @@ mod writing;
 
 pub(super) use reading::{CounterRead, last_change, read};
 
+use super::command::{Asker, Read, Write};
 use super::{RecentTicket, Spool, SpoolError};
 use docket_protocol::ids::{OrderKey, PrinterName, TicketId, UnixMs};
 use docket_protocol::order::Order;
@@ -202,7 +203,7 @@ impl Spool {
         for printer in chosen {
             self.index(printer.clone())?;
         }
-        self.ask(|answer| super::command::Write::Counter { request: Box::new(request), answer }).await
+        self.ask(|answer| Write::Counter { request: Box::new(request), answer }).await
     }
 
     /// What was answered to a request under this key, or that it was another request; `None` where nothing was.
@@ -263,10 +264,7 @@ impl Spool {
         self.counter_read(|answer| CounterRead::UploadsAfter { after, limit, answer }).await
     }
 
-    async fn counter_read<T>(
-        &self,
-        read: impl FnOnce(super::command::Asker<T>) -> CounterRead,
-    ) -> Result<T, SpoolError> {
-        self.look_up(|answer| super::command::Read::Counter(read(answer))).await
+    async fn counter_read<T>(&self, read: impl FnOnce(Asker<T>) -> CounterRead) -> Result<T, SpoolError> {
+        self.look_up(|answer| Read::Counter(read(answer))).await
     }
 }
