@@ -151,8 +151,8 @@ pub async fn run(
     let console = console::routes(shown, stop.clone());
     let http_listener = http::bind(config.http.listen).await?;
     let console_listener = http::bind(config.console.listen).await?;
-    let (listen, tcp) = (config.link.listen, config.link.tcp_port());
-    let gateway = Gateway::start(listen, tcp, storage.clone(), Arc::clone(&fleet), authority)?;
+    let (link, tcp) = (config.link.listen, config.link.tcp_port());
+    let gateway = Gateway::start(link, tcp, storage.clone(), Arc::clone(&fleet), authority)?;
     let addresses = Addresses {
         link: gateway.address().map_err(HubError::Address)?,
         link_tcp: gateway.tcp_address(),

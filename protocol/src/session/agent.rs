@@ -1,7 +1,10 @@
 //! The agent's end: connect, greet, live, and again.
 
 use super::live::Live;
-use super::{CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER};
+use super::{
+    CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER,
+    UNANSWERED_PAUSE,
+};
 use crate::ids::Seq;
 use crate::message::{AgentStatus, Hello, LinkReport, Message, PROTOCOL_VERSION, Refusal, Welcome};
 use std::collections::VecDeque;
@@ -141,6 +144,17 @@ impl AgentSession {
         self.settle(now);
         self.effects.clear();
         self.state = State::Waiting { until: now + self.pause() };
+    }
+
+    /// Nobody has answered the attempt to connect. The hub may be out of reach for a minute or for a night, and is to be
+    /// found soon after in either case.
+    pub fn unanswered(&mut self, now: Instant) {
+        let pause = match self.refusal {
+            Some(_) => self.pause(),
+            None => self.chance.between(UNANSWERED_PAUSE / 2, UNANSWERED_PAUSE),
+        };
+        self.effects.clear();
+        self.state = State::Waiting { until: now + pause };
     }
 
     /// A message came.

@@ -38,6 +38,8 @@ pub const GREETING_MAX: Duration = Duration::from_secs(10);
 pub const RECONNECT_MIN: Duration = Duration::from_millis(250);
 /// The longest pause before connecting again.
 pub const RECONNECT_MAX: Duration = Duration::from_secs(10);
+/// The longest pause after an attempt that nobody has answered: it has cost the hub nothing, and took its own time.
+pub const UNANSWERED_PAUSE: Duration = Duration::from_secs(2);
 /// The pause after a refusal that only a person can lift.
 pub const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 /// A session that lasted so long makes the next pause short again.
