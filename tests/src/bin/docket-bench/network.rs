@@ -6,11 +6,11 @@
 
 use anyhow::{Context, ensure};
 use docket_tests::chain::shop::PRINTED;
-use docket_tests::chain::{AgentOptions, PATIENCE, wait_for};
+use docket_tests::chain::{PATIENCE, wait_for};
 use docket_tests::measure::Durations;
 use docket_tests::network::catalogue::{self, Change};
 use docket_tests::network::namespace::as_root;
-use docket_tests::network::{Branch, Conditions, Cut, Way, at_headquarters};
+use docket_tests::network::{Branch, Conditions, Cut, Setting, Way, at_headquarters};
 use docket_tests::platform::orders::{Chance, PlacedOrder};
 use docket_tests::virtual_printer::PrinterOptions;
 use serde_json::{Map, Value, json};
@@ -163,8 +163,9 @@ struct Measured {
 
 fn measure_row(seed: u64, row: &Row, orders: u64, changes: u64, ready: &Barrier) -> anyhow::Result<Measured> {
     let printer = PrinterOptions { receipts_kept: RECEIPTS_KEPT, ..PrinterOptions::default() };
+    let setting = Setting { printer, ..Setting::default() };
     let mut was_ready = false;
-    let measured = at_headquarters(seed, printer, AgentOptions::default(), async |branch| {
+    let measured = at_headquarters(seed, setting, async |branch| {
         let mut run = Run { branch, pushed: Vec::new(), next: 0 };
         // The first order makes all do everything once.
         run.push().await?;
