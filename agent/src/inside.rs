@@ -212,13 +212,7 @@ mod tests {
         let (_stop, stopped) = watch::channel(false);
         let identity = identity();
         let (_rules, in_force) = watch::channel(Arc::new(config.rules().unwrap()));
-        let counter = Counter {
-            agent: identity.agent.clone(),
-            store: identity.store.clone(),
-            store_name: identity.store_name.clone(),
-            rules: in_force,
-        };
-        let (shown, _page) = page::start(&config, counter, stopped);
+        let (shown, _page) = page::start(&config, Counter::of(&identity, in_force), stopped);
         let (_until, asked_to_end) = oneshot::channel();
         let mut spools = shown.spool.subscribe();
         let loses_its_storage = async {
@@ -229,7 +223,7 @@ mod tests {
         let running = run(config, &identity, &shown, before, asked_to_end);
         let running = tokio::time::timeout(PATIENCE, running);
         let (ended, ()) = tokio::join!(running, loses_its_storage);
-        let error = ended.expect("it goes on without storage").unwrap_err();
+        let error = ended.expect("it goes on without storage").err().unwrap();
         assert!(matches!(error, AgentError::PrinterEnded), "{error}");
         let said = error.to_string();
         assert!(said.starts_with("printer-ended") && said.contains("请重新启动"), "{said}");

@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod chain;
 pub mod firewall;
+pub mod hung_drive;
 #[cfg(target_os = "linux")]
 pub mod lab;
 pub mod measure;

@@ -201,7 +201,7 @@ pub(super) fn number(query: &str, name: &'static str, usual: u64) -> Result<u64,
     value.parse().map_err(|_| {
         let cause = (format!("{name} 应为数字"), format!("{name} is a number"));
         let remedy = ("见 /api/v1/openapi.json", "see /api/v1/openapi.json");
-        Problem::new(StatusCode::BAD_REQUEST, "query", cause, remedy)
+        Problem::new(StatusCode::BAD_REQUEST, "query-form", cause, remedy)
     })
 }
 

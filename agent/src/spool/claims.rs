@@ -58,9 +58,16 @@ impl Queued {
 impl Work<'_> {
     /// Gives a printer what it wants: from its own queue, and from those that it stands in for.
     pub(super) fn claim(&mut self, printer: usize, claims: &mut Claims) -> rusqlite::Result<()> {
+        // What is behind a ticket that was set aside is not kept back by it.
+        while !self.claim_readable(printer, claims)? {}
+        Ok(())
+    }
+
+    /// `false` where it has set tickets aside instead.
+    fn claim_readable(&mut self, printer: usize, claims: &mut Claims) -> rusqlite::Result<bool> {
         let count = self.desk.want(printer).saturating_sub(self.known.printers[printer].claimed);
         if count == 0 || self.known.printers[printer].paused_since.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         let mut candidates = Vec::new();
         for queue in self.known.queues_of(printer, self.desk, self.at) {
@@ -68,12 +75,11 @@ impl Work<'_> {
         }
         candidates.sort_unstable_by_key(|candidate| (candidate.not_urgent, candidate.place));
         candidates.truncate(count as usize);
-        let mut was_set_aside = false;
+        let mut all_readable = true;
         for candidate in &candidates {
-            was_set_aside |= !self.take(printer, candidate, claims)?;
+            all_readable &= self.take(printer, candidate, claims)?;
         }
-        // What comes behind it is not kept back.
-        if was_set_aside { self.claim(printer, claims) } else { Ok(()) }
+        Ok(all_readable)
     }
 
     fn candidates(
@@ -127,7 +133,8 @@ impl Work<'_> {
     }
 
     /// It could be read when it came: this is an older program than the one that stored it. Its row stays, which knows how
-    /// often it was begun; it is queued again at the next start.
+    /// often it was begun; it is queued again by a
+    /// program that can read it.
     fn set_aside(&mut self, place: i64, seq: Seq) -> rusqlite::Result<()> {
         self.prepare("UPDATE tickets SET state = 5 WHERE place = ?1")?.execute([place])?;
         tracing::warn!(code = "item-unreadable", %seq, "a ticket of a newer agent: update this one");
@@ -190,7 +197,7 @@ impl Work<'_> {
         };
         let told = self.tell(is_counters, report)?;
         if finish.cut_short {
-            self.report(&Report::CutShort { ticket: finish.ticket })?;
+            self.tell_cut_short(is_counters, finish.ticket)?;
         }
         match finish.ending {
             Ending::Printed(evidence) => self

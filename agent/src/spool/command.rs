@@ -104,10 +104,10 @@ impl Write {
             | Write::Settle { .. }
             | Write::Reprint { .. }
             | Write::PrintHere { .. }
-            | Write::Counter { .. }
             | Write::Learn { .. }
             | Write::Own { .. }
             | Write::Retain
+            | Write::Counter { .. }
             | Write::Flush { .. } => None,
         }
     }

@@ -172,6 +172,7 @@ fn lines() -> Vec<Line> {
         Tickets: Upload::Tickets(samples::counter_tickets()),
         Cancelled: Upload::Cancelled(samples::counter_cancelled()),
         Outcome: Upload::Outcome(samples::ticket_report()),
+        CutShort: Upload::CutShort { ticket: samples::ticket_report().ticket },
     );
     variants!(lines, Block, value,
         Text: samples::text(),

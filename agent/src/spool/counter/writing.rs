@@ -285,12 +285,25 @@ impl Work<'_> {
         self.report(&Report::Ticket(report))
     }
 
+    /// Tells the hub that a ticket ended before its end.
+    pub(in super::super) fn tell_cut_short(
+        &mut self,
+        is_counters: bool,
+        ticket: TicketId,
+    ) -> rusqlite::Result<()> {
+        if is_counters {
+            return self.upload(&Upload::CutShort { ticket });
+        }
+        self.report(&Report::CutShort { ticket }).map(drop)
+    }
+
     fn upload(&self, upload: &Upload) -> rusqlite::Result<()> {
         let kind = match upload {
             Upload::Order(_) => "order",
             Upload::Tickets(_) => "tickets",
             Upload::Cancelled(_) => "cancelled",
             Upload::Outcome(_) => "outcome",
+            Upload::CutShort { .. } => "cut-short",
         };
         self.prepare("INSERT INTO uploads (kind, payload) VALUES (?1, ?2)")?
             .execute(params![kind, payload(upload)])?;

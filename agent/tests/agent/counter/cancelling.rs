@@ -22,10 +22,10 @@ async fn what_was_not_begun_is_taken_out() {
     assert_eq!((&state["state"], &state["tickets"][0]["state"]), (&json!("cancelled"), &json!("cancelled")));
     // The same again is answered again; another wish finds it cancelled.
     assert_eq!(till.post(CANCEL, "c1", &json!({ "reason": "顾客改变主意" })).await.body, answer.body);
-    assert_eq!(till.post(CANCEL, "c2", &json!({})).await.code(), "cancelled");
+    assert_eq!(till.post(CANCEL, "c2", &json!({})).await.code(), "already-cancelled");
     let ticket = format!("/api/v1/tickets/{}", state["tickets"][0]["id"].as_str().unwrap());
-    assert_eq!(till.post(&format!("{ticket}/reprint"), "r1", &json!({})).await.code(), "cancelled");
-    assert_eq!(till.post(&format!("{ticket}/cancel"), "r1", &json!({})).await.code(), "cancelled");
+    assert_eq!(till.post(&format!("{ticket}/reprint"), "r1", &json!({})).await.code(), "already-cancelled");
+    assert_eq!(till.post(&format!("{ticket}/cancel"), "r1", &json!({})).await.code(), "already-cancelled");
     // Printers that ask get nothing of it.
     let mut back = till.port("back");
     back.want(2).unwrap();
