@@ -7,9 +7,10 @@ use super::super::people::{Reprint, has_expired};
 use super::super::work::{RETAIN_SLICE, Work};
 use super::reading::answered;
 use super::{Answered, Line, Receipt, Request, Submission, Why, Wish};
-use docket_protocol::frame::payload;
+use docket_protocol::frame::{payload, read_payload};
 use docket_protocol::ids::{OrderKey, PrinterName, Seq, TicketId};
 use docket_protocol::message::{Item, Report};
+use docket_protocol::order::Order;
 use docket_protocol::outcome::{Doubt, Outcome, TicketReport};
 use docket_protocol::ticket::Ticket;
 use docket_protocol::upload::{CounterCancelled, CounterOrder, CounterTickets, TicketOutline, Upload};
@@ -178,7 +179,7 @@ impl Work<'_> {
         let content: Vec<u8> = self
             .prepare("SELECT content FROM submissions WHERE place = ?1")?
             .query_row([submission], |row| row.get(0))?;
-        let order = docket_protocol::frame::read_payload::<docket_protocol::order::Order>(&content);
+        let order = read_payload::<Order>(&content);
         Ok(order.map(|order| order.key))
     }
 

@@ -106,6 +106,30 @@ async fn a_claim_that_a_crash_has_left_is_taken_out_too() {
 }
 
 #[tokio::test]
+async fn at_the_bound_nothing_new_is_taken_and_what_is_there_can_be_cancelled() {
+    let mut till = Till::open().await;
+    till.order("k1").await;
+    till.desk.reopen_within(512 * 1_024).await;
+    let mut taken = 1;
+    let refused = loop {
+        let answer = till.post("/api/v1/orders", &format!("more-{taken}"), &order()).await;
+        match answer.status {
+            201 => taken += 1,
+            _ => break answer,
+        }
+        assert!(taken < 1_000, "the bound is never reached");
+    };
+    // It is with the spool, which does it once there is room: only the same key may be used again.
+    assert_eq!((refused.status, refused.code().as_str()), (503, "spool-delayed"));
+    let refused = till.post("/api/v1/orders", "another", &order()).await;
+    assert_eq!((refused.status, refused.code().as_str()), (507, "spool-at-bound"));
+    assert!(refused.head.contains("retry-after"), "{refused:?}");
+    assert_eq!(till.desk.spool().counts().borrow().waiting, taken * 3);
+    assert_eq!(till.post(CANCEL, "c1", &json!({})).await.status, 200);
+    assert_eq!(till.desk.spool().counts().borrow().waiting, taken * 3 - 3);
+}
+
+#[tokio::test]
 async fn single_tickets_are_taken_out_and_printed_again() {
     let till = Till::open().await;
     let accepted = till.order("k1").await;
