@@ -3,9 +3,7 @@
 
 use anyhow::ensure;
 use docket_tests::chain::till::order;
-use docket_tests::chain::{
-    Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, Shop, Till, shop, wait_for,
-};
+use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PATIENCE, PrinterAt, Shop, Till, wait_for};
 use docket_tests::virtual_printer::{PrinterOptions, VirtualPrinter};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
