@@ -6,7 +6,7 @@
 //!                            ◀───── router ◀── shaper down ◀──
 //! ```
 //!
-//! Each namespace has one device, `wan`, whose packets a thread of this process reads and writes ([`pump`]). In between
+//! Each namespace has one device, `wan`, whose packets a thread of this process reads and writes (`pump`). In between
 //! stand the store's router, which rewrites addresses and ports as a home router does ([`router`]), and a shaper for each
 //! way, which decides what goes through and when ([`shaper`]). Loss, delay, order, rate and cuts are [`Conditions`], and
 //! can be changed at any moment.
