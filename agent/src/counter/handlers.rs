@@ -148,7 +148,7 @@ pub(super) async fn cancel_order(api: &Api, id: &str, posted: Posted) -> Result<
         let rules = api.counter.rules.borrow().clone();
         let routed = rules.cancel_tickets(&order, &api.counter.store_name, clock::now(), 0, &reason);
         warn_of(&routed, &order.key);
-        Ok(Wish::Cancel { order: id.to_owned(), reason, slips: routed.tickets })
+        Ok(Wish::Cancel { id: id.to_owned(), order: order.key, reason, slips: routed.tickets })
     })
     .await
 }

@@ -50,7 +50,9 @@ pub enum Wish {
     /// An order is cancelled: what was not begun does not come out, and who may have begun gets a slip.
     Cancel {
         /// The key that it was submitted under.
-        order: String,
+        id: String,
+        /// What the chain knows it by.
+        order: OrderKey,
         /// What the counter says of it.
         reason: String,
         /// The slips (退菜单) for everyone who was told of the order; those who were not yet do not get theirs.

@@ -1,6 +1,8 @@
 //! Orders and tickets that are taken back, and tickets that come out again.
 
 use super::*;
+use docket_agent::spool::counter::{Answered, DIGEST_BYTES, Request, Wish};
+use docket_protocol::ids::{AgentId, OrderKey};
 use docket_protocol::outcome::Doubt;
 
 const CANCEL: &str = "/api/v1/orders/k1/cancel";
@@ -59,6 +61,22 @@ async fn who_has_begun_gets_a_slip_and_who_has_not_gets_nothing() {
     let slip = claim(&mut back).await.ticket;
     assert!(slip.urgent && slip.title == "(退)柜台 #17", "{slip:?}");
     assert!(format!("{:?}", slip.document).contains("没有了"), "{slip:?}");
+}
+
+#[tokio::test]
+async fn where_the_rules_have_changed_since_all_are_told() {
+    let till = Till::open().await;
+    till.order("k1").await;
+    print(&mut till.port("back")).await;
+    // Today's rules have a bar in the place of the kitchen that has begun.
+    let slips = ["front", "bar"].map(|station| ticket(1, station)).to_vec();
+    let order = OrderKey::of_counter(&AgentId::new("s0042-1a2b3c4d"), "k1");
+    let wish = Wish::Cancel { id: "k1".into(), order, reason: String::new(), slips };
+    let request = Request { key: "c1".into(), digest: [0; DIGEST_BYTES], wish };
+    let answered = till.desk.spool().counter(request).await.unwrap();
+    let Answered::Done(answer) = answered else { panic!("{answered:?}") };
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(ids(&answer["slips"]), 2, "{answer}");
 }
 
 #[tokio::test]
