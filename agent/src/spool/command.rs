@@ -2,6 +2,7 @@
 
 use super::counter::{Answered, CounterRead, Request};
 use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint, SpoolError};
+use docket_protocol::help::{HelpId, HelpOutcome, HelpRequest};
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::ticket::Ticket;
 use std::time::Instant;
@@ -64,6 +65,12 @@ pub(super) enum Write {
     Retain,
     /// What the store's own counter asks for.
     Counter { request: Box<Request>, answer: Asker<Answered> },
+    /// What an earlier life has begun for headquarters is told.
+    SettleHelps { answer: Asker<()> },
+    /// The next thing that headquarters asks for is begun.
+    BeginHelp { answer: Asker<Option<HelpRequest>> },
+    /// What came of it.
+    EndHelp { id: HelpId, outcome: HelpOutcome, answer: Asker<()> },
     /// Nothing: answered when all before it is durable.
     Flush { answer: Asker<()> },
 }
@@ -86,6 +93,9 @@ impl Write {
             | Write::PrintHere { .. }
             | Write::SetPaused { .. }
             | Write::Counter { .. }
+            | Write::SettleHelps { .. }
+            | Write::BeginHelp { .. }
+            | Write::EndHelp { .. }
             | Write::Flush { .. } => false,
         }
     }
@@ -108,6 +118,9 @@ impl Write {
             | Write::Own { .. }
             | Write::Retain
             | Write::Counter { .. }
+            | Write::SettleHelps { .. }
+            | Write::BeginHelp { .. }
+            | Write::EndHelp { .. }
             | Write::Flush { .. } => None,
         }
     }
@@ -150,6 +163,8 @@ pub(super) enum Reply {
     Reprint(Reprint),
     /// What the counter is told.
     Counter(Answered),
+    /// What is to be done for headquarters.
+    Help(Option<HelpRequest>),
 }
 
 impl Write {
@@ -163,6 +178,8 @@ impl Write {
                 Write::SkipTo { answer, .. }
                 | Write::Flush { answer }
                 | Write::PrintHere { answer, .. }
+                | Write::SettleHelps { answer }
+                | Write::EndHelp { answer, .. }
                 | Write::SetPaused { answer, .. },
                 _,
             ) => {
@@ -179,6 +196,9 @@ impl Write {
             }
             (Write::Counter { answer, .. }, Reply::Counter(answered)) => {
                 let _ = answer.send(Ok(answered));
+            }
+            (Write::BeginHelp { answer }, Reply::Help(request)) => {
+                let _ = answer.send(Ok(request));
             }
             _ => {}
         }

@@ -109,6 +109,9 @@ impl<'s> Work<'s> {
                 Ok(Reply::Done)
             }
             Write::Counter { request, .. } => self.counter(request).map(Reply::Counter),
+            Write::SettleHelps { .. } => self.settle_helps().map(|()| Reply::Done),
+            Write::BeginHelp { .. } => self.begin_help().map(Reply::Help),
+            Write::EndHelp { id, outcome, .. } => self.end_help(*id, *outcome).map(|()| Reply::Done),
             Write::Retain => self.retain().map(|()| Reply::Done),
             Write::Flush { .. } => Ok(Reply::Done),
         }
@@ -125,6 +128,7 @@ impl<'s> Work<'s> {
     pub(super) fn receive(&mut self, seq: Seq, item: &[u8]) -> rusqlite::Result<()> {
         match read_payload::<Item>(item) {
             Some(Item::Ticket(ticket)) => self.store_ticket(seq, &ticket, item),
+            Some(Item::Help(request)) => self.store_help(&request),
             None => {
                 self.prepare("INSERT OR REPLACE INTO unreadable VALUES (?1, ?2, ?3)")?.execute(params![
                     number(seq),
@@ -222,6 +226,7 @@ impl<'s> Work<'s> {
             "DELETE FROM unreadable WHERE received_at < ?1 AND seq <= (SELECT max(seq) FROM unreadable) - ?2",
         )?
         .execute(params![oldest, KEPT_TICKETS_MIN])?;
+        self.prepare("DELETE FROM helps WHERE state = 2 AND received_at < ?1")?.execute([oldest])?;
         if self.known.has_submissions {
             self.retain_submissions(oldest)?;
         }

@@ -5,6 +5,7 @@ use super::{
     CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER,
     UNANSWERED_PAUSE,
 };
+use crate::help::BundlePart;
 use crate::ids::Seq;
 use crate::message::{AgentStatus, Hello, LinkReport, Message, PROTOCOL_VERSION, Refusal, Welcome};
 use std::collections::VecDeque;
@@ -164,6 +165,11 @@ impl AgentSession {
                 self.refusal = Some(refusal);
                 Err(CloseReason::Refused(refusal))
             }
+            (State::Live { live, .. }, Message::BundleTaken(taken)) => {
+                live.heard(now);
+                self.effects.push_back(Effect::BundleTaken(taken));
+                Ok(())
+            }
             (State::Live { live, .. }, message) => live.received(now, message, &mut self.effects),
             (State::Greeting { cursors, .. }, Message::Welcome(welcome)) => {
                 let cursors = *cursors;
@@ -238,6 +244,13 @@ impl AgentSession {
     pub fn report_link(&mut self, report: LinkReport) {
         if let State::Live { .. } = &self.state {
             self.effects.push_back(Effect::Send(Message::Link(report)));
+        }
+    }
+
+    /// Sends a part of a bundle, if anyone listens.
+    pub fn send_part(&mut self, part: BundlePart) {
+        if let State::Live { .. } = &self.state {
+            self.effects.push_back(Effect::Send(Message::BundlePart(part)));
         }
     }
 

@@ -127,7 +127,9 @@ impl Live {
             | Message::Welcome(_)
             | Message::Refused(_)
             | Message::Status(_)
-            | Message::Link(_) => Err(CloseReason::Unexpected),
+            | Message::Link(_)
+            | Message::BundlePart(_)
+            | Message::BundleTaken(_) => Err(CloseReason::Unexpected),
         }
     }
 

@@ -20,6 +20,7 @@ mod live;
 pub use agent::{AgentSession, Cursors, LinkState};
 pub use hub::{HubSession, Opened};
 
+use crate::help::{BundlePart, BundleTaken};
 use crate::ids::{Seq, UnixMs};
 use crate::message::{AgentStatus, Hello, LinkReport, Message, Refusal};
 use std::time::Duration;
@@ -81,6 +82,10 @@ pub enum Effect {
     Status(AgentStatus),
     /// Hub only: how the agent is connected.
     Link(LinkReport),
+    /// Hub only: write this part of a bundle to disk, then call `bundle_taken`.
+    BundlePart(BundlePart),
+    /// Agent only: so much of a bundle is at the hub.
+    BundleTaken(BundleTaken),
     /// Close the connection. An agent's shell then calls `disconnected`.
     Close(CloseReason),
 }

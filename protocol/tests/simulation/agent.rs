@@ -305,7 +305,8 @@ impl World<'_> {
                     }
                     self.agent_disconnected(agent);
                 }
-                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) => {
+                Effect::BundleTaken(_) => {}
+                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) | Effect::BundlePart(_) => {
                     panic!("an effect of the hub: {effect:?}")
                 }
             }
@@ -349,8 +350,8 @@ impl World<'_> {
                 let durable = spool.outbox.get(seq).copied();
                 assert_eq!(durable, Some(report_of(payload)), "report {seq} is sent and not durable");
             }
-            Message::Status(_) | Message::Link(_) => {}
-            Message::Welcome(_) | Message::Refused(_) => panic!("an agent says {message:?}"),
+            Message::Status(_) | Message::Link(_) | Message::BundlePart(_) => {}
+            Message::Welcome(_) | Message::Refused(_) | Message::BundleTaken(_) => panic!("an agent says {message:?}"),
         }
     }
 

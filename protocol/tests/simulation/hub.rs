@@ -253,14 +253,18 @@ impl World<'_> {
                     self.hub_after(begins_after, HubEvent::ReadBegins { link, after, limit });
                 }
                 Effect::Status(_) => self.count("status"),
-                Effect::Link(_) => {}
+                Effect::Link(_) | Effect::BundlePart(_) => {}
                 Effect::Close(reason) => {
                     self.count(reason.code().0);
                     self.note(|| format!("hub: closes link {link}, {reason:?}"));
                     self.hub.sessions.remove(&link);
                     self.close(link, Side::Hub);
                 }
-                Effect::Connect | Effect::HubTime(_) | Effect::SkipTo(_) | Effect::RenumberAfter(_) => {
+                Effect::Connect
+                | Effect::HubTime(_)
+                | Effect::SkipTo(_)
+                | Effect::RenumberAfter(_)
+                | Effect::BundleTaken(_) => {
                     panic!("an effect of an agent: {effect:?}")
                 }
             }
@@ -292,8 +296,8 @@ impl World<'_> {
                 assert!(self.ledger.accepted[agent].contains(&id), "item {id} is sent and not durable");
                 record.sent(*seq);
             }
-            Message::Refused(_) => {}
-            Message::Hello(_) | Message::Status(_) | Message::Link(_) => panic!("the hub says {message:?}"),
+            Message::Refused(_) | Message::BundleTaken(_) => {}
+            Message::Hello(_) | Message::Status(_) | Message::Link(_) | Message::BundlePart(_) => panic!("the hub says {message:?}"),
         }
     }
 

@@ -259,5 +259,7 @@ fn brief(message: &Message) -> String {
         }
         Message::Status(_) => "status".to_owned(),
         Message::Link(_) => "link".to_owned(),
+        Message::BundlePart(_) => "bundle part".to_owned(),
+        Message::BundleTaken(_) => "bundle taken".to_owned(),
     }
 }
