@@ -219,7 +219,10 @@ impl Link {
                     self.reaching = Some(Box::pin(self.roads.clone().reach(plan)));
                 }
                 Effect::Send(message) => self.send(&message),
-                Effect::Store(items) => self.asked.stores(self.spool.receive(items)),
+                Effect::Store(items) => {
+                    debug!(items = items.len(), "the hub delivers");
+                    self.asked.stores(self.spool.receive(items));
+                }
                 Effect::ReadOutbox { after, limit } => {
                     self.asked.reads(self.spool.outbox_after(after, limit))
                 }
@@ -227,7 +230,10 @@ impl Link {
                 // Nobody waits for these three.
                 Effect::HubTime(time) => drop(self.spool.hub_time(time)),
                 Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
-                Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
+                Effect::Acknowledged(up_to) => {
+                    debug!(%up_to, "the hub has our reports");
+                    drop(self.spool.acknowledged(up_to));
+                }
                 Effect::Close(reason) => self.close(reason),
                 Effect::BundleTaken(taken) => self.parcel.taken(taken),
                 Effect::Open(_) | Effect::Status(_) | Effect::Link(_) | Effect::BundlePart(_) => {

@@ -182,6 +182,7 @@ impl<'s> Work<'s> {
                 submission,
             ])?;
         if stored == 1 {
+            tracing::debug!(ticket = %ticket.id, kind = ticket.kind.as_str(), printer = %queue.printer, "a ticket is stored");
             self.prepare("INSERT INTO payloads VALUES (?1, ?2)")?
                 .execute(params![self.connection.last_insert_rowid(), item])?;
             self.enter(queue);
