@@ -127,7 +127,9 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             match run(config, stop).await? {
                 Ended::Stopped => Ok(ExitCode::SUCCESS),
-                Ended::Restart => begin_anew().context("restart-failed: 请手动启动程序 / start the agent by hand"),
+                Ended::Restart => {
+                    begin_anew().context("restart-failed: 请手动启动程序 / start the agent by hand")
+                }
             }
         }
         Command::Doctor { json } => doctor::show(&read()?, json).await,

@@ -100,7 +100,8 @@ pub async fn run(
         parts,
         restart,
     };
-    let linked = tokio::spawn(run_link(roads, record, spool.clone(), parcel, status, show_link, ended.clone()));
+    let linked =
+        tokio::spawn(run_link(roads, record, spool.clone(), parcel, status, show_link, ended.clone()));
     rest.spawn(helper.run(ended.clone()));
     rest.spawn(reporter.run(ended.clone()));
     rest.spawn(requests::serve(config.data.clone(), spool.clone(), ended));

@@ -140,7 +140,9 @@ impl Kept {
         let renamed = fs::rename(&newest, self.folder.join(OLDER));
         // Where that does not work, what is there goes: the bound holds.
         let opened = File::options().create(true).append(true).open(&newest);
-        self.file = opened.and_then(|file| if renamed.is_err() { file.set_len(0).map(|()| file) } else { Ok(file) }).ok();
+        self.file = opened
+            .and_then(|file| if renamed.is_err() { file.set_len(0).map(|()| file) } else { Ok(file) })
+            .ok();
         self.bytes = 0;
     }
 }

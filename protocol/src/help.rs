@@ -181,9 +181,10 @@ impl HelpOutcome {
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
             HelpOutcome::Done => ("已完成", "done"),
-            HelpOutcome::Expired => {
-                ("到门店时已过时限,没有执行:需要就再请求一次", "it came too late and was not begun: ask again")
-            }
+            HelpOutcome::Expired => (
+                "到门店时已过时限,没有执行:需要就再请求一次",
+                "it came too late and was not begun: ask again",
+            ),
             HelpOutcome::UnknownPrinter => {
                 ("门店没有这台打印机:在门店页看名称", "no such printer: see the store's page for its names")
             }

@@ -20,4 +20,5 @@ mod queues;
 mod remote_help;
 mod store_page;
 mod templates;
+mod uploads;
 mod wine;

@@ -52,7 +52,13 @@ fn time(der: &[u8]) -> Option<(UnixMs, &[u8])> {
     let digits = text.strip_suffix(b"Z")?;
     let (year, digits) = match tag {
         // RFC 5280, 4.1.2.5.1: 50 is 1950.
-        UTC_TIME => (match number(digits.get(..2)?)? { year @ 50.. => 1_900 + year, year => 2_000 + year }, &digits[2..]),
+        UTC_TIME => (
+            match number(digits.get(..2)?)? {
+                year @ 50.. => 1_900 + year,
+                year => 2_000 + year,
+            },
+            &digits[2..],
+        ),
         GENERALIZED_TIME => (number(digits.get(..4)?)?, &digits[4..]),
         _ => return None,
     };

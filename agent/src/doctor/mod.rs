@@ -120,10 +120,15 @@ fn program(status: Option<&StatusFile>, running: Option<&StatusFile>, now: UnixM
         (Some(page), 0) => Finding::ok("program", "docket-agent", format!("{said}, http://{page}/")),
         (Some(page), held) => {
             Finding::ok("program", "docket-agent", format!("{said}, 等人处理 held {held}, http://{page}/"))
-                .but(Verdict::Warn, ("在本机页面处理等人确认的小票", "see to the held tickets on the local page"))
+                .but(
+                    Verdict::Warn,
+                    ("在本机页面处理等人确认的小票", "see to the held tickets on the local page"),
+                )
         }
-        (None, _) => Finding::ok("program", "docket-agent", format!("{said}, 本机页面没有打开 / no local page"))
-            .but(Verdict::Warn, ("换一个 [page] listen 端口", "set another [page] listen")),
+        (None, _) => {
+            Finding::ok("program", "docket-agent", format!("{said}, 本机页面没有打开 / no local page"))
+                .but(Verdict::Warn, ("换一个 [page] listen 端口", "set another [page] listen"))
+        }
     }
 }
 

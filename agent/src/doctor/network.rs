@@ -77,11 +77,15 @@ async fn way(roads: &Roads, transport: Transport) -> Option<Result<Duration, Str
 /// One way that does not lead there is bad only where the other does not either.
 fn finding(subject: &str, way: Result<Duration, String>, is_reached: bool) -> Finding {
     match way {
-        Ok(rtt) => Finding::ok(AREA, subject, format!("通,证书互认 / through, both proven, {} ms", rtt.as_millis())),
+        Ok(rtt) => {
+            Finding::ok(AREA, subject, format!("通,证书互认 / through, both proven, {} ms", rtt.as_millis()))
+        }
         Err(error) => {
             let verdict = if is_reached { Verdict::Warn } else { Verdict::Bad };
-            Finding::ok(AREA, subject, error)
-                .but(verdict, ("按左边的提示处理网络、防火墙或代理", "see to network, firewall or proxy as it says"))
+            Finding::ok(AREA, subject, error).but(
+                verdict,
+                ("按左边的提示处理网络、防火墙或代理", "see to network, firewall or proxy as it says"),
+            )
         }
     }
 }

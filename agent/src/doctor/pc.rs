@@ -31,10 +31,13 @@ pub(super) fn identity(identity: &Result<Identity, IdentityError>, now: UnixMs) 
     let (chain, _) = identity.credentials();
     let valid = chain.first().and_then(|own| certificate::validity(own));
     let Some(valid) = valid else {
-        return Finding::ok(AREA, subject, "证书读不懂 / the certificate cannot be read").but(Verdict::Bad, enrol);
+        return Finding::ok(AREA, subject, "证书读不懂 / the certificate cannot be read")
+            .but(Verdict::Bad, enrol);
     };
     let days = (valid.end().0 - now.0) / DAY_MS;
-    let said = format!("证书还有 {days} 天,总部 CA 已固定 / certificate valid for {days} days, the hub's CA is pinned");
+    let said = format!(
+        "证书还有 {days} 天,总部 CA 已固定 / certificate valid for {days} days, the hub's CA is pinned"
+    );
     let finding = Finding::ok(AREA, subject, said);
     match () {
         () if !valid.contains(&now) => finding.but(
@@ -99,7 +102,10 @@ fn spool(examined: &Examined) -> Finding {
         Some("ok") => Finding::ok("disk", "spool.db", said("完好 / sound")),
         Some(wrong) => Finding::ok("disk", "spool.db", said(wrong)).but(
             Verdict::Bad,
-            ("停下程序,换掉 spool.db(保留原文件),再启动:总部会重发", "stop the agent, move spool.db away and start it: the hub sends again"),
+            (
+                "停下程序,换掉 spool.db(保留原文件),再启动:总部会重发",
+                "stop the agent, move spool.db away and start it: the hub sends again",
+            ),
         ),
         None => Finding::ok("disk", "spool.db", said("太大,没有检查完 / too large to be checked in time")),
     }

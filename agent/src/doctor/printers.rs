@@ -87,15 +87,23 @@ fn seen(status: &StatusFile, name: &str, subject: String, last: &str) -> Finding
 
 async fn tried(address: &Address, subject: String, last: &str) -> Finding {
     let reached = match address {
-        Address::Lan { host, port } => match timeout(CONNECT_MAX, TcpStream::connect((host.as_str(), *port))).await {
-            Ok(connected) => connected.map(drop).map_err(|error| error.to_string()),
-            Err(_) => Err("no answer".to_owned()),
-        },
+        Address::Lan { host, port } => {
+            match timeout(CONNECT_MAX, TcpStream::connect((host.as_str(), *port))).await {
+                Ok(connected) => connected.map(drop).map_err(|error| error.to_string()),
+                Err(_) => Err("no answer".to_owned()),
+            }
+        }
         // What is not a file here (`COM3`) is left to the agent.
         Address::Serial { path, .. } | Address::UsbClass { path } if path.starts_with('/') => {
             if Path::new(path).exists() { Ok(()) } else { Err("no such device".to_owned()) }
         }
-        _ => return Finding::ok(AREA, subject, format!("程序没有运行,没有去试 / not tried without the agent, {last}")),
+        _ => {
+            return Finding::ok(
+                AREA,
+                subject,
+                format!("程序没有运行,没有去试 / not tried without the agent, {last}"),
+            );
+        }
     };
     match reached {
         Ok(()) => Finding::ok(AREA, subject, format!("能连上 / reached, {last}")),

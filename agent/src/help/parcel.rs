@@ -71,7 +71,12 @@ impl Parts {
                 Instant::now() + Duration::from_millis(bytes.len() as u64 * 1_000 / BYTES_A_SECOND_MAX);
             let place = u32::try_from(offset).unwrap_or(total);
             self.taken.mark_unchanged();
-            if self.parts.send(BundlePart { help, offset: place, total, bytes: bytes.to_vec() }).await.is_err() {
+            if self
+                .parts
+                .send(BundlePart { help, offset: place, total, bytes: bytes.to_vec() })
+                .await
+                .is_err()
+            {
                 return false;
             }
             match timeout(ANSWER_MAX, self.answer(help)).await {

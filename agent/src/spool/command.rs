@@ -65,6 +65,8 @@ pub(super) enum Write {
     Retain,
     /// What the store's own counter asks for.
     Counter { request: Box<Request>, answer: Asker<Answered> },
+    /// The hub has what the counter has done, up to here. Lazy.
+    UploadedUpTo { up_to: u64 },
     /// What an earlier life has begun for headquarters is told.
     SettleHelps { answer: Asker<()> },
     /// The next thing that headquarters asks for is begun.
@@ -79,7 +81,11 @@ impl Write {
     /// Whether it can wait for the next transaction that has to be made anyway.
     pub(super) fn is_lazy(&self) -> bool {
         match self {
-            Write::Acknowledged { .. } | Write::Learn { .. } | Write::Own { .. } | Write::Retain => true,
+            Write::Acknowledged { .. }
+            | Write::UploadedUpTo { .. }
+            | Write::Learn { .. }
+            | Write::Own { .. }
+            | Write::Retain => true,
             Write::Recover
             | Write::Receive { .. }
             | Write::SkipTo { .. }
@@ -118,6 +124,7 @@ impl Write {
             | Write::Own { .. }
             | Write::Retain
             | Write::Counter { .. }
+            | Write::UploadedUpTo { .. }
             | Write::SettleHelps { .. }
             | Write::BeginHelp { .. }
             | Write::EndHelp { .. }

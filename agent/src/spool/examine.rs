@@ -25,9 +25,8 @@ pub fn examine_in(folder: &Path, time: Duration) -> Result<Examined, SpoolError>
     let path = folder.join("spool.db");
     let connection = schema::open_to_read(&path)?;
     let failed = |source| SpoolError::Database { operation: "examine the spool", source };
-    let hub_ahead_ms = connection
-        .query_row("SELECT hub_ahead_ms FROM meta", [], |row| row.get(0))
-        .map_err(failed)?;
+    let hub_ahead_ms =
+        connection.query_row("SELECT hub_ahead_ms FROM meta", [], |row| row.get(0)).map_err(failed)?;
     let interrupt = connection.get_interrupt_handle();
     let (checked, ended) = channel::<()>();
     let watching = std::thread::spawn(move || {

@@ -52,6 +52,7 @@ pub(super) struct Shared {
     assigned_up_to: watch::Sender<Seq>,
     counts: watch::Sender<Counts>,
     changes: watch::Sender<u64>,
+    uploads: watch::Sender<u64>,
     helps: watch::Sender<u64>,
     printers: Vec<PrinterName>,
 }
@@ -65,6 +66,7 @@ impl Shared {
             assigned_up_to: watch::Sender::new(store.assigned_up_to()),
             counts: watch::Sender::new(store.counts()),
             changes: watch::Sender::new(store.changes()),
+            uploads: watch::Sender::new(store.uploads()),
             helps: watch::Sender::new(store.helps()),
             printers,
         }
@@ -76,10 +78,11 @@ impl Shared {
         let assigned = store.assigned_up_to();
         self.assigned_up_to.send_if_modified(|seq| std::mem::replace(seq, assigned) != assigned);
         self.counts.send_if_modified(|counts| store.update_counts(counts, storing));
-        let changes = store.changes();
-        self.changes.send_if_modified(|last| std::mem::replace(last, changes) != changes);
-        let helps = store.helps();
-        self.helps.send_if_modified(|last| std::mem::replace(last, helps) != helps);
+        for (shown, now) in
+            [(&self.changes, store.changes()), (&self.uploads, store.uploads()), (&self.helps, store.helps())]
+        {
+            shown.send_if_modified(|last| std::mem::replace(last, now) != now);
+        }
     }
 
     pub(super) fn cursors(&self) -> Cursors {
@@ -100,6 +103,10 @@ impl Shared {
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    pub(super) fn uploads_changed(&self) -> watch::Receiver<u64> {
+        self.uploads.subscribe()
     }
 
     pub(super) fn helps(&self) -> watch::Receiver<u64> {

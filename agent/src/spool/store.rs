@@ -39,6 +39,8 @@ pub(super) struct Known {
     pub(super) has_submissions: bool,
     /// The last change of a ticket that it has given.
     pub(super) changes: u64,
+    /// The last thing that the hub is to be told of it.
+    pub(super) uploads: u64,
     /// Rises with each request for help.
     pub(super) helps: u64,
     /// How much of the bound is in use.
@@ -142,6 +144,7 @@ impl Store {
             held: 0,
             has_submissions,
             changes,
+            uploads: counter::last_upload(&connection).map_err(failed)?,
             helps: 0,
             used_percent: 0,
             hub_ahead_ms,
@@ -174,6 +177,10 @@ impl Store {
 
     pub(super) fn changes(&self) -> u64 {
         self.known.changes
+    }
+
+    pub(super) fn uploads(&self) -> u64 {
+        self.known.uploads
     }
 
     pub(super) fn helps(&self) -> u64 {

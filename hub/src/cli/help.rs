@@ -111,7 +111,8 @@ pub(super) fn list_bundles(config: &Config, store: &str) -> anyhow::Result<()> {
 pub(super) async fn audit(config: &Config, store: Option<String>, last: u32) -> anyhow::Result<()> {
     let now = clock::now();
     for row in open(config)?.storage.audit(store.map(StoreId::new), last).await? {
-        let at = jiff::Timestamp::from_millisecond(row.at.0).map_or_else(|_| row.at.0.to_string(), |at| at.to_string());
+        let at = jiff::Timestamp::from_millisecond(row.at.0)
+            .map_or_else(|_| row.at.0.to_string(), |at| at.to_string());
         let Audited { who, store, agent, what, id, .. } = &row;
         println!("{at}\t{who}\t{store}\t{agent}\t{what}\t{id}\t{}", outcome(&row, now));
     }
@@ -122,12 +123,18 @@ fn outcome(row: &Audited, now: UnixMs) -> String {
     match &row.outcome {
         Some((code, _)) => {
             let (zh, en) = HelpOutcome::from_code(code).map_or(
-                ("门店电脑换过或丢了数据,没有送到", "the store's PC or its data were replaced: it was not delivered"),
+                (
+                    "门店电脑换过或丢了数据,没有送到",
+                    "the store's PC or its data were replaced: it was not delivered",
+                ),
                 HelpOutcome::words,
             );
             format!("{code}: {zh} / {en}")
         }
-        None if now > row.until => "help-unanswered: 已过时限,没有消息,门店可能离线 / no word in time: the store may be offline".to_owned(),
+        None if now > row.until => {
+            "help-unanswered: 已过时限,没有消息,门店可能离线 / no word in time: the store may be offline"
+                .to_owned()
+        }
         None => "还没有结果 / no word yet".to_owned(),
     }
 }

@@ -45,8 +45,7 @@ impl Bundles {
     pub fn take(&self, store: &StoreId, part: &BundlePart) -> io::Result<BundleTaken> {
         let (offset, total) = (u64::from(part.offset), u64::from(part.total));
         let end = offset + part.bytes.len() as u64;
-        let is_sound =
-            part.bytes.len() <= PART_BYTES_MAX && total <= BUNDLE_BYTES_MAX as u64 && end <= total;
+        let is_sound = part.bytes.len() <= PART_BYTES_MAX && total <= BUNDLE_BYTES_MAX as u64 && end <= total;
         if !is_sound || part.bytes.is_empty() {
             return Ok(BundleTaken { help: part.help, up_to: None });
         }
@@ -151,7 +150,9 @@ mod tests {
         let bundles = Bundles::of(data.path());
         let too_much = u32::try_from(BUNDLE_BYTES_MAX + 1).unwrap();
         let long = vec![0; PART_BYTES_MAX + 1];
-        for part in [part(1, 0, too_much, b"a"), part(1, 5, 6, b"ab"), part(1, 0, 9_000, &long), part(1, 0, 6, b"")] {
+        for part in
+            [part(1, 0, too_much, b"a"), part(1, 5, 6, b"ab"), part(1, 0, 9_000, &long), part(1, 0, 6, b"")]
+        {
             assert_eq!(bundles.take(&StoreId::new("S1"), &part).unwrap().up_to, None);
         }
         assert!(!data.path().join(FOLDER).exists());

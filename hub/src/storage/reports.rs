@@ -1,11 +1,11 @@
 //! What agents report: the outcomes of their tickets. The rows and the agent's cursor change in one transaction, so
 //! each report counts once.
 
-use super::{Storage, help};
 use super::alarms::raise;
 use super::lane::{Fault, Pending, Urgency};
 use super::outbox::{fence, from_sql, to_sql};
 use super::ticket_state::TicketState;
+use super::{Storage, help};
 use docket_protocol::frame;
 use docket_protocol::ids::{AgentId, Seq, TicketId, UnixMs};
 use docket_protocol::message::Report;
@@ -62,7 +62,7 @@ fn report(
 }
 
 /// An agent speaks for its own store only. Printed is the end: what is said of another attempt afterwards changes only the count of repeats.
-fn record(
+pub(super) fn record(
     connection: &Connection,
     agent: &AgentId,
     report: &TicketReport,
@@ -106,7 +106,7 @@ fn record(
 }
 
 /// An order of which a slip is not whole is looked at by people: dishes may be missing from it.
-fn cut_short(
+pub(super) fn cut_short(
     connection: &Connection,
     agent: &AgentId,
     ticket: TicketId,

@@ -107,7 +107,17 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (code, subject)
     ) STRICT, WITHOUT ROWID;
     ",
-    // 2: help. A request is a row without an outcome; what came of it is another row with the same id.
+    // 2: what counters sent up and this hub cannot take.
+    "
+    CREATE TABLE unread_uploads (
+        digest       BLOB PRIMARY KEY,
+        agent        TEXT NOT NULL,
+        received_at  INTEGER NOT NULL,
+        code         TEXT NOT NULL,
+        row          BLOB NOT NULL
+    ) STRICT;
+    ",
+    // 3: help. A request is a row without an outcome; what came of it is another row with the same id.
     "
     CREATE TABLE audit (
         number       INTEGER PRIMARY KEY,

@@ -17,7 +17,9 @@ fn fill_log(data: &Path) -> anyhow::Result<()> {
     let mut state = 1_u64;
     let mut noise = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(state >> 58) as usize])
+        char::from(
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(state >> 58) as usize],
+        )
     };
     for name in ["agent.log", "agent.log.1"] {
         let text: String = (0..500 * 1_024).map(|at| if at % 100 == 0 { '\n' } else { noise() }).collect();
@@ -74,8 +76,16 @@ async fn a_bundle_says_how_things_are_and_names_no_customer() -> anyhow::Result<
         assert!(!text.contains(customer), "{customer} is in the bundle: {text}");
     }
     let ticket = newest_ticket(&shop)?;
-    for fact in ["==== doctor", "\"verdict\"", "==== status", "==== config", "==== tickets", "==== log", "headquarters asks", &ticket]
-    {
+    for fact in [
+        "==== doctor",
+        "\"verdict\"",
+        "==== status",
+        "==== config",
+        "==== tickets",
+        "==== log",
+        "headquarters asks",
+        &ticket,
+    ] {
         assert!(text.contains(fact), "{fact} is not in the bundle: {text}");
     }
     Ok(())
@@ -102,7 +112,10 @@ async fn orders_print_while_the_largest_bundle_is_under_way() -> anyhow::Result<
             shop.until_printed(std::slice::from_ref(&order)).await?;
             assert_eq!(slips(&shop.printer, &order), [None]);
             let now = begun(&shop, &id);
-            assert!(now.is_some_and(|bytes| bytes >= before), "order {number}: the bundle has {before}, then {now:?}");
+            assert!(
+                now.is_some_and(|bytes| bytes >= before),
+                "order {number}: the bundle has {before}, then {now:?}"
+            );
             before = now.unwrap_or(before);
         }
         until_outcome(&shop, &id, "done").await?;

@@ -19,7 +19,10 @@ fn verdict(said: &Value, area: &str) -> String {
     let findings = said["findings"].as_array().map_or(&[][..], Vec::as_slice);
     let verdicts = findings.iter().filter(|finding| finding["area"] == area);
     let verdicts = verdicts.filter_map(|finding| finding["verdict"].as_str());
-    verdicts.max_by_key(|verdict| ["ok", "warn", "bad"].iter().position(|known| known == verdict)).unwrap_or("-").to_owned()
+    verdicts
+        .max_by_key(|verdict| ["ok", "warn", "bad"].iter().position(|known| known == verdict))
+        .unwrap_or("-")
+        .to_owned()
 }
 
 const AREAS: [&str; 6] = ["program", "network", "identity", "clock", "disk", "printer"];
