@@ -132,7 +132,10 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
                 }
             }
         }
-        Command::Doctor { json } => doctor::show(&read()?, json).await,
+        Command::Doctor { json } => {
+            doctor::end_in_time();
+            doctor::show(&read()?, json).await
+        }
         Command::Status { json } => status::status(&read()?, json),
         Command::Printers => Ok(printers::search(read().ok()).await),
         Command::CheckConfig => {

@@ -27,6 +27,9 @@ use std::time::Duration;
 /// How long one thing is looked at.
 pub const LOOK_MAX: Duration = Duration::from_secs(12);
 
+/// Longer than all of it takes: only a disk that does not answer at all takes more.
+const END_MAX: Duration = Duration::from_millis(14_500);
+
 /// How it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -130,6 +133,18 @@ fn program(status: Option<&StatusFile>, running: Option<&StatusFile>, now: UnixM
                 .but(Verdict::Warn, ("换一个 [page] listen 端口", "set another [page] listen"))
         }
     }
+}
+
+/// Ends the process in time, whatever its first look at the disk does: exit code 2.
+pub fn end_in_time() {
+    std::thread::spawn(|| {
+        std::thread::sleep(END_MAX);
+        eprintln!(
+            "doctor-hangs: 这台电脑没有响应,多半是磁盘 / this PC does not answer, most likely its disk; \
+             检查硬盘 / have the disk looked at"
+        );
+        std::process::exit(2);
+    });
 }
 
 /// Prints it and ends the process: what hangs in the operating system is not waited for. Exit code 0 where all is well, 1

@@ -10,6 +10,9 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+/// Later than this, headquarters is alarmed of a ticket that has not reached its store.
+const SPOOLED_MS_MAX: i64 = 10_000;
+
 /// Lines that do not pack: with them a bundle is as large as it may be.
 fn fill_log(data: &Path) -> anyhow::Result<()> {
     let folder = data.join("log");
@@ -118,6 +121,11 @@ async fn orders_print_while_the_largest_bundle_is_under_way() -> anyhow::Result<
             );
             before = now.unwrap_or(before);
         }
+        let times = shop.hub.ledger()?.tickets()?;
+        let times: Vec<i64> =
+            times.iter().filter_map(|row| Some(row.spooled_at? - row.received_at)).collect();
+        println!("milliseconds until the store had each ticket: {times:?}");
+        assert!(times.len() == 5 && times.iter().all(|&ms| ms < SPOOLED_MS_MAX), "{times:?}");
         until_outcome(&shop, &id, "done").await?;
         let bundles = whole(&shop)?;
         let bytes = usize::try_from(fs::metadata(&bundles[0])?.len())?;

@@ -80,3 +80,20 @@ async fn an_agent_that_was_never_enrolled_and_one_with_a_broken_spool_are_told_s
     assert_eq!(verdict(&said, "disk"), "bad", "{said:#}");
     Ok(())
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_does_not_answer_keeps_it_no_longer() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("drive");
+    std::fs::create_dir_all(&data)?;
+    let options = AgentOptions { data: Some(data.clone()), ..AgentOptions::default() };
+    let agent = Agent::unenrolled(folder.path(), options)?;
+    let _drive = docket_tests::hung_drive::HungDrive::mount(&data)?;
+    let began = Instant::now();
+    let output = agent.command(&["doctor"])?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("doctor-hangs: ") && began.elapsed() < DOCTOR_MAX, "{said} {:?}", began.elapsed());
+    Ok(())
+}
