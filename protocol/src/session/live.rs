@@ -129,7 +129,9 @@ impl Live {
             | Message::Status(_)
             | Message::Link(_)
             | Message::Upload { .. }
-            | Message::Uploaded { .. } => Err(CloseReason::Unexpected),
+            | Message::Uploaded { .. }
+            | Message::BundlePart(_)
+            | Message::BundleTaken(_) => Err(CloseReason::Unexpected),
         }
     }
 

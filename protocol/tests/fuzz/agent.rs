@@ -144,9 +144,12 @@ impl Observer {
             Effect::Close(_) => self.connected = false,
             Effect::Store(items) => assert!(!items.is_empty(), "nothing to store"),
             Effect::HubTime(_) | Effect::Acknowledged(_) | Effect::RenumberAfter(_) => {}
-            Effect::Open(_) | Effect::Status(_) | Effect::Link(_) | Effect::StoreUpload { .. } => {
-                panic!("an effect of the hub: {effect:?}")
-            }
+            Effect::BundleTaken(_) => assert!(self.connected, "{effect:?} without a connection"),
+            Effect::Open(_)
+            | Effect::Status(_)
+            | Effect::Link(_)
+            | Effect::StoreUpload { .. }
+            | Effect::BundlePart(_) => panic!("an effect of the hub: {effect:?}"),
         }
     }
 
@@ -158,10 +161,12 @@ impl Observer {
             | Message::Hello(_)
             | Message::Deliver { .. }
             | Message::Status(_)
-            | Message::Link(_) => {}
-            Message::Welcome(_) | Message::Refused(_) | Message::Uploaded { .. } => {
-                panic!("an agent says {message:?}")
-            }
+            | Message::Link(_)
+            | Message::BundlePart(_) => {}
+            Message::Welcome(_)
+            | Message::Refused(_)
+            | Message::Uploaded { .. }
+            | Message::BundleTaken(_) => panic!("an agent says {message:?}"),
         }
     }
 

@@ -325,7 +325,12 @@ impl World<'_> {
                     self.spool_work(agent, SpoolWork::ReadRows { link, bytes_max });
                 }
                 Effect::UploadedUpTo(number) => self.spool_work(agent, SpoolWork::UploadedUpTo(number)),
-                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) | Effect::StoreUpload { .. } => {
+                Effect::BundleTaken(_) => {}
+                Effect::Open(_)
+                | Effect::Status(_)
+                | Effect::Link(_)
+                | Effect::StoreUpload { .. }
+                | Effect::BundlePart(_) => {
                     panic!("an effect of the hub: {effect:?}")
                 }
             }
@@ -374,8 +379,11 @@ impl World<'_> {
                     assert!(spool.rows.values().any(|&id| id == row), "row {row:#x} is sent and not durable");
                 }
             }
-            Message::Status(_) | Message::Link(_) => {}
-            Message::Welcome(_) | Message::Refused(_) | Message::Uploaded { .. } => {
+            Message::Status(_) | Message::Link(_) | Message::BundlePart(_) => {}
+            Message::Welcome(_)
+            | Message::Refused(_)
+            | Message::Uploaded { .. }
+            | Message::BundleTaken(_) => {
                 panic!("an agent says {message:?}")
             }
         }
