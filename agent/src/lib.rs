@@ -21,6 +21,7 @@ pub mod identity;
 mod inside;
 mod kept_file;
 pub mod link;
+mod machine;
 pub mod page;
 pub mod printers;
 pub mod printing;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod ca;
 mod template;
 
 use crate::config::Config;
@@ -9,6 +10,7 @@ use crate::templates::folder::{Folder, KEPT_FOLDER};
 use crate::templates::trial::{Apart, Checker};
 use crate::{Addresses, clock, open, run};
 use anyhow::Context;
+use ca::CaCommand;
 use clap::{Args, Parser, Subcommand};
 use docket_protocol::ids::{AgentId, Platform, StoreId, UnixMs};
 use std::path::PathBuf;
@@ -52,6 +54,9 @@ enum Command {
     /// 门店电脑 / agents
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// 总部的证书机构:更换时不用去门店 / the hub's CA: change it without touching a store
+    #[command(subcommand)]
+    Ca(CaCommand),
     /// 小票模板:检查、预览、导出 / templates of slips: check, preview, export
     #[command(subcommand)]
     Template(TemplateCommand),
@@ -113,6 +118,7 @@ pub async fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::EnrolCode { store, hours } => enrol_code(&config()?, store, hours).await,
         Command::Agent(AgentCommand::List) => list_agents(&config()?).await,
         Command::Agent(AgentCommand::Revoke { agent }) => revoke(&config()?, agent).await,
+        Command::Ca(command) => ca::execute(&config()?, command).await,
         // A template can be tried on any machine, without a hub.
         Command::Template(command) => template::execute(&cli.config, command),
     }
@@ -240,7 +246,9 @@ async fn enrol_code(config: &Config, store: String, hours: u32) -> anyhow::Resul
 async fn list_agents(config: &Config) -> anyhow::Result<()> {
     for agent in open(config)?.storage.agents().await? {
         let state = if agent.revoked_at.is_some() { "已停用/revoked" } else { "有效/active" };
-        println!("{}\t{}\t{}\t{}\t{}", agent.id, agent.store, state, agent.host, agent.version);
+        let left = agent.life.filter(|_| agent.revoked_at.is_none()).map(|life| life.days_left(clock::now()));
+        let left = left.map_or_else(|| "-".to_owned(), |days| format!("证书 {days} 天/certificate {days} d"));
+        println!("{}\t{}\t{}\t{}\t{}\t{left}", agent.id, agent.store, state, agent.host, agent.version);
     }
     Ok(())
 }

@@ -13,6 +13,7 @@
 
 mod asked;
 pub mod connect;
+pub mod credentials;
 pub mod proxy;
 pub mod pulse;
 pub mod reach;
@@ -27,6 +28,7 @@ pub mod wire;
 use crate::spool::{Spool, SpoolError};
 use asked::{Answer, Asked};
 use connect::ConnectError;
+use credentials::Credentials;
 use docket_protocol::frame::FrameError;
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{AgentStatus, LinkReport, Message, Transport};
@@ -81,6 +83,7 @@ enum Tried {
 
 struct Link {
     roads: Roads,
+    credentials: Credentials,
     record: Record,
     spool: Spool,
     session: AgentSession,
@@ -96,6 +99,7 @@ struct Link {
 /// Keeps the link to the hub until `stop` becomes true. Gives back what it has learnt.
 pub async fn run_link(
     roads: Roads,
+    credentials: Credentials,
     record: Record,
     spool: Spool,
     mut status: watch::Receiver<AgentStatus>,
@@ -107,6 +111,7 @@ pub async fn run_link(
     let mut outbox = spool.outbox_changed();
     let mut link = Link {
         roads,
+        credentials,
         record,
         spool,
         session: AgentSession::new(Instant::now(), chance(), version, platform),
@@ -220,7 +225,30 @@ impl Link {
                 Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
                 Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
                 Effect::Close(reason) => self.close(reason),
-                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) => {
+                Effect::Renew => {
+                    let exported = self.wire.as_ref().and_then(|wire| wire.stream().keying_material());
+                    if let Some(renewal) = exported.and_then(|exported| self.credentials.renew(&exported)) {
+                        self.session.tell(Message::Renew(renewal));
+                    }
+                }
+                Effect::Renewed(certificate) => {
+                    if self.credentials.renewed(certificate) {
+                        self.use_credentials();
+                        self.replace(Doubt::Renewed);
+                    }
+                }
+                Effect::Trust(cas) => {
+                    if let Some(bundle) = self.credentials.trust(cas) {
+                        self.use_credentials();
+                        self.session.tell(Message::Trusting { bundle });
+                    }
+                }
+                Effect::Open(_)
+                | Effect::Status(_)
+                | Effect::Link(_)
+                | Effect::Instance(_)
+                | Effect::Certify(_)
+                | Effect::Trusting(_) => {
                     debug_assert!(false, "a hub's effect in an agent's session")
                 }
             }
@@ -261,6 +289,8 @@ impl Link {
         self.record.keep();
         self.record.connected();
         self.wire = Some(Wire::new(stream));
+        let instance = self.credentials.instance();
+        self.send(&Message::Instance(instance));
         self.pulse.replaced(Instant::now());
     }
 
@@ -276,9 +306,21 @@ impl Link {
         let Some(doubt) = self.pulse.looked(Instant::now(), sight::of(wire)) else { return };
         let is_known = matches!(self.better, Some(Better::Replacing(..))) && !doubt.is_news();
         if !is_known && matches!(self.session.link(), LinkState::Live { .. }) {
-            info!(doubt = doubt.as_str(), "making another connection beside the one in use");
-            let plan = self.record.ways.plan();
-            self.better = Some(Better::Replacing(doubt, Box::pin(self.roads.clone().reach(plan))));
+            self.replace(doubt);
+        }
+    }
+
+    fn replace(&mut self, doubt: Doubt) {
+        info!(doubt = doubt.as_str(), "making another connection beside the one in use");
+        let plan = self.record.ways.plan();
+        self.better = Some(Better::Replacing(doubt, Box::pin(self.roads.clone().reach(plan))));
+    }
+
+    /// From the next connection on.
+    fn use_credentials(&mut self) {
+        match self.credentials.tls() {
+            Ok(tls) => self.roads.use_tls(tls),
+            Err(error) => warn!(%error, "the credentials are not usable"),
         }
     }
 

@@ -6,11 +6,13 @@
 //!
 //! * [`orders`]: pushes, orders, events and their tickets.
 //! * [`agents`]: stores, enrolment codes, agents and their sessions.
+//! * [`certificates`]: who a certificate is, until when, and its renewal.
 //! * [`outbox`]: what goes to an agent and what it reports.
 //! * [`views`]: what the console shows. [`retention`]: what goes when.
 
 pub mod agents;
 mod alarms;
+pub mod certificates;
 mod lane;
 pub mod orders;
 pub mod outbox;

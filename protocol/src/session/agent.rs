@@ -164,6 +164,21 @@ impl AgentSession {
                 self.refusal = Some(refusal);
                 Err(CloseReason::Refused(refusal))
             }
+            (State::Live { live, .. }, Message::RenewalDue) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Renew);
+                Ok(())
+            }
+            (State::Live { live, .. }, Message::Renewed { certificate }) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Renewed(certificate));
+                Ok(())
+            }
+            (State::Live { live, .. }, Message::Trust { cas }) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Trust(cas));
+                Ok(())
+            }
             (State::Live { live, .. }, message) => live.received(now, message, &mut self.effects),
             (State::Greeting { cursors, .. }, Message::Welcome(welcome)) => {
                 let cursors = *cursors;
@@ -236,8 +251,13 @@ impl AgentSession {
 
     /// Says how it is connected, if anyone listens.
     pub fn report_link(&mut self, report: LinkReport) {
+        self.tell(Message::Link(report));
+    }
+
+    /// Says something that is not sequenced, if anyone listens.
+    pub fn tell(&mut self, message: Message) {
         if let State::Live { .. } = &self.state {
-            self.effects.push_back(Effect::Send(Message::Link(report)));
+            self.effects.push_back(Effect::Send(message));
         }
     }
 

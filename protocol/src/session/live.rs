@@ -127,7 +127,13 @@ impl Live {
             | Message::Welcome(_)
             | Message::Refused(_)
             | Message::Status(_)
-            | Message::Link(_) => Err(CloseReason::Unexpected),
+            | Message::Link(_)
+            | Message::Instance(_)
+            | Message::RenewalDue
+            | Message::Renew(_)
+            | Message::Renewed { .. }
+            | Message::Trust { .. }
+            | Message::Trusting { .. } => Err(CloseReason::Unexpected),
         }
     }
 

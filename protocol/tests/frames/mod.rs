@@ -12,7 +12,7 @@ use proptest::prelude::{
 
 const LENGTH_BYTES: usize = 4;
 /// The number that the next variant of [`Message`] will have.
-const NEXT_KIND: u8 = 8;
+const NEXT_KIND: u8 = 14;
 
 fn message() -> impl Strategy<Value = Message> {
     let seq = || any::<u64>().prop_map(Seq);

@@ -87,6 +87,12 @@ fn lines() -> Vec<Line> {
         Heartbeat: Message::Heartbeat { sent_up_to: samples::SEQ, stored_up_to: samples::SEQ.next() },
         Status: Message::Status(samples::status()),
         Link: Message::Link(samples::link_report()),
+        Instance: Message::Instance(samples::instance()),
+        RenewalDue: Message::RenewalDue,
+        Renew: Message::Renew(samples::renewal()),
+        Renewed: Message::Renewed { certificate: vec![0x30, 0x82, 1] },
+        Trust: Message::Trust { cas: vec![vec![0x30, 0x82, 2], vec![0x30, 0x82, 3]] },
+        Trusting: Message::Trusting { bundle: [0x3c; 32] },
     );
     variants!(lines, Refusal, value,
         Protocol: Refusal::Protocol { min: 2, max: 300 },
@@ -94,6 +100,8 @@ fn lines() -> Vec<Line> {
         Revoked: Refusal::Revoked,
         Superseded: Refusal::Superseded,
         Unavailable: Refusal::Unavailable,
+        Cloned: Refusal::Cloned,
+        CertificateEnded: Refusal::CertificateEnded,
     );
     variants!(lines, Transport, value,
         Quic: Transport::Quic,

@@ -305,7 +305,15 @@ impl World<'_> {
                     }
                     self.agent_disconnected(agent);
                 }
-                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) => {
+                Effect::Renew | Effect::Renewed(_) | Effect::Trust(_) => {
+                    panic!("nobody has asked for it: {effect:?}")
+                }
+                Effect::Open(_)
+                | Effect::Status(_)
+                | Effect::Link(_)
+                | Effect::Instance(_)
+                | Effect::Certify(_)
+                | Effect::Trusting(_) => {
                     panic!("an effect of the hub: {effect:?}")
                 }
             }
@@ -350,7 +358,12 @@ impl World<'_> {
                 assert_eq!(durable, Some(report_of(payload)), "report {seq} is sent and not durable");
             }
             Message::Status(_) | Message::Link(_) => {}
-            Message::Welcome(_) | Message::Refused(_) => panic!("an agent says {message:?}"),
+            Message::Instance(_) | Message::Renew(_) | Message::Trusting { .. } => {}
+            Message::Welcome(_)
+            | Message::Refused(_)
+            | Message::RenewalDue
+            | Message::Renewed { .. }
+            | Message::Trust { .. } => panic!("an agent says {message:?}"),
         }
     }
 

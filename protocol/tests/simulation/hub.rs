@@ -260,7 +260,16 @@ impl World<'_> {
                     self.hub.sessions.remove(&link);
                     self.close(link, Side::Hub);
                 }
-                Effect::Connect | Effect::HubTime(_) | Effect::SkipTo(_) | Effect::RenumberAfter(_) => {
+                Effect::Instance(_) | Effect::Certify(_) | Effect::Trusting(_) => {
+                    panic!("no agent says so here: {effect:?}")
+                }
+                Effect::Connect
+                | Effect::HubTime(_)
+                | Effect::SkipTo(_)
+                | Effect::RenumberAfter(_)
+                | Effect::Renew
+                | Effect::Renewed(_)
+                | Effect::Trust(_) => {
                     panic!("an effect of an agent: {effect:?}")
                 }
             }
@@ -292,8 +301,13 @@ impl World<'_> {
                 assert!(self.ledger.accepted[agent].contains(&id), "item {id} is sent and not durable");
                 record.sent(*seq);
             }
-            Message::Refused(_) => {}
-            Message::Hello(_) | Message::Status(_) | Message::Link(_) => panic!("the hub says {message:?}"),
+            Message::Refused(_) | Message::RenewalDue | Message::Renewed { .. } | Message::Trust { .. } => {}
+            Message::Hello(_)
+            | Message::Status(_)
+            | Message::Link(_)
+            | Message::Instance(_)
+            | Message::Renew(_)
+            | Message::Trusting { .. } => panic!("the hub says {message:?}"),
         }
     }
 

@@ -259,5 +259,11 @@ fn brief(message: &Message) -> String {
         }
         Message::Status(_) => "status".to_owned(),
         Message::Link(_) => "link".to_owned(),
+        Message::Instance(_)
+        | Message::RenewalDue
+        | Message::Renew(_)
+        | Message::Renewed { .. }
+        | Message::Trust { .. }
+        | Message::Trusting { .. } => "identity".to_owned(),
     }
 }

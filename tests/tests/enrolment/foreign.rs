@@ -1,0 +1,217 @@
+//! With one store's certificate, nothing of another store can be read or changed: tried with every message and every
+//! report that there is. A new one without an entry here does not compile.
+
+use docket_protocol::frame;
+use docket_protocol::ids::{OrderKey, Platform, PrinterName, Seq, Station, TicketId, UnixMs};
+use docket_protocol::message::{
+    AgentStatus, Hello, Instance, Item, LinkReport, Message, PROTOCOL_VERSION, Refusal, Renewal, Report,
+    Transport, Welcome,
+};
+use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
+use docket_protocol::printer::PrinterHealth;
+use docket_protocol::ticket::TicketKind;
+use docket_tests::chain::shop::push;
+use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PrinterAt, Shop};
+use docket_tests::raw_link::{Credentials, RawLink};
+
+const OTHER: &str = "S0099";
+
+/// Values of an enum, at least one of each variant. The `match` is there to be incomplete when a variant is added.
+macro_rules! every {
+    ($enum:ident: $($variant:ident: $value:expr),+ $(,)?) => {{
+        let known = |value: &$enum| match value { $($enum::$variant { .. } => stringify!($variant),)+ };
+        let values: Vec<(&'static str, $enum)> = vec![$((stringify!($variant), $value)),+];
+        for (name, value) in &values {
+            assert_eq!(known(value), *name, "another variant's value");
+        }
+        values
+    }};
+}
+
+/// What somebody with another store's certificate knows of this one.
+struct Known {
+    ticket: TicketId,
+    spool: [u8; 16],
+    process: [u8; 16],
+    certificate: Vec<u8>,
+    /// Items as the hub has sent them to the store.
+    item: Vec<u8>,
+}
+
+fn reports(known: &Known) -> Vec<(&'static str, Report)> {
+    let outcome = |outcome| TicketReport {
+        ticket: known.ticket,
+        attempt: 1,
+        repeat: 0,
+        printer: PrinterName::new("front"),
+        meant_for: None,
+        outcome,
+        boxes: None,
+        began_at: UnixMs(1),
+        ended_at: UnixMs(2),
+    };
+    every!(Report:
+        Ticket: Report::Ticket(outcome(Outcome::Printed(Evidence::Fence))),
+        Unreadable: Report::Unreadable { seq: Seq(1) },
+        CutShort: Report::CutShort { ticket: known.ticket },
+    )
+}
+
+fn hello(known: &Known) -> Hello {
+    Hello {
+        protocol_min: PROTOCOL_VERSION,
+        protocol_max: PROTOCOL_VERSION,
+        spool: known.spool,
+        received_up_to: Seq(0),
+        assigned_up_to: Seq(0),
+        agent_version: "other".into(),
+        platform: "other".into(),
+    }
+}
+
+fn messages(known: &Known) -> Vec<(&'static str, Message)> {
+    let printer = PrinterHealth {
+        printer: PrinterName::new("front"),
+        waiting: 7,
+        heard_at: Some(UnixMs(3)),
+        conditions: Vec::new(),
+    };
+    let link = LinkReport {
+        transport: Transport::Tls,
+        proxied: true,
+        rtt_us: Some(1),
+        lost_packets: None,
+        reconnects: 9,
+        fallbacks: 9,
+        connected_at: UnixMs(1),
+        counted_since: UnixMs(1),
+    };
+    let welcome =
+        Welcome { protocol: 1, epoch: 1, received_up_to: Seq(0), sends_after: Seq(0), now: UnixMs(1) };
+    every!(Message:
+        Hello: Message::Hello(hello(known)),
+        Welcome: Message::Welcome(welcome),
+        Refused: Message::Refused(Refusal::Revoked),
+        Deliver: Message::Deliver { seq: Seq(1), payload: known.item.clone() },
+        Ack: Message::Ack { up_to: Seq(1) },
+        Heartbeat: Message::Heartbeat { sent_up_to: Seq(0), stored_up_to: Seq(1) },
+        Status: Message::Status(AgentStatus { printers: vec![printer], waiting: 7, held: 7, spool_full: true }),
+        Link: Message::Link(link),
+        Instance: Message::Instance(Instance {
+            process: known.process, machine: Some([9; 32]), boot: "b".into(), host: "other".into(),
+        }),
+        RenewalDue: Message::RenewalDue,
+        Renew: Message::Renew(Renewal { public_key: vec![4; 65], proof: vec![0x30] }),
+        Renewed: Message::Renewed { certificate: known.certificate.clone() },
+        Trust: Message::Trust { cas: vec![known.certificate.clone()] },
+        Trusting: Message::Trusting { bundle: [9; 32] },
+    )
+}
+
+/// Everything that the hub has of the other store, as text.
+fn everything(hub: &Hub) -> anyhow::Result<Vec<String>> {
+    let database = hub.tamper()?;
+    let mut all = Vec::new();
+    for (table, of_store) in [
+        ("stores", "id = ?1"),
+        ("shops", "store = ?1"),
+        ("enrol_codes", "store = ?1"),
+        ("agents", "store = ?1"),
+        ("orders", "store = ?1"),
+        ("tickets", "store = ?1"),
+        ("outbox", "agent IN (SELECT id FROM agents WHERE store = ?1)"),
+        ("alarms", "subject = ?1 OR subject IN (SELECT id FROM agents WHERE store = ?1)"),
+    ] {
+        let mut select = database.prepare(&format!("SELECT * FROM {table} WHERE {of_store}"))?;
+        let columns = select.column_count();
+        let rows = select.query_map([OTHER], |row| {
+            let values: Result<Vec<rusqlite::types::Value>, _> = (0..columns).map(|at| row.get(at)).collect();
+            Ok(format!("{table}: {:?}", values?))
+        })?;
+        for row in rows {
+            all.push(row?);
+        }
+    }
+    Ok(all)
+}
+
+/// What the console says of the other store, without the ages of things.
+async fn shown(hub: &Hub) -> anyhow::Result<serde_json::Value> {
+    let overview = hub.overview().await?;
+    let stores = overview["stores"].as_array().into_iter().flatten();
+    let store = stores.into_iter().find(|store| store["id"] == OTHER).cloned().unwrap_or_default();
+    let field = |name: &str| store[name].clone();
+    Ok(serde_json::json!([
+        field("link"),
+        field("printers"),
+        field("held"),
+        field("spool_full"),
+        field("status_at")
+    ]))
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_message_of_one_store_reads_or_changes_another() -> anyhow::Result<()> {
+    let shop = Shop::enrolled(HubOptions::default(), AgentOptions::default()).await?;
+    shop.hub.add_store(OTHER, "别的面馆")?;
+    shop.hub.must(&["store", "add", "--id", OTHER, "--name", "别的面馆", "--meituan-shop", OTHER])?;
+    let options = AgentOptions { printers: vec![PrinterAt::only("127.0.0.1:9")], ..AgentOptions::default() };
+    let other = Agent::enrol(&shop.folder().join("other"), &shop.hub, OTHER, options)?;
+    let link = shop.hub.addresses().link;
+    let order = push(&shop.hub, OTHER, 1).await?;
+    let own = push(&shop.hub, Shop::STORE, 2).await?;
+
+    // The other store is connected, and has not yet acknowledged its ticket.
+    let (mut theirs, _) = RawLink::greeted(link, &Credentials::of_agent(other.data())?).await?;
+    let Message::Deliver { payload: item, .. } = theirs.message().await? else {
+        anyhow::bail!("no ticket of the other store");
+    };
+    let key = OrderKey { platform: Platform::Meituan, id: order.order_id.clone() };
+    let ticket = TicketId::derive(&key, TicketKind::Front, &Station::new("front"), 0);
+    let Some(Item::Ticket(sent)) = frame::read_payload(&item) else { anyhow::bail!("not a ticket") };
+    assert_eq!(sent.id, ticket, "ids of tickets are no secret");
+    let identity: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(other.data().join("identity.json"))?)?;
+    let certificate = serde_json::from_value(identity["certificate"].clone())?;
+    let known = Known { ticket, spool: [7; 16], process: [8; 16], certificate, item };
+    let agent = identity["agent"].as_str().unwrap_or_default().to_owned();
+
+    let mut tried = messages(&known);
+    for (name, report) in reports(&known) {
+        tried.push((name, Message::Deliver { seq: Seq(1), payload: frame::payload(&report) }));
+    }
+    let (before, seen) = (everything(&shop.hub)?, shown(&shop.hub).await?);
+    assert!(before.len() >= 6, "{before:?}");
+    let credentials = Credentials::of_agent(shop.agent.data())?;
+    let mut own_came = false;
+    for greets in [false, true] {
+        for (name, message) in &tried {
+            let mut liar = RawLink::connect(link, &credentials).await?;
+            if greets {
+                // In the other's spool, from the first place on.
+                liar.send(&Message::Hello(hello(&known))).await?;
+            }
+            // What has no place in a session ends it, and then it cannot be written to.
+            let _ = liar.send(message).await;
+            let _ = liar.finish();
+            while let Ok(said) = liar.message().await {
+                let bytes = frame::payload(&said);
+                for secret in
+                    [order.order_id.as_bytes(), OTHER.as_bytes(), agent.as_bytes(), &known.certificate]
+                {
+                    assert!(!contains(&bytes, secret), "{name}: the other store's came out: {said:?}");
+                }
+                own_came |= contains(&bytes, own.order_id.as_bytes());
+            }
+            assert_eq!(everything(&shop.hub)?, before, "{name} has changed something of the other store");
+            assert_eq!(shown(&shop.hub).await?, seen, "{name} is shown for the other store");
+        }
+    }
+    assert!(own_came, "nothing came out at all, not even the own ticket");
+    theirs.deliver_and_wait(1).await?;
+    Ok(())
+}
