@@ -43,6 +43,18 @@ pub enum Message {
     Status(AgentStatus),
     /// Agent to hub: how it is connected. Not sequenced either.
     Link(LinkReport),
+    /// Agent to hub: what the store made of its own accord, oldest first, beside the sequence. One at a time.
+    Upload {
+        /// Counts from 1 in each session.
+        number: u64,
+        /// Packed rows, opaque to the session.
+        packed: Vec<u8>,
+    },
+    /// Hub to agent: that upload is stored.
+    Uploaded {
+        /// Which.
+        number: u64,
+    },
     /// Agent to hub, before [`Message::Hello`]: which of the programs with this identity it is. A hub that does not know it
     /// skips it, and one that does can judge before the greeting takes the lease from another.
     Instance(Instance),

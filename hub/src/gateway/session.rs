@@ -12,6 +12,7 @@ use crate::storage::{Storage, StorageError};
 use docket_protocol::frame::FrameError;
 use docket_protocol::ids::{AgentId, Seq};
 use docket_protocol::message::{Instance, Message, RENEWAL_LABEL, Refusal, Renewal};
+use docket_protocol::pack;
 use docket_protocol::session::{CloseReason, Effect, HubSession, Opened};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use std::collections::VecDeque;
@@ -35,6 +36,7 @@ enum Answer {
     Refused(Refusal),
     Read(Vec<(Seq, Vec<u8>)>),
     Stored(Seq),
+    Uploaded(u64),
     Certified(Option<Vec<u8>>),
     Failed(StorageError),
 }
@@ -214,6 +216,10 @@ impl Running {
                 self.session.stored(up_to);
                 self.shell.fleet.touch();
             }
+            Answer::Uploaded(number) => {
+                self.session.upload_stored(number);
+                self.shell.fleet.touch();
+            }
             Answer::Certified(certificate) => {
                 self.certifying = false;
                 if let Some(certificate) = certificate {
@@ -270,6 +276,7 @@ impl Running {
                     });
                 }
                 Effect::Acknowledged(up_to) => self.acknowledged(up_to).await,
+                Effect::StoreUpload { number, packed } => self.store_upload(number, &packed).await,
                 Effect::Status(status) => {
                     let (fleet, agent, epoch) = (&self.shell.fleet, &self.shell.agent, self.epoch());
                     fleet.status(agent, epoch, status, clock::now());
@@ -290,6 +297,8 @@ impl Running {
                 | Effect::HubTime(_)
                 | Effect::SkipTo(_)
                 | Effect::RenumberAfter(_)
+                | Effect::ReadUploads { .. }
+                | Effect::UploadedUpTo(_)
                 | Effect::Renew
                 | Effect::Renewed(_)
                 | Effect::Trust(_) => {
@@ -297,6 +306,22 @@ impl Running {
                 }
             }
         }
+    }
+
+    async fn store_upload(&mut self, number: u64, packed: &[u8]) {
+        let rows = match pack::unpack(packed) {
+            Ok(rows) => rows,
+            Err(error) => {
+                warn!(agent = %self.shell.agent, code = "upload-unpacked", %error, "closing a session");
+                self.closing = Some(CloseReason::Unexpected);
+                return;
+            }
+        };
+        let (storage, agent, epoch) = self.lease();
+        let pending = storage.uploaded(agent, epoch, rows, clock::now()).await;
+        self.ask(
+            async move { pending.answer().await.map_or_else(Answer::Failed, |()| Answer::Uploaded(number)) },
+        );
     }
 
     /// Whether it is not a copy of another program that is kept. An older agent does not say which it is.

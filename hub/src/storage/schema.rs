@@ -107,7 +107,17 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (code, subject)
     ) STRICT, WITHOUT ROWID;
     ",
-    // 2: certificates that end, and what agents trust. Those of before have no times: they are renewed first.
+    // 2: what counters sent up and this hub cannot take.
+    "
+    CREATE TABLE unread_uploads (
+        digest       BLOB PRIMARY KEY,
+        agent        TEXT NOT NULL,
+        received_at  INTEGER NOT NULL,
+        code         TEXT NOT NULL,
+        row          BLOB NOT NULL
+    ) STRICT;
+    ",
+    // 3: certificates that end, and what agents trust. Those of before have no times: they are renewed first.
     "
     ALTER TABLE agents ADD COLUMN certified_at INTEGER;
     ALTER TABLE agents ADD COLUMN expires_at INTEGER;

@@ -128,6 +128,8 @@ impl Live {
             | Message::Refused(_)
             | Message::Status(_)
             | Message::Link(_)
+            | Message::Upload { .. }
+            | Message::Uploaded { .. }
             | Message::Instance(_)
             | Message::RenewalDue
             | Message::Renew(_)
@@ -147,6 +149,11 @@ impl Live {
             self.read_on(effects);
         }
         Ok(())
+    }
+
+    /// Whether all that is known to be in the outbox is acknowledged.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.out.reading.is_none() && self.out.acked >= self.out.assigned
     }
 
     /// Something else than an item was heard.

@@ -2,14 +2,17 @@
 //! report that there is. A new one without an entry here does not compile.
 
 use docket_protocol::frame;
-use docket_protocol::ids::{OrderKey, Platform, PrinterName, Seq, Station, TicketId, UnixMs};
+use docket_protocol::ids::{Fen, OrderKey, Platform, PrinterName, Seq, Station, TicketId, UnixMs};
 use docket_protocol::message::{
     AgentStatus, Hello, Instance, Item, LinkReport, Message, PROTOCOL_VERSION, Refusal, Renewal, Report,
     Transport, Welcome,
 };
+use docket_protocol::order::{Fulfilment, Order, Recipient};
 use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
+use docket_protocol::pack;
 use docket_protocol::printer::PrinterHealth;
 use docket_protocol::ticket::TicketKind;
+use docket_protocol::upload::{CounterCancelled, CounterOrder, CounterTickets, TicketOutline, Upload};
 use docket_tests::chain::shop::push;
 use docket_tests::chain::{Agent, AgentOptions, Hub, HubOptions, PrinterAt, Shop};
 use docket_tests::raw_link::{Credentials, RawLink};
@@ -28,8 +31,54 @@ macro_rules! every {
     }};
 }
 
+/// Orders of a counter that are another store's.
+fn uploads(known: &Known) -> Vec<(&'static str, Upload)> {
+    let order = Order {
+        key: OrderKey { platform: Platform::Counter, id: format!("{}/1", known.agent) },
+        shop: OTHER.into(),
+        pickup_number: "1".into(),
+        fulfilment: Fulfilment::SelfPickup,
+        placed_at: UnixMs(1),
+        wanted_at: None,
+        dishes: Vec::new(),
+        adjustments: Vec::new(),
+        delivery_fee: Fen(0),
+        original_total: Fen(0),
+        total: Fen(0),
+        paid_online: true,
+        note: String::new(),
+        cutlery: None,
+        recipient: Recipient::default(),
+        invoice_title: String::new(),
+    };
+    let outline = || TicketOutline {
+        id: known.ticket,
+        kind: TicketKind::Front,
+        station: Station::new("front"),
+        title: "别的".into(),
+    };
+    let key = order.key.clone();
+    let cancelled = CounterCancelled {
+        order: known.order.clone(),
+        reason: "不要了".into(),
+        slips: vec![outline()],
+        cancelled_at: UnixMs(1),
+    };
+    every!(Upload:
+        Order: Upload::Order(Box::new(CounterOrder {
+            order, tickets: vec![outline()], unmapped: Vec::new(), accepted_at: UnixMs(1),
+        })),
+        Tickets: Upload::Tickets(CounterTickets { key, tickets: vec![outline()], accepted_at: UnixMs(1) }),
+        Cancelled: Upload::Cancelled(cancelled),
+        Outcome: Upload::Outcome(printed(known)),
+        CutShort: Upload::CutShort { ticket: known.ticket },
+    )
+}
+
 /// What somebody with another store's certificate knows of this one.
 struct Known {
+    agent: String,
+    order: OrderKey,
     ticket: TicketId,
     spool: [u8; 16],
     process: [u8; 16],
@@ -38,20 +87,23 @@ struct Known {
     item: Vec<u8>,
 }
 
-fn reports(known: &Known) -> Vec<(&'static str, Report)> {
-    let outcome = |outcome| TicketReport {
+fn printed(known: &Known) -> TicketReport {
+    TicketReport {
         ticket: known.ticket,
         attempt: 1,
         repeat: 0,
         printer: PrinterName::new("front"),
         meant_for: None,
-        outcome,
+        outcome: Outcome::Printed(Evidence::Fence),
         boxes: None,
         began_at: UnixMs(1),
         ended_at: UnixMs(2),
-    };
+    }
+}
+
+fn reports(known: &Known) -> Vec<(&'static str, Report)> {
     every!(Report:
-        Ticket: Report::Ticket(outcome(Outcome::Printed(Evidence::Fence))),
+        Ticket: Report::Ticket(printed(known)),
         Unreadable: Report::Unreadable { seq: Seq(1) },
         CutShort: Report::CutShort { ticket: known.ticket },
     )
@@ -97,6 +149,8 @@ fn messages(known: &Known) -> Vec<(&'static str, Message)> {
         Heartbeat: Message::Heartbeat { sent_up_to: Seq(0), stored_up_to: Seq(1) },
         Status: Message::Status(AgentStatus { printers: vec![printer], waiting: 7, held: 7, spool_full: true }),
         Link: Message::Link(link),
+        Upload: Message::Upload { number: 1, packed: Vec::new() },
+        Uploaded: Message::Uploaded { number: 1 },
         Instance: Message::Instance(Instance {
             process: known.process, machine: Some([9; 32]), boot: "b".into(), host: "other".into(),
         }),
@@ -177,12 +231,24 @@ async fn no_message_of_one_store_reads_or_changes_another() -> anyhow::Result<()
     let identity: serde_json::Value =
         serde_json::from_slice(&std::fs::read(other.data().join("identity.json"))?)?;
     let certificate = serde_json::from_value(identity["certificate"].clone())?;
-    let known = Known { ticket, spool: [7; 16], process: [8; 16], certificate, item };
     let agent = identity["agent"].as_str().unwrap_or_default().to_owned();
+    let known = Known {
+        agent: agent.clone(),
+        order: key,
+        ticket,
+        spool: [7; 16],
+        process: [8; 16],
+        certificate,
+        item,
+    };
 
     let mut tried = messages(&known);
     for (name, report) in reports(&known) {
         tried.push((name, Message::Deliver { seq: Seq(1), payload: frame::payload(&report) }));
+    }
+    for (name, upload) in uploads(&known) {
+        let packed = pack::pack(&[frame::payload(&upload)]);
+        tried.push((name, Message::Upload { number: 1, packed }));
     }
     let (before, seen) = (everything(&shop.hub)?, shown(&shop.hub).await?);
     assert!(before.len() >= 6, "{before:?}");
