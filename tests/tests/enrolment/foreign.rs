@@ -121,7 +121,8 @@ fn hello(known: &Known) -> Hello {
     }
 }
 
-fn messages(known: &Known) -> Vec<(&'static str, Message)> {
+/// `place` is the next one in the sequence of whoever says it.
+fn messages(known: &Known, place: Seq) -> Vec<(&'static str, Message)> {
     let printer = PrinterHealth {
         printer: PrinterName::new("front"),
         waiting: 7,
@@ -144,9 +145,9 @@ fn messages(known: &Known) -> Vec<(&'static str, Message)> {
         Hello: Message::Hello(hello(known)),
         Welcome: Message::Welcome(welcome),
         Refused: Message::Refused(Refusal::Revoked),
-        Deliver: Message::Deliver { seq: Seq(1), payload: known.item.clone() },
-        Ack: Message::Ack { up_to: Seq(1) },
-        Heartbeat: Message::Heartbeat { sent_up_to: Seq(0), stored_up_to: Seq(1) },
+        Deliver: Message::Deliver { seq: place, payload: known.item.clone() },
+        Ack: Message::Ack { up_to: Seq(0) },
+        Heartbeat: Message::Heartbeat { sent_up_to: Seq(place.0 - 1), stored_up_to: Seq(0) },
         Status: Message::Status(AgentStatus { printers: vec![printer], waiting: 7, held: 7, spool_full: true }),
         Link: Message::Link(link),
         Upload: Message::Upload { number: 1, packed: Vec::new() },
@@ -160,6 +161,18 @@ fn messages(known: &Known) -> Vec<(&'static str, Message)> {
         Trust: Message::Trust { cas: vec![known.certificate.clone()] },
         Trusting: Message::Trusting { bundle: [9; 32] },
     )
+}
+
+/// All that is tried.
+fn tried(known: &Known, place: Seq) -> Vec<(&'static str, Message)> {
+    let mut tried = messages(known, place);
+    for (name, report) in reports(known) {
+        tried.push((name, Message::Deliver { seq: place, payload: frame::payload(&report) }));
+    }
+    for (name, upload) in uploads(known) {
+        tried.push((name, Message::Upload { number: 1, packed: pack::pack(&[frame::payload(&upload)]) }));
+    }
+    tried
 }
 
 /// Everything that the hub has of the other store, as text.
@@ -242,42 +255,52 @@ async fn no_message_of_one_store_reads_or_changes_another() -> anyhow::Result<()
         item,
     };
 
-    let mut tried = messages(&known);
-    for (name, report) in reports(&known) {
-        tried.push((name, Message::Deliver { seq: Seq(1), payload: frame::payload(&report) }));
-    }
-    for (name, upload) in uploads(&known) {
-        let packed = pack::pack(&[frame::payload(&upload)]);
-        tried.push((name, Message::Upload { number: 1, packed }));
-    }
     let (before, seen) = (everything(&shop.hub)?, shown(&shop.hub).await?);
     assert!(before.len() >= 6, "{before:?}");
     let credentials = Credentials::of_agent(shop.agent.data())?;
-    let mut own_came = false;
-    for greets in [false, true] {
-        for (name, message) in &tried {
-            let mut liar = RawLink::connect(link, &credentials).await?;
-            if greets {
-                // In the other's spool, from the first place on.
-                liar.send(&Message::Hello(hello(&known))).await?;
-            }
-            // What has no place in a session ends it, and then it cannot be written to.
-            let _ = liar.send(message).await;
-            let _ = liar.finish();
-            while let Ok(said) = liar.message().await {
-                let bytes = frame::payload(&said);
-                for secret in
-                    [order.order_id.as_bytes(), OTHER.as_bytes(), agent.as_bytes(), &known.certificate]
-                {
-                    assert!(!contains(&bytes, secret), "{name}: the other store's came out: {said:?}");
-                }
-                own_came |= contains(&bytes, own.order_id.as_bytes());
-            }
-            assert_eq!(everything(&shop.hub)?, before, "{name} has changed something of the other store");
-            assert_eq!(shown(&shop.hub).await?, seen, "{name} is shown for the other store");
+    let secrets = [order.order_id.as_bytes(), OTHER.as_bytes(), agent.as_bytes(), &known.certificate];
+    let check = |name: &str, said: &Message| {
+        let bytes = frame::payload(said);
+        let came_out = secrets.iter().any(|secret| contains(&bytes, secret));
+        assert!(!came_out, "{name}: the other store's came out: {said:?}");
+    };
+    let (mut first, _) = RawLink::greeted(link, &credentials).await?;
+    let ticket = frame::payload(&first.message().await?);
+    assert!(contains(&ticket, own.order_id.as_bytes()), "not even the own ticket comes out");
+
+    for at in 0..tried(&known, Seq(1)).len() {
+        // In a session, in the other's spool.
+        let mut liar = RawLink::connect(link, &credentials).await?;
+        liar.send(&Message::Hello(hello(&known))).await?;
+        let Message::Welcome(welcome) = liar.message().await? else { anyhow::bail!("no welcome") };
+        let place = welcome.received_up_to.next();
+        let (name, message) = tried(&known, place).swap_remove(at);
+        liar.send(&message).await?;
+        let is_delivery = matches!(message, Message::Deliver { .. });
+        let last = if is_delivery { place.next() } else { place };
+        // What has no place in a session ends it, and then nothing more is read.
+        let _ = liar.send(&Message::Deliver { seq: last, payload: vec![0xff] }).await;
+        let mut was_read = false;
+        while !was_read && let Ok(said) = liar.message().await {
+            check(name, &said);
+            was_read = matches!(said, Message::Ack { up_to } if up_to >= last);
         }
+        assert!(was_read || !is_delivery, "{name} was not taken at all");
+        drop(liar);
+
+        // Instead of a greeting, or before it. The last one ends any session.
+        let mut liar = RawLink::connect(link, &credentials).await?;
+        for message in [message, Message::Hello(hello(&known)), Message::RenewalDue] {
+            if liar.send(&message).await.is_err() {
+                break;
+            }
+        }
+        while let Ok(said) = liar.message().await {
+            check(name, &said);
+        }
+        assert_eq!(everything(&shop.hub)?, before, "{name} has changed something of the other store");
+        assert_eq!(shown(&shop.hub).await?, seen, "{name} is shown for the other store");
     }
-    assert!(own_came, "nothing came out at all, not even the own ticket");
     theirs.deliver_and_wait(1).await?;
     Ok(())
 }
