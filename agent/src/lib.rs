@@ -25,6 +25,7 @@ mod inside;
 mod kept_file;
 pub mod link;
 pub mod logging;
+mod machine;
 pub mod page;
 pub mod printers;
 pub mod printing;

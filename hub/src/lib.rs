@@ -108,7 +108,7 @@ pub struct Data {
 pub fn open(config: &Config) -> Result<Data, HubError> {
     std::fs::create_dir_all(&config.data)
         .map_err(|cause| HubError::Folder { path: config.data.clone(), cause })?;
-    let authority = Arc::new(Authority::open(&config.data)?);
+    let authority = Arc::new(Authority::open(&config.data, config.link.certificate_days)?);
     let templates = Arc::new(Templates::default());
     if config.templates.folder.is_some() {
         // What the hub that serves has found to be in order; a drive that hangs keeps no command.
@@ -144,6 +144,7 @@ pub async fn run(
     if config.templates.folder.is_some() {
         guard_templates(&templates, &config.data.join(folder::KEPT_FOLDER));
     }
+    authority.look()?;
     storage.end_all_sessions().await?;
     tokio::spawn(storage::retention::run(storage.clone(), config.retention_days));
     let fleet = Arc::new(Fleet::default());

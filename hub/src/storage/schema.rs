@@ -143,6 +143,20 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (agent, seq)
     ) STRICT, WITHOUT ROWID;
     ",
+    // 4: certificates that end, and what agents trust. Those of before have no times: they are renewed first.
+    "
+    ALTER TABLE agents ADD COLUMN certified_at INTEGER;
+    ALTER TABLE agents ADD COLUMN expires_at INTEGER;
+    ALTER TABLE agents ADD COLUMN next_fingerprint BLOB;
+    ALTER TABLE agents ADD COLUMN next_public_key BLOB;
+    ALTER TABLE agents ADD COLUMN next_certificate BLOB;
+    ALTER TABLE agents ADD COLUMN next_certified_at INTEGER;
+    ALTER TABLE agents ADD COLUMN next_expires_at INTEGER;
+    ALTER TABLE agents ADD COLUMN trusts BLOB;
+    ALTER TABLE agents ADD COLUMN machine BLOB;
+    CREATE UNIQUE INDEX agents_by_next_fingerprint ON agents (next_fingerprint) WHERE next_fingerprint IS NOT NULL;
+    CREATE INDEX agents_revoked ON agents (revoked_at) WHERE revoked_at IS NOT NULL;
+    ",
 ];
 
 /// Brings the file to the newest version, one migration a transaction.

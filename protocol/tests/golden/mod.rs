@@ -92,6 +92,12 @@ fn lines() -> Vec<Line> {
         Uploaded: Message::Uploaded { number: 70_000 },
         BundlePart: Message::BundlePart(samples::bundle_part()),
         BundleTaken: Message::BundleTaken(samples::bundle_taken()),
+        Instance: Message::Instance(samples::instance()),
+        RenewalDue: Message::RenewalDue,
+        Renew: Message::Renew(samples::renewal()),
+        Renewed: Message::Renewed { certificate: vec![0x30, 0x82, 1] },
+        Trust: Message::Trust { cas: vec![vec![0x30, 0x82, 2], vec![0x30, 0x82, 3]] },
+        Trusting: Message::Trusting { bundle: [0x3c; 32] },
     );
     variants!(lines, Refusal, value,
         Protocol: Refusal::Protocol { min: 2, max: 300 },
@@ -99,6 +105,8 @@ fn lines() -> Vec<Line> {
         Revoked: Refusal::Revoked,
         Superseded: Refusal::Superseded,
         Unavailable: Refusal::Unavailable,
+        Cloned: Refusal::Cloned,
+        CertificateEnded: Refusal::CertificateEnded,
     );
     variants!(lines, Transport, value,
         Quic: Transport::Quic,

@@ -326,11 +326,17 @@ impl World<'_> {
                 }
                 Effect::UploadedUpTo(number) => self.spool_work(agent, SpoolWork::UploadedUpTo(number)),
                 Effect::BundleTaken(_) => {}
+                Effect::Renew | Effect::Renewed(_) | Effect::Trust(_) => {
+                    panic!("nobody has asked for it: {effect:?}")
+                }
                 Effect::Open(_)
                 | Effect::Status(_)
                 | Effect::Link(_)
                 | Effect::StoreUpload { .. }
-                | Effect::BundlePart(_) => {
+                | Effect::BundlePart(_)
+                | Effect::Instance(_)
+                | Effect::Certify(_)
+                | Effect::Trusting(_) => {
                     panic!("an effect of the hub: {effect:?}")
                 }
             }
@@ -380,12 +386,14 @@ impl World<'_> {
                 }
             }
             Message::Status(_) | Message::Link(_) | Message::BundlePart(_) => {}
+            Message::Instance(_) | Message::Renew(_) | Message::Trusting { .. } => {}
             Message::Welcome(_)
             | Message::Refused(_)
             | Message::Uploaded { .. }
-            | Message::BundleTaken(_) => {
-                panic!("an agent says {message:?}")
-            }
+            | Message::BundleTaken(_)
+            | Message::RenewalDue
+            | Message::Renewed { .. }
+            | Message::Trust { .. } => panic!("an agent says {message:?}"),
         }
     }
 

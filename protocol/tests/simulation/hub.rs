@@ -271,6 +271,9 @@ impl World<'_> {
                     self.hub.sessions.remove(&link);
                     self.close(link, Side::Hub);
                 }
+                Effect::Instance(_) | Effect::Certify(_) | Effect::Trusting(_) => {
+                    panic!("no agent says so here: {effect:?}")
+                }
                 Effect::StoreUpload { number, packed } => {
                     self.hub_write(HubWork::Upload { link, epoch, number, packed });
                 }
@@ -280,7 +283,10 @@ impl World<'_> {
                 | Effect::RenumberAfter(_)
                 | Effect::ReadUploads { .. }
                 | Effect::UploadedUpTo(_)
-                | Effect::BundleTaken(_) => panic!("an effect of an agent: {effect:?}"),
+                | Effect::BundleTaken(_)
+                | Effect::Renew
+                | Effect::Renewed(_)
+                | Effect::Trust(_) => panic!("an effect of an agent: {effect:?}"),
             }
         }
         self.set_hub_timer(link);
@@ -310,14 +316,20 @@ impl World<'_> {
                 assert!(self.ledger.accepted[agent].contains(&id), "item {id} is sent and not durable");
                 record.sent(*seq);
             }
-            Message::Refused(_) | Message::Uploaded { .. } | Message::BundleTaken(_) => {}
+            Message::Refused(_)
+            | Message::Uploaded { .. }
+            | Message::BundleTaken(_)
+            | Message::RenewalDue
+            | Message::Renewed { .. }
+            | Message::Trust { .. } => {}
             Message::Hello(_)
             | Message::Status(_)
             | Message::Link(_)
             | Message::Upload { .. }
-            | Message::BundlePart(_) => {
-                panic!("the hub says {message:?}")
-            }
+            | Message::BundlePart(_)
+            | Message::Instance(_)
+            | Message::Renew(_)
+            | Message::Trusting { .. } => panic!("the hub says {message:?}"),
         }
     }
 

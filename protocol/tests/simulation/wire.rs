@@ -263,5 +263,11 @@ fn brief(message: &Message) -> String {
         Message::Link(_) => "link".to_owned(),
         Message::BundlePart(_) => "bundle part".to_owned(),
         Message::BundleTaken(_) => "bundle taken".to_owned(),
+        Message::Instance(_)
+        | Message::RenewalDue
+        | Message::Renew(_)
+        | Message::Renewed { .. }
+        | Message::Trust { .. }
+        | Message::Trusting { .. } => "identity".to_owned(),
     }
 }
