@@ -1,5 +1,6 @@
 //! The command line.
 
+mod settings;
 mod template;
 
 use crate::config::Config;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use docket_protocol::ids::{AgentId, Platform, StoreId, UnixMs};
 use std::path::PathBuf;
 use std::sync::Arc;
+use settings::SettingsCommand;
 use template::TemplateCommand;
 use tokio::sync::watch;
 
@@ -52,6 +54,9 @@ enum Command {
     /// 门店电脑 / agents
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// 门店设定:打印机、档口、营业时间 / what stores are set to: printers, stations, hours
+    #[command(subcommand)]
+    Settings(SettingsCommand),
     /// 小票模板:检查、预览、导出 / templates of slips: check, preview, export
     #[command(subcommand)]
     Template(TemplateCommand),
@@ -113,6 +118,7 @@ pub async fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::EnrolCode { store, hours } => enrol_code(&config()?, store, hours).await,
         Command::Agent(AgentCommand::List) => list_agents(&config()?).await,
         Command::Agent(AgentCommand::Revoke { agent }) => revoke(&config()?, agent).await,
+        Command::Settings(command) => settings::execute(&config()?, command).await,
         // A template can be tried on any machine, without a hub.
         Command::Template(command) => template::execute(&cli.config, command),
     }

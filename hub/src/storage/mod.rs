@@ -7,6 +7,7 @@
 //! * [`orders`]: pushes, orders, events and their tickets.
 //! * [`agents`]: stores, enrolment codes, agents and their sessions.
 //! * [`outbox`]: what goes to an agent and what it reports.
+//! * [`settings`]: what stores are set to, since when and by whom.
 //! * [`views`]: what the console shows. [`retention`]: what goes when.
 
 pub mod agents;
@@ -17,6 +18,7 @@ pub mod outbox;
 mod reports;
 pub mod retention;
 mod schema;
+pub mod settings;
 mod ticket_state;
 pub mod views;
 

@@ -1,7 +1,7 @@
 //! What agents report: the outcomes of their tickets. The rows and the agent's cursor change in one transaction, so
 //! each report counts once.
 
-use super::Storage;
+use super::{Storage, settings};
 use super::alarms::raise;
 use super::lane::{Fault, Pending, Urgency};
 use super::outbox::{fence, from_sql, to_sql};
@@ -51,6 +51,9 @@ fn report(
                 raise(connection, "item-unreadable", agent.as_str(), &seq.to_string(), now)?;
             }
             Some(Report::CutShort { ticket }) => cut_short(connection, agent, ticket, now)?,
+            Some(Report::Settings { revision, outcome }) => {
+                settings::record(connection, agent, revision, &outcome, now)?;
+            }
             None => raise(connection, "report-unreadable", agent.as_str(), &seq.to_string(), now)?,
         }
     }

@@ -11,7 +11,9 @@ use docket_protocol::document::{Align, Block, Image, Symbology};
 use docket_protocol::enrol::{Answer, EnrolRefusal};
 use docket_protocol::frame::{Decoder, encode, payload, read_payload};
 use docket_protocol::ids::Platform;
-use docket_protocol::message::{Item, Message, Refusal, Report, Transport};
+use docket_protocol::message::{
+    Item, Message, Refusal, Report, SettingsOutcome, SettingsPart, Transport,
+};
 use docket_protocol::order::{Cutlery, Fulfilment};
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::Condition;
@@ -101,11 +103,19 @@ fn lines() -> Vec<Line> {
     );
     variants!(lines, Item, value,
         Ticket: Item::Ticket(samples::ticket()),
+        Settings: Item::Settings(SettingsPart { revision: 300, part: 0, parts: 1, bytes: vec![1, 2, 3] }),
     );
     variants!(lines, Report, value,
         Ticket: Report::Ticket(samples::ticket_report()),
         Unreadable: Report::Unreadable { seq: samples::SEQ },
         CutShort: Report::CutShort { ticket: samples::ticket_report().ticket },
+        Settings: Report::Settings { revision: 300, outcome: SettingsOutcome::Outdated { newest: 301 } },
+    );
+    variants!(lines, SettingsOutcome, value,
+        Applied: SettingsOutcome::Applied { otherwise: "printer".into() },
+        Refused: SettingsOutcome::Refused { cause: "settings-value: printer".into() },
+        RolledBack: SettingsOutcome::RolledBack { cause: "settings-ended".into() },
+        Outdated: SettingsOutcome::Outdated { newest: 301 },
     );
     variants!(lines, Outcome, value,
         Printed: Outcome::Printed(Evidence::Fence),
