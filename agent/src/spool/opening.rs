@@ -52,6 +52,7 @@ pub(super) struct Shared {
     assigned_up_to: watch::Sender<Seq>,
     counts: watch::Sender<Counts>,
     changes: watch::Sender<u64>,
+    settings: watch::Sender<u64>,
     printers: Vec<PrinterName>,
 }
 
@@ -64,6 +65,7 @@ impl Shared {
             assigned_up_to: watch::Sender::new(store.assigned_up_to()),
             counts: watch::Sender::new(store.counts()),
             changes: watch::Sender::new(store.changes()),
+            settings: watch::Sender::new(store.settings()),
             printers,
         }
     }
@@ -76,6 +78,8 @@ impl Shared {
         self.counts.send_if_modified(|counts| store.update_counts(counts, storing));
         let changes = store.changes();
         self.changes.send_if_modified(|last| std::mem::replace(last, changes) != changes);
+        let settings = store.settings();
+        self.settings.send_if_modified(|times| std::mem::replace(times, settings) != settings);
     }
 
     pub(super) fn cursors(&self) -> Cursors {
@@ -96,6 +100,10 @@ impl Shared {
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    pub(super) fn settings(&self) -> watch::Receiver<u64> {
+        self.settings.subscribe()
     }
 
     pub(super) fn folder(&self) -> &Path {

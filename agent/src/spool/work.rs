@@ -108,6 +108,9 @@ impl<'s> Work<'s> {
                     .execute(params![unit, name])?;
                 Ok(Reply::Done)
             }
+            Write::SettleSettings { revision, outcome, .. } => {
+                self.settle_settings(*revision, outcome).map(|()| Reply::Done)
+            }
             Write::Counter { request, .. } => self.counter(request).map(Reply::Counter),
             Write::Retain => self.retain().map(|()| Reply::Done),
             Write::Flush { .. } => Ok(Reply::Done),
@@ -125,6 +128,7 @@ impl<'s> Work<'s> {
     pub(super) fn receive(&mut self, seq: Seq, item: &[u8]) -> rusqlite::Result<()> {
         match read_payload::<Item>(item) {
             Some(Item::Ticket(ticket)) => self.store_ticket(seq, &ticket, item),
+            Some(Item::Settings(part)) => self.store_settings(&part),
             None => {
                 self.prepare("INSERT OR REPLACE INTO unreadable VALUES (?1, ?2, ?3)")?.execute(params![
                     number(seq),

@@ -71,6 +71,21 @@ pub enum Day {
     Sun,
 }
 
+impl Day {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Day::Mon => "mon",
+            Day::Tue => "tue",
+            Day::Wed => "wed",
+            Day::Thu => "thu",
+            Day::Fri => "fri",
+            Day::Sat => "sat",
+            Day::Sun => "sun",
+        }
+    }
+}
+
 /// A value that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{key}: {zh} / {en}")]
