@@ -4,8 +4,8 @@
 mod link;
 mod places;
 
-pub use link::{LinkConfig, SocketChoice};
 pub use docket_settings::printer::{NAME_CHARS_MAX, PRINTERS_MAX, PrinterEntry, name_fault};
+pub use link::{LinkConfig, SocketChoice};
 pub use places::SearchPlaces;
 
 use crate::identity::Identity;
@@ -185,8 +185,11 @@ impl Config {
                 return refused(format!("printer {}", printer.name), zh, en);
             }
         }
-        docket_settings::printer::check(&self.printers)
-            .map_err(|Fault { key, zh, en }| ConfigError::Value { key, zh, en })
+        docket_settings::printer::check(&self.printers).map_err(|Fault { key, zh, en }| ConfigError::Value {
+            key,
+            zh,
+            en,
+        })
     }
 
     /// `host:port` of the hub.

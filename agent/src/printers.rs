@@ -172,10 +172,12 @@ impl Printers {
                 );
             }
         }
-        for (place, entry) in added.printers.iter().enumerate().filter(|(place, _)| !instead.contains(place)) {
+        for (place, entry) in added.printers.iter().enumerate().filter(|(place, _)| !instead.contains(place))
+        {
             if let Err(why) = printers.add(entry.clone(), SetBy::Staff) {
                 let (name, (zh, en)) = (&entry.name, &why);
-                printers.note(format!("打印机「{name}」没有启用:{zh}"), format!("printer {name} is off: {en}"));
+                printers
+                    .note(format!("打印机「{name}」没有启用:{zh}"), format!("printer {name} is off: {en}"));
                 printers.off.push(Off { entry: entry.clone(), place, why });
             }
         }
@@ -383,7 +385,8 @@ mod tests {
 
     #[test]
     fn there_is_a_default_wherever_there_is_a_printer() {
-        let added = Added { printers: vec![entry("a", &[], false), entry("b", &[], false)], ..Added::default() };
+        let added =
+            Added { printers: vec![entry("a", &[], false), entry("b", &[], false)], ..Added::default() };
         assert_eq!(
             shown(&Printers::merge(&[], &[], &added)),
             [("a", vec![], true, false), ("b", vec![], false, false)]
@@ -429,13 +432,13 @@ mod tests {
 
     #[test]
     fn what_staff_change_of_headquarters_counts_until_headquarters_changes_it() {
-        let at = |address: &str| PrinterEntry { address: address.parse().unwrap(), ..entry("后厨", &["k"], false) };
-        let (said, says) = (at("192.0.2.1"), at("192.0.2.2"));
-        let added = Added {
-            printers: vec![at("192.0.2.9")],
-            instead_of: vec![said.clone()],
-            ..Added::default()
+        let at = |address: &str| PrinterEntry {
+            address: address.parse().unwrap(),
+            ..entry("后厨", &["k"], false)
         };
+        let (said, says) = (at("192.0.2.1"), at("192.0.2.2"));
+        let added =
+            Added { printers: vec![at("192.0.2.9")], instead_of: vec![said.clone()], ..Added::default() };
         let seen = |set: &PrinterEntry| {
             let merged = Printers::merge(&[], std::slice::from_ref(set), &added);
             let printer = merged.list[0].clone();

@@ -12,9 +12,9 @@ use crate::{Addresses, clock, open, run};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use docket_protocol::ids::{AgentId, Platform, StoreId, UnixMs};
+use settings::SettingsCommand;
 use std::path::PathBuf;
 use std::sync::Arc;
-use settings::SettingsCommand;
 use template::TemplateCommand;
 use tokio::sync::watch;
 

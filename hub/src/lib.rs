@@ -164,7 +164,13 @@ pub async fn run(
     let tcp = addresses.link_tcp.map_or_else(|| "off".to_owned(), |tcp| tcp.to_string());
     info!(link = %addresses.link, link_tcp = tcp, http = %addresses.http, console = %addresses.console, "serving");
     ready(addresses);
-    tokio::spawn(settings::run(config.clone(), Arc::clone(&templates), storage.clone(), Arc::clone(&fleet), stop.clone()));
+    tokio::spawn(settings::run(
+        config.clone(),
+        Arc::clone(&templates),
+        storage.clone(),
+        Arc::clone(&fleet),
+        stop.clone(),
+    ));
     if let Some(slips) = config.templates.folder {
         let folder = Folder::new(slips, config.data.join(folder::KEPT_FOLDER), checker).restored();
         tokio::spawn(templates::watch::run(folder, templates, storage, fleet, stop.clone()));

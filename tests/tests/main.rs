@@ -15,6 +15,7 @@ mod main_job;
 mod paper;
 mod printer_faults;
 mod queues;
+mod settings;
 mod store_page;
 mod templates;
 mod wine;

@@ -63,7 +63,12 @@ pub(super) fn print_in_force(config: &Config) {
     if revision > 0 {
         println!("总部设定 / settings of headquarters: {revision}");
         for hours in settings.document.hours.iter().flatten() {
-            println!("  营业 / open: {} {}–{}", hours.days.iter().map(|day| day.as_str()).collect::<Vec<_>>().join(" "), hours.from, hours.to);
+            println!(
+                "  营业 / open: {} {}–{}",
+                hours.days.iter().map(|day| day.as_str()).collect::<Vec<_>>().join(" "),
+                hours.from,
+                hours.to
+            );
         }
     }
     for (zh, en) in &printers.notes {

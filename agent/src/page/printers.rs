@@ -226,7 +226,9 @@ fn of_headquarters(name: &str) -> Refused {
         StatusCode::CONFLICT,
         "printer-of-headquarters",
         format!("「{name}」由总部设定,不能在这里改名或删除:请总部修改,地址等可以在这里改"),
-        format!("{name} is set by headquarters, which alone can rename or remove it; its address can be changed here"),
+        format!(
+            "{name} is set by headquarters, which alone can rename or remove it; its address can be changed here"
+        ),
     )
 }
 

@@ -156,7 +156,8 @@ impl Desk {
         config: &Config,
         status: &watch::Sender<Option<Arc<StatusFile>>>,
     ) -> Result<(), String> {
-        let names: Vec<String> = config.in_force().list.into_iter().map(|printer| printer.entry.name).collect();
+        let names: Vec<String> =
+            config.in_force().list.into_iter().map(|printer| printer.entry.name).collect();
         let mut status = status.subscribe();
         let is_up = |status: &Option<Arc<StatusFile>>| {
             status.as_ref().is_some_and(|status| {
@@ -167,7 +168,9 @@ impl Desk {
         };
         match timeout(Duration::from_millis(COME_UP_MS_MAX), status.wait_for(is_up)).await {
             Ok(_) => {}
-            Err(_) => return Err(format!("{COME_UP_MS_MAX} ms 内没有启用 / it did not come up in that time")),
+            Err(_) => {
+                return Err(format!("{COME_UP_MS_MAX} ms 内没有启用 / it did not come up in that time"));
+            }
         }
         sleep(Duration::from_millis(PROOF_MS)).await;
         let status = status.borrow().clone();

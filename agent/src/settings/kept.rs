@@ -166,8 +166,7 @@ impl Kept {
     /// What is on trial has come up.
     pub(super) fn prove(&mut self, otherwise: String) {
         let Some((held, _)) = self.trial.take() else { return };
-        self.untold =
-            Some(Told { revision: held.revision, outcome: SettingsOutcome::Applied { otherwise } });
+        self.untold = Some(Told { revision: held.revision, outcome: SettingsOutcome::Applied { otherwise } });
         self.good = Some(held);
     }
 

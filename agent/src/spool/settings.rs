@@ -2,9 +2,9 @@
 //! decided about the whole. Deciding and telling the hub are one transaction, too, so that a crash between leaves the
 //! revision to be decided about again; whoever decides knows what was decided before (`crate::settings`).
 
+use super::command::{Read, Write};
 use super::work::Work;
 use super::{Pending, Spool, SpoolError};
-use super::command::{Read, Write};
 use docket_protocol::message::{Report, SettingsOutcome, SettingsPart};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::watch;
@@ -39,12 +39,8 @@ impl Work<'_> {
             return Ok(());
         }
         let revision = number(part.revision);
-        self.prepare("INSERT OR REPLACE INTO settings_parts VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-            revision,
-            part.part,
-            part.parts,
-            part.bytes
-        ])?;
+        self.prepare("INSERT OR REPLACE INTO settings_parts VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![revision, part.part, part.parts, part.bytes])?;
         let have: u16 = self
             .prepare("SELECT count(*) FROM settings_parts WHERE revision = ?1")?
             .query_row([revision], |row| row.get(0))?;

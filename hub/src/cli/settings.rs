@@ -92,7 +92,13 @@ fn read(file: &Path) -> anyhow::Result<String> {
     String::from_utf8(bytes).with_context(failed)
 }
 
-async fn change(config: &Config, scope: Scope, text: String, why: String, who: Option<String>) -> anyhow::Result<()> {
+async fn change(
+    config: &Config,
+    scope: Scope,
+    text: String,
+    why: String,
+    who: Option<String>,
+) -> anyhow::Result<()> {
     let who = who.or_else(user).unwrap_or_else(|| "?".to_owned());
     check_name("--who", &who)?;
     if !why.is_empty() {
@@ -112,7 +118,9 @@ async fn change(config: &Config, scope: Scope, text: String, why: String, who: O
 }
 
 fn user() -> Option<String> {
-    ["SUDO_USER", "USER", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+    ["SUDO_USER", "USER", "USERNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
 }
 
 async fn show(storage: &Storage, scope: Scope) -> anyhow::Result<()> {
@@ -122,7 +130,9 @@ async fn show(storage: &Storage, scope: Scope) -> anyhow::Result<()> {
         None => println!("# 没有设定 / nothing is set"),
     }
     for view in storage.settings().await? {
-        if matches!(&scope, Scope::Chain) || matches!(&scope, Scope::Store(store) if view.store == store.as_str()) {
+        if matches!(&scope, Scope::Chain)
+            || matches!(&scope, Scope::Store(store) if view.store == store.as_str())
+        {
             print(&view);
         }
     }
@@ -133,7 +143,12 @@ fn print(view: &SettingsView) {
     let ago = |at: UnixMs| clock::now().since(at) / 1_000;
     let applied = view.applied.map_or_else(|| "-".to_owned(), |applied| applied.to_string());
     let mark = if view.is_in_force() { "✓" } else { "…" };
-    println!("# {mark} {}: 应为/wanted {} ({} s), 生效/applied {applied}", view.store, view.wanted, ago(view.wanted_since));
+    println!(
+        "# {mark} {}: 应为/wanted {} ({} s), 生效/applied {applied}",
+        view.store,
+        view.wanted,
+        ago(view.wanted_since)
+    );
     if let Some(failed) = &view.failed {
         println!("#   ✗ {} {}: {}", failed.revision, failed.how, failed.cause);
     }
@@ -145,7 +160,13 @@ fn print(view: &SettingsView) {
 async fn history(storage: &Storage, scope: Scope) -> anyhow::Result<()> {
     for edit in storage.settings_history(scope).await? {
         let scope = if edit.scope.is_empty() { "全部/chain" } else { &edit.scope };
-        println!("{}\t{}\t{scope}\t{}\t{}", edit.revision, crate::console::when::china_full(edit.at), edit.who, edit.why);
+        println!(
+            "{}\t{}\t{scope}\t{}\t{}",
+            edit.revision,
+            crate::console::when::china_full(edit.at),
+            edit.who,
+            edit.why
+        );
     }
     Ok(())
 }

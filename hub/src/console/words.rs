@@ -81,7 +81,10 @@ pub fn alarm(code: &str, language: Language) -> Option<Alarm> {
         ),
         "settings-unsent" => (
             ("新的设定发不出去,门店仍用上一个", "按原因改小模板图片或改正设定"),
-            ("new settings cannot be sent, stores keep the last ones", "mend the cause: smaller pictures, or the settings"),
+            (
+                "new settings cannot be sent, stores keep the last ones",
+                "mend the cause: smaller pictures, or the settings",
+            ),
         ),
         "report-unreadable" => (
             ("总部读不懂门店的回报:程序版本相差太远", "更新总部程序"),

@@ -145,7 +145,8 @@ pub(super) fn assign_settings(
     agent: &AgentId,
     parts: Vec<SettingsPart>,
 ) -> rusqlite::Result<usize> {
-    let placeholder = parts.first().map(|part| SettingsPart { parts: 0, part: 0, bytes: Vec::new(), ..*part });
+    let placeholder =
+        parts.first().map(|part| SettingsPart { parts: 0, part: 0, bytes: Vec::new(), ..*part });
     if let Some(nothing) = placeholder {
         connection
             .prepare_cached("UPDATE outbox SET settings = ?2 WHERE agent = ?1 AND settings IS NOT NULL")?

@@ -1,11 +1,11 @@
 //! What agents report: the outcomes of their tickets. The rows and the agent's cursor change in one transaction, so
 //! each report counts once.
 
-use super::{Storage, settings};
 use super::alarms::raise;
 use super::lane::{Fault, Pending, Urgency};
 use super::outbox::{fence, from_sql, to_sql};
 use super::ticket_state::TicketState;
+use super::{Storage, settings};
 use docket_protocol::frame;
 use docket_protocol::ids::{AgentId, Seq, TicketId, UnixMs};
 use docket_protocol::message::Report;

@@ -201,7 +201,9 @@ fn publish(
             continue;
         }
         let bundle = compose(own.as_deref(), chain.as_deref(), base)?;
-        if want(connection, &store, revision, &bundle, now)? {
+        let is_meant =
+            edit.is_some_and(|edit| edit.scope == Scope::Chain || edit.scope.as_str() == store.as_str());
+        if want(connection, &store, (revision, is_meant), &bundle, now)? {
             stores.push(store);
         }
     }
@@ -216,8 +218,11 @@ fn publish(
 fn check(connection: &Connection, edit: &Edit) -> Result<(), Fault> {
     Document::read(&edit.text).map_err(|error| refused(error.to_string()))?;
     let Scope::Store(store) = &edit.scope else { return Ok(()) };
-    let is_known = connection.prepare_cached("SELECT 1 FROM stores WHERE id = ?1")?.exists([store.as_str()])?;
-    if is_known { Ok(()) } else {
+    let is_known =
+        connection.prepare_cached("SELECT 1 FROM stores WHERE id = ?1")?.exists([store.as_str()])?;
+    if is_known {
+        Ok(())
+    } else {
         Err(refused(format!("store-unknown: there is no store {store}; add it with `docket-hub store add`")))
     }
 }
@@ -228,25 +233,25 @@ fn compose(own: Option<&str>, chain: Option<&str>, base: &Base) -> Result<Vec<u8
     };
     let of_hub = Document { routing: Some(base.routing.clone()), ..Document::default() };
     let document = read(own)?.over(read(chain)?).over(of_hub).write();
-    let contents =
-        Contents { document, templates: base.templates.clone(), images: base.images.clone() };
+    let contents = Contents { document, templates: base.templates.clone(), images: base.images.clone() };
     Bundle::V1(contents).write().map_err(|error| refused(error.to_string()))
 }
 
-/// A store is to have this; whether that is new.
+/// A store is to have this; whether that is new. Whoever sets anew what has failed wants it to be tried again.
 fn want(
     connection: &Connection,
     store: &StoreId,
-    revision: i64,
+    (revision, is_meant): (i64, bool),
     bundle: &[u8],
     now: UnixMs,
 ) -> rusqlite::Result<bool> {
     let is_new = connection
         .prepare_cached(
             "INSERT INTO settings_wanted (store, revision, since, bundle) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET revision = ?2, since = ?3, bundle = ?4 WHERE bundle <> ?4",
+             ON CONFLICT DO UPDATE SET revision = ?2, since = ?3, bundle = ?4
+             WHERE bundle <> ?4 OR (?5 AND failed IS revision)",
         )?
-        .execute(params![store.as_str(), revision, now.0, bundle])?
+        .execute(params![store.as_str(), revision, now.0, bundle, is_meant])?
         > 0;
     if is_new && let Some(agent) = agent_of(connection, store)? {
         give(connection, store, &agent)?;
@@ -330,7 +335,7 @@ fn outdated(
     now: UnixMs,
 ) -> rusqlite::Result<()> {
     let wants_older: bool = connection
-        .prepare_cached("SELECT 1 FROM settings_wanted WHERE store = ?1 AND revision < ?2")?
+        .prepare_cached("SELECT 1 FROM settings_wanted WHERE store = ?1 AND revision <= ?2")?
         .exists(params![store, to_sql(newest)])?;
     if !wants_older {
         return Ok(());

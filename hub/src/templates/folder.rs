@@ -339,7 +339,8 @@ pub struct Kept {
 /// The texts of the last good copies by name, and their pictures: what others are to print with.
 pub fn texts(kept: &Path) -> (Vec<(String, String)>, Vec<(String, Image)>) {
     let Kept { own, images } = restore(kept);
-    let read = |kind: &TemplateKind| Some((kind.as_str().to_owned(), read_text(&kept.join(kind.file())).ok()?));
+    let read =
+        |kind: &TemplateKind| Some((kind.as_str().to_owned(), read_text(&kept.join(kind.file())).ok()?));
     (own.keys().filter_map(read).collect(), images.into_iter().collect())
 }
 

@@ -141,7 +141,9 @@ mod tests {
             let mut contents = contents();
             contents.images[0].1.rows.truncate(8);
             change(&mut contents);
-            Settings::read(&Bundle::V1(contents).write().unwrap()).map(drop).map_err(|error| error.to_string())
+            Settings::read(&Bundle::V1(contents).write().unwrap())
+                .map(drop)
+                .map_err(|error| error.to_string())
         };
         assert_eq!(with(|_| ()), Ok(()));
         let refused = |change, code: &str| {

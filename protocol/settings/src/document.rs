@@ -114,7 +114,9 @@ pub enum DocumentError {
         cause: String,
     },
     /// More than [`DOCUMENT_BYTES_MAX`].
-    #[error("settings-too-large: {bytes} 字节,最多 / bytes, at most {DOCUMENT_BYTES_MAX}: 删掉用不着的 / remove what is not needed")]
+    #[error(
+        "settings-too-large: {bytes} 字节,最多 / bytes, at most {DOCUMENT_BYTES_MAX}: 删掉用不着的 / remove what is not needed"
+    )]
     TooLarge {
         /// How many.
         bytes: usize,
@@ -167,7 +169,8 @@ impl Document {
 
 fn check_hours(hours: &[Hours]) -> Result<(), Fault> {
     if hours.len() > HOURS_MAX {
-        let (zh, en) = (format!("[[hours]] 最多 {HOURS_MAX} 段"), format!("give up to {HOURS_MAX} [[hours]]"));
+        let (zh, en) =
+            (format!("[[hours]] 最多 {HOURS_MAX} 段"), format!("give up to {HOURS_MAX} [[hours]]"));
         return Err(Fault::new("hours", zh, en));
     }
     for (place, open) in hours.iter().enumerate() {
@@ -230,7 +233,10 @@ mod tests {
         refused("[[printers]]\n", "settings-syntax");
         refused("[[printer]]\nname = 'a'\naddress = '192.0.2.500'\n", "192.0.2.500");
         refused("[[printer]]\nname = 'a'\naddress = '192.0.2.5'\nbackup = 'b'\n", "printer a");
-        refused("[[printer]]\nname = 'a'\naddress = '192.0.2.5'\n[printer.profile]\nmodel = 'x'\n", "generic-80");
+        refused(
+            "[[printer]]\nname = 'a'\naddress = '192.0.2.5'\n[printer.profile]\nmodel = 'x'\n",
+            "generic-80",
+        );
         refused("[routing]\nfront_copies = 0\n", "routing-copies");
         refused("[[hours]]\ndays = ['mon']\nfrom = '9:00'\nto = '22:00'\n", "hours 1 from");
         refused("[[hours]]\ndays = []\nfrom = '09:00'\nto = '24:00'\n", "hours 1 days");

@@ -11,9 +11,7 @@ use docket_protocol::document::{Align, Block, Image, Symbology};
 use docket_protocol::enrol::{Answer, EnrolRefusal};
 use docket_protocol::frame::{Decoder, encode, payload, read_payload};
 use docket_protocol::ids::Platform;
-use docket_protocol::message::{
-    Item, Message, Refusal, Report, SettingsOutcome, SettingsPart, Transport,
-};
+use docket_protocol::message::{Item, Message, Refusal, Report, SettingsOutcome, SettingsPart, Transport};
 use docket_protocol::order::{Cutlery, Fulfilment};
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::Condition;
