@@ -25,6 +25,7 @@ const FLUSH_MS_MAX: u64 = 3_000;
 const JOURNAL_RETRY_MS: u64 = 5_000;
 
 /// What goes on when everything else is opened anew.
+#[derive(Debug)]
 pub struct GoesOn {
     /// Printers with their connections.
     pub printers: Vec<Kept>,
@@ -211,13 +212,7 @@ mod tests {
         let (_stop, stopped) = watch::channel(false);
         let identity = identity();
         let (_rules, in_force) = watch::channel(Arc::new(config.rules().unwrap()));
-        let counter = Counter {
-            agent: identity.agent.clone(),
-            store: identity.store.clone(),
-            store_name: identity.store_name.clone(),
-            rules: in_force,
-        };
-        let (shown, _page) = page::start(&config, counter, stopped);
+        let (shown, _page) = page::start(&config, Counter::of(&identity, in_force), stopped);
         let (_until, asked_to_end) = oneshot::channel();
         let mut spools = shown.spool.subscribe();
         let loses_its_storage = async {

@@ -80,13 +80,7 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
     let mut desk = settings::Desk::open(config.data.clone());
     config.settings = desk.in_force();
     let (rules, in_force) = watch::channel(Arc::new(config.rules()?));
-    let counter = Counter {
-        agent: identity.agent.clone(),
-        store: identity.store.clone(),
-        store_name: identity.store_name.clone(),
-        rules: in_force,
-    };
-    let (parts, mut page) = page::start(&config, counter, stop.clone());
+    let (parts, mut page) = page::start(&config, Counter::of(&identity, in_force), stop.clone());
     let mut before = GoesOn { printers: Vec::new(), link: inside::link_record(&config, &identity) };
     loop {
         let (end, ended) = oneshot::channel();

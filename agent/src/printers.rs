@@ -446,7 +446,7 @@ mod tests {
         };
         assert_eq!(seen(&said), ("192.0.2.9".into(), SetBy::StaffInstead, 0, 1));
         assert_eq!(seen(&says), ("192.0.2.2".into(), SetBy::Headquarters, 1, 1));
-        let fixed = Printers::merge(&[at("192.0.2.7")], &[says.clone()], &Added::default());
+        let fixed = Printers::merge(&[at("192.0.2.7")], std::slice::from_ref(&says), &Added::default());
         assert_eq!((fixed.list.len(), fixed.list[0].from, fixed.notes.len()), (1, SetBy::AgentToml, 1));
         assert_eq!(fixed.otherwise(&[says]), ["后厨 (agent.toml)"]);
         // What was there before headquarters named it yields.

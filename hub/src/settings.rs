@@ -10,7 +10,6 @@ use crate::storage::settings::{Base, Published};
 use crate::storage::{Storage, StorageError};
 use crate::templates::folder::{self, KEPT_FOLDER};
 use crate::templates::{Own, Templates};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -24,12 +23,8 @@ const UNSENT: &str = "settings-unsent";
 /// What every store has that says nothing else, as the hub's files have it now.
 pub fn base(config: &Config) -> Base {
     let kept = config.templates.folder.is_some().then(|| config.data.join(KEPT_FOLDER));
-    base_of(config.routing.clone(), kept)
-}
-
-fn base_of(routing: docket_routing::RoutingConfig, kept: Option<PathBuf>) -> Base {
-    let (templates, images) = kept.map(|kept| folder::texts(&kept)).unwrap_or_default();
-    Base { routing, templates, images }
+    let texts = kept.map(|kept| folder::texts(&kept)).unwrap_or_default();
+    Base { routing: config.routing.clone(), texts }
 }
 
 /// Publishes at the start, and when other templates come into force, until the hub stops.

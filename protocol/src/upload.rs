@@ -23,6 +23,11 @@ pub enum Upload {
     /// What came of a ticket of the counter. Of one that was taken out before it began:
     /// [`Outcome::Settled`](crate::outcome::Outcome::Settled).
     Outcome(TicketReport),
+    /// A ticket's last line says that it is not all of it.
+    CutShort {
+        /// Which ticket.
+        ticket: TicketId,
+    },
 }
 
 /// An order of the counter.

@@ -1,6 +1,8 @@
 //! End-to-end tests: real processes, real sockets, real files. See `docket_tests` for the parts.
 
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod bad_network;
 mod broken_spool;
 mod console;
 mod counter;
@@ -18,4 +20,5 @@ mod queues;
 mod settings;
 mod store_page;
 mod templates;
+mod uploads;
 mod wine;

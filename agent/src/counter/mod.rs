@@ -34,6 +34,7 @@ pub(crate) use routes::BASE;
 pub use routes::{BODY_BYTES_MAX, routes};
 pub use token::{FILE as TOKEN_FILE, renew, token};
 
+use crate::identity::Identity;
 use crate::spool::Spool;
 use docket_protocol::ids::{AgentId, StoreId};
 use docket_routing::Routing;
@@ -58,6 +59,18 @@ pub struct Counter {
     pub store_name: String,
     /// The store's rules.
     pub rules: Rules,
+}
+
+impl Counter {
+    /// An enrolled agent's.
+    pub fn of(identity: &Identity, rules: Rules) -> Self {
+        Counter {
+            agent: identity.agent.clone(),
+            store: identity.store.clone(),
+            store_name: identity.store_name.clone(),
+            rules,
+        }
+    }
 }
 
 /// What the handlers share.

@@ -186,7 +186,7 @@ impl From<Why> for Problem {
             Why::UnknownOrder => Problem::unknown_order(),
             Why::UnknownTicket => Problem::unknown_ticket(),
             Why::Cancelled => conflict(
-                "cancelled",
+                "already-cancelled",
                 ("已经取消了", "it is cancelled already"),
                 ("不用再做什么", "there is nothing left to do"),
             ),

@@ -49,6 +49,8 @@ pub enum ConnectError {
         address: SocketAddr,
         /// Why.
         cause: String,
+        /// Whether anything came back.
+        answered: bool,
     },
     /// The hub does not answer over TCP.
     #[error(
@@ -90,6 +92,19 @@ pub enum ConnectError {
         /// What it was asked for.
         hub: String,
     },
+}
+
+impl ConnectError {
+    /// Whether the hub has had no part in it, so that another attempt soon is no burden to it.
+    pub fn is_unanswered(&self) -> bool {
+        match self {
+            ConnectError::Name { .. } | ConnectError::Socket(_) | ConnectError::TcpUnproven { .. } => true,
+            ConnectError::Handshake { answered, .. } => !answered,
+            // Refused by the hub's system or lost on the way, but for a hub that ends in mid-handshake.
+            ConnectError::Tcp { .. } | ConnectError::Proxy { .. } => true,
+            ConnectError::Unproven { .. } | ConnectError::ProxyRefused { .. } => false,
+        }
+    }
 }
 
 /// A connection together with the endpoint that drives it.
@@ -136,7 +151,7 @@ pub async fn connect_to_any(
     choice: SocketChoice,
     end: Instant,
 ) -> Result<Connected, ConnectError> {
-    let late = |address| ConnectError::Handshake { address, cause: "no answer".into() };
+    let late = |address| ConnectError::Handshake { address, cause: "no answer".into(), answered: false };
     in_turn(addresses, end, |address| connect_to(address, config.clone(), choice), late).await
 }
 
@@ -177,15 +192,15 @@ async fn connect_to(
     choice: SocketChoice,
 ) -> Result<Connected, ConnectError> {
     let endpoint = endpoint(address, choice).await.map_err(ConnectError::Socket)?;
-    let failed = |cause: String| ConnectError::Handshake { address, cause };
+    let failed = |cause: String, answered| ConnectError::Handshake { address, cause, answered };
     let connecting = endpoint.connect_with(config, address, HUB_SERVER_NAME);
-    let connecting = connecting.map_err(|error| failed(error.to_string()))?;
+    let connecting = connecting.map_err(|error| failed(error.to_string(), false))?;
     match connecting.await {
         Ok(connection) => Ok(Connected { endpoint, connection }),
         Err(error) if is_about_certificate(&error) => {
             Err(ConnectError::Unproven { address, cause: error.to_string() })
         }
-        Err(error) => Err(failed(error.to_string())),
+        Err(error) => Err(failed(error.to_string(), error != quinn::ConnectionError::TimedOut)),
     }
 }
 

@@ -6,15 +6,18 @@
 //! hub, which then holds back by itself; the session ends of silence and a new one is tried, until there is room.
 //!
 //! There are two ways to the hub, and [`way`] says which is next. While a session goes on over TCP, QUIC may be tried
-//! beside it: a connection that says nothing yet is no session. Once it stands, the old wire is closed and the new
+//! beside it, and either way where [`pulse`] doubts that the wire in use leads anywhere: a connection that says nothing
+//! yet is no session. Once it stands, the old wire is closed and the new
 //! one greeted, in this order; so there is one session at a time, and whatever the old one has under way at the hub
 //! counts no more there, since the greeting takes its lease.
 
 mod asked;
 pub mod connect;
 pub mod proxy;
+pub mod pulse;
 pub mod reach;
 pub mod record;
+mod sight;
 mod socket;
 pub mod tcp;
 pub mod tls;
@@ -28,6 +31,7 @@ use docket_protocol::frame::FrameError;
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{AgentStatus, LinkReport, Message, Transport};
 use docket_protocol::session::{AgentSession, CloseReason, Effect, LinkState};
+use pulse::{Doubt, Pulse};
 use reach::{Attempt, NoRoad, Reached, Roads};
 use record::Record;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -58,10 +62,21 @@ impl Default for LinkShown {
 
 type Reaching = Pin<Box<dyn Future<Output = Result<Reached, NoRoad>> + Send>>;
 
-/// QUIC, beside a session over TCP.
+/// What is made beside the wire in use.
 enum Better {
+    /// QUIC, beside a session over TCP.
     Trying(Attempt),
-    Stands(Stream),
+    /// Another wire, since the one in use is in doubt.
+    Replacing(Doubt, Reaching),
+    /// It takes the place of the one in use.
+    Stands(Option<Doubt>, Reached),
+}
+
+/// What came of it.
+enum Tried {
+    Stands(Option<Doubt>, Reached),
+    NoQuic(ConnectError),
+    NoRoad(NoRoad),
 }
 
 struct Link {
@@ -73,6 +88,7 @@ struct Link {
     /// An attempt under way. To drop it is to give it up.
     reaching: Option<Reaching>,
     better: Option<Better>,
+    pulse: Pulse,
     asked: Asked,
     shown: watch::Sender<LinkShown>,
 }
@@ -88,7 +104,7 @@ pub async fn run_link(
 ) -> Record {
     let platform = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let mut outbox = spool.outbox_changed();
+    let (mut outbox, mut uploads) = (spool.outbox_changed(), spool.uploads_changed());
     let mut link = Link {
         roads,
         record,
@@ -97,6 +113,7 @@ pub async fn run_link(
         wire: None,
         reaching: None,
         better: None,
+        pulse: Pulse::new(Instant::now()),
         asked: Asked::default(),
         shown,
     };
@@ -107,6 +124,7 @@ pub async fn run_link(
         let deadline =
             link.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
         let probe_at = link.record.ways.probe_at();
+        let look_at = link.wire.as_ref().map(|_| link.pulse.look_at());
         let Link { wire, reaching, better, asked, spool, .. } = &mut link;
         let event = tokio::select! {
             moved = transfer(wire.as_mut(), spool) => Event::Moved(moved),
@@ -114,9 +132,11 @@ pub async fn run_link(
             tried = tried(better.as_mut()) => Event::Tried(tried),
             answer = asked.next() => Event::Answered(answer),
             Ok(()) = outbox.changed() => Event::Outbox(*outbox.borrow_and_update()),
+            Ok(()) = uploads.changed() => Event::Uploads,
             Ok(()) = status.changed() => Event::Status(status.borrow_and_update().clone()),
             () = sleep_until(deadline.into()) => Event::Time,
             () = due(probe_at) => Event::Probe,
+            () = due(look_at) => Event::Look,
             _ = stop.wait_for(|stopping| *stopping) => Event::Stop,
         };
         match event {
@@ -125,9 +145,11 @@ pub async fn run_link(
             Event::Tried(tried) => link.tried(tried),
             Event::Answered(answer) => link.answered(answer),
             Event::Outbox(assigned) => link.session.outbox_has(assigned),
+            Event::Uploads => link.session.uploads_wait(Instant::now()),
             Event::Status(status) => link.report(status),
             Event::Time => link.session.timed_out(Instant::now()),
             Event::Probe => link.probe(),
+            Event::Look => link.look(),
             Event::Stop => return link.stop().await,
         }
     }
@@ -136,12 +158,14 @@ pub async fn run_link(
 enum Event {
     Moved(Result<(), Lost>),
     Reached(Result<Reached, NoRoad>),
-    Tried(Result<Stream, ConnectError>),
+    Tried(Tried),
     Answered(Result<Answer, SpoolError>),
     Outbox(Seq),
+    Uploads,
     Status(AgentStatus),
     Time,
     Probe,
+    Look,
     Stop,
 }
 
@@ -159,10 +183,17 @@ async fn reached(reaching: Option<&mut Reaching>) -> Result<Reached, NoRoad> {
     }
 }
 
-async fn tried(better: Option<&mut Better>) -> Result<Stream, ConnectError> {
+async fn tried(better: Option<&mut Better>) -> Tried {
     match better {
-        Some(Better::Trying(attempt)) => attempt.await,
-        Some(Better::Stands(_)) | None => std::future::pending().await,
+        Some(Better::Trying(attempt)) => match attempt.await {
+            Ok(stream) => Tried::Stands(None, Reached { stream, still_trying: None }),
+            Err(error) => Tried::NoQuic(error),
+        },
+        Some(Better::Replacing(doubt, reaching)) => match reaching.await {
+            Ok(reached) => Tried::Stands(Some(*doubt), reached),
+            Err(error) => Tried::NoRoad(error),
+        },
+        Some(Better::Stands(..)) | None => std::future::pending().await,
     }
 }
 
@@ -186,13 +217,15 @@ impl Link {
                 Effect::ReadOutbox { after, limit } => {
                     self.asked.reads(self.spool.outbox_after(after, limit))
                 }
+                Effect::ReadUploads { bytes_max } => self.asked.reads_uploads(self.spool.uploads(bytes_max)),
                 Effect::RenumberAfter(seq) => self.asked.renumbers(self.spool.renumber_after(seq)),
-                // Nobody waits for these three.
+                // Nobody waits for these.
+                Effect::UploadedUpTo(up_to) => drop(self.spool.uploaded_up_to(up_to)),
                 Effect::HubTime(time) => drop(self.spool.hub_time(time)),
                 Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
                 Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
                 Effect::Close(reason) => self.close(reason),
-                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) => {
+                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) | Effect::StoreUpload { .. } => {
                     debug_assert!(false, "a hub's effect in an agent's session")
                 }
             }
@@ -217,7 +250,11 @@ impl Link {
             Err(error) => {
                 info!(%error, "no link");
                 self.shown.send_if_modified(|shown| shown.trouble.replace(error.to_string()).is_none());
-                self.session.disconnected(Instant::now());
+                if error.is_unanswered() {
+                    self.session.unanswered(Instant::now());
+                } else {
+                    self.session.disconnected(Instant::now());
+                }
             }
         }
     }
@@ -229,6 +266,7 @@ impl Link {
         self.record.keep();
         self.record.connected();
         self.wire = Some(Wire::new(stream));
+        self.pulse.replaced(Instant::now());
     }
 
     /// Tries QUIC beside the session.
@@ -237,10 +275,28 @@ impl Link {
         self.better = Some(Better::Trying(self.roads.attempt(Transport::Quic)));
     }
 
-    fn tried(&mut self, tried: Result<Stream, ConnectError>) {
+    /// Where the wire in use is in doubt, another one is made beside it.
+    fn look(&mut self) {
+        let Some(wire) = &self.wire else { return };
+        let Some(doubt) = self.pulse.looked(Instant::now(), sight::of(wire)) else { return };
+        let is_known = matches!(self.better, Some(Better::Replacing(..))) && !doubt.is_news();
+        if !is_known && matches!(self.session.link(), LinkState::Live { .. }) {
+            info!(doubt = doubt.as_str(), "making another connection beside the one in use");
+            let plan = self.record.ways.plan();
+            self.better = Some(Better::Replacing(doubt, Box::pin(self.roads.clone().reach(plan))));
+        }
+    }
+
+    fn tried(&mut self, tried: Tried) {
         match tried {
-            Ok(stream) => self.better = Some(Better::Stands(stream)),
-            Err(error) => {
+            Tried::Stands(doubt, reached) => self.better = Some(Better::Stands(doubt, reached)),
+            Tried::NoRoad(error) => {
+                debug!(%error, "no other connection");
+                self.better = None;
+                self.record.ways.probe_failed(Instant::now(), chance());
+                self.record.keep();
+            }
+            Tried::NoQuic(error) => {
                 debug!(%error, "QUIC does not get through");
                 self.better = None;
                 self.record.ways.probe_failed(Instant::now(), chance());
@@ -257,12 +313,18 @@ impl Link {
             return;
         }
         match self.better.take() {
-            Some(Better::Stands(stream)) => {
+            Some(Better::Stands(doubt, Reached { stream, still_trying })) => {
                 if let Some(former) = self.wire.take() {
                     former.replaced();
                 }
                 self.asked.session_ended();
-                self.use_stream(stream, false);
+                if let Some(doubt) = doubt {
+                    self.record
+                        .ways
+                        .ended(Instant::now(), if doubt.is_news() { End::Other } else { End::Silent });
+                }
+                self.use_stream(stream, still_trying.is_some());
+                self.better = still_trying.map(Better::Trying);
                 self.session.switched(Instant::now(), self.spool.cursors());
                 self.act();
             }
@@ -275,6 +337,7 @@ impl Link {
             Ok(Answer::Stored(up_to)) => self.session.stored(up_to),
             Ok(Answer::Read(items)) => self.session.outbox_read(items),
             Ok(Answer::Renumbered(assigned)) => self.session.outbox_has(assigned),
+            Ok(Answer::Uploads(batch)) => self.session.uploads_read(Instant::now(), batch),
             Err(error @ SpoolError::Database { .. }) => {
                 warn!(code = error.code(), %error, "the outbox cannot be read");
                 self.close(CloseReason::OutboxUnread);
@@ -360,6 +423,9 @@ impl Link {
                 info!(epoch, "link live");
                 self.record.session_began();
                 self.report(status.borrow_and_update().clone());
+                if *self.spool.uploads_changed().borrow() > 0 {
+                    self.session.uploads_wait(Instant::now());
+                }
                 self.act();
             }
             LinkState::Refused(refusal) => {

@@ -54,7 +54,7 @@ impl Roads {
         Roads { hub: hub.to_owned(), socket: link.socket, quic: tls.quic, tcp }
     }
 
-    /// Begins to connect over one of the two ways. What there is not, is not reached.
+    /// Begins to connect over one of the two ways; where there is no second one, over QUIC.
     pub fn attempt(&self, transport: Transport) -> Attempt {
         self.attempt_until(transport, Instant::now() + Duration::from_millis(REACH_MS_MAX))
     }
@@ -71,6 +71,7 @@ impl Roads {
                         Err(error) => Err(ConnectError::Handshake {
                             address: connected.connection.remote_address(),
                             cause: error.to_string(),
+                            answered: true,
                         }),
                     }
                 }
@@ -121,6 +122,13 @@ impl Roads {
 /// The attempt that lost, where it is one over QUIC. One over TCP is of no use beside QUIC.
 fn quic(transport: Transport, attempt: Attempt) -> Option<Attempt> {
     (transport == Transport::Quic).then_some(attempt)
+}
+
+impl NoRoad {
+    /// Whether neither way has come to the hub, see [`ConnectError::is_unanswered`].
+    pub fn is_unanswered(&self) -> bool {
+        self.first.is_unanswered() && self.second.as_ref().is_none_or(ConnectError::is_unanswered)
+    }
 }
 
 impl fmt::Display for NoRoad {

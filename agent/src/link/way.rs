@@ -6,8 +6,8 @@
 //! on, and only when it ends in nothing is TCP the choice from then on ([`Ways::preferred`]), also of the next start:
 //! the shell keeps it in the data folder.
 //!
-//! While TCP is in use, QUIC is tried again every [`Ways::again`], spread by half to either side so that the stores of a
-//! chain do not ask at once. Only when it stands does the session go over to it.
+//! While TCP is in use, QUIC is tried again every 20 min or as configured, spread by half to either side so that the
+//! stores of a chain do not ask at once. Only when it stands does the session go over to it.
 //!
 //! A network may let a handshake through and then nothing: sessions that fall silent within [`SOON`] of their beginning
 //! are counted, and [`STALLS_MAX`] of them make TCP the choice too. Then a handshake proves little, and QUIC is tried

@@ -62,6 +62,7 @@ pub struct Wire {
     decoder: Decoder,
     unwritten: Vec<u8>,
     unflushed: bool,
+    read_bytes: u64,
 }
 
 impl Stream {
@@ -156,12 +157,17 @@ impl Stream {
 impl Wire {
     /// Frames over `stream`.
     pub fn new(stream: Stream) -> Self {
-        Wire { stream, decoder: Decoder::default(), unwritten: Vec::new(), unflushed: false }
+        Wire { stream, decoder: Decoder::default(), unwritten: Vec::new(), unflushed: false, read_bytes: 0 }
     }
 
     /// The stream below.
     pub fn stream(&self) -> &Stream {
         &self.stream
+    }
+
+    /// Bytes that were read.
+    pub fn read_bytes(&self) -> u64 {
+        self.read_bytes
     }
 
     /// Will be sent by [`Wire::transfer`].
@@ -218,6 +224,7 @@ impl Wire {
         if bytes.filled().is_empty() {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed by the hub")));
         }
+        self.read_bytes += bytes.filled().len() as u64;
         self.decoder.push(bytes.filled());
         Poll::Ready(Ok(()))
     }

@@ -197,7 +197,7 @@ impl Work<'_> {
         };
         let told = self.tell(is_counters, report)?;
         if finish.cut_short {
-            self.report(&Report::CutShort { ticket: finish.ticket })?;
+            self.tell_cut_short(is_counters, finish.ticket)?;
         }
         match finish.ending {
             Ending::Printed(evidence) => self

@@ -53,6 +53,7 @@ pub(super) struct Shared {
     counts: watch::Sender<Counts>,
     changes: watch::Sender<u64>,
     settings: watch::Sender<u64>,
+    uploads: watch::Sender<u64>,
     printers: Vec<PrinterName>,
 }
 
@@ -66,6 +67,7 @@ impl Shared {
             counts: watch::Sender::new(store.counts()),
             changes: watch::Sender::new(store.changes()),
             settings: watch::Sender::new(store.settings()),
+            uploads: watch::Sender::new(store.uploads()),
             printers,
         }
     }
@@ -76,10 +78,14 @@ impl Shared {
         let assigned = store.assigned_up_to();
         self.assigned_up_to.send_if_modified(|seq| std::mem::replace(seq, assigned) != assigned);
         self.counts.send_if_modified(|counts| store.update_counts(counts, storing));
-        let changes = store.changes();
-        self.changes.send_if_modified(|last| std::mem::replace(last, changes) != changes);
-        let settings = store.settings();
-        self.settings.send_if_modified(|times| std::mem::replace(times, settings) != settings);
+        let changed = [
+            (&self.changes, store.changes()),
+            (&self.uploads, store.uploads()),
+            (&self.settings, store.settings()),
+        ];
+        for (shown, now) in changed {
+            shown.send_if_modified(|last| std::mem::replace(last, now) != now);
+        }
     }
 
     pub(super) fn cursors(&self) -> Cursors {
@@ -104,6 +110,10 @@ impl Shared {
 
     pub(super) fn settings(&self) -> watch::Receiver<u64> {
         self.settings.subscribe()
+    }
+
+    pub(super) fn uploads_changed(&self) -> watch::Receiver<u64> {
+        self.uploads.subscribe()
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -49,8 +49,8 @@ impl Running {
         Self { _folder: folder, link, shown, stop, task }
     }
 
-    fn link_is(&self, state: LinkState) {
-        self.link.send_replace(LinkShown { state, ..LinkShown::default() });
+    fn is_linked(&self, state: LinkState) {
+        self.link.send_modify(|shown| shown.state = state);
     }
 
     /// The state in which the link is said to be `link`.
@@ -65,16 +65,16 @@ impl Running {
 #[tokio::test]
 async fn a_link_that_is_tried_again_and_again_has_been_lost_since_it_was_lost() {
     let mut running = Running::start(Vec::new());
-    running.link_is(LinkState::Live { epoch: 1 });
+    running.is_linked(LinkState::Live { epoch: 1 });
     let live = running.says("live").await;
-    running.link_is(LinkState::Waiting);
+    running.is_linked(LinkState::Waiting);
     let lost = running.says("waiting").await;
     assert!(lost.link_since > live.link_since);
     for (state, word) in [(LinkState::Connecting, "connecting"), (LinkState::Waiting, "waiting")] {
-        running.link_is(state);
+        running.is_linked(state);
         assert_eq!(running.says(word).await.link_since, lost.link_since, "{word}");
     }
-    running.link_is(LinkState::Live { epoch: 2 });
+    running.is_linked(LinkState::Live { epoch: 2 });
     assert!(running.says("live").await.link_since > lost.link_since);
 }
 

@@ -6,7 +6,7 @@
 //!
 //! * [`orders`]: pushes, orders, events and their tickets.
 //! * [`agents`]: stores, enrolment codes, agents and their sessions.
-//! * [`outbox`]: what goes to an agent and what it reports.
+//! * [`outbox`]: what goes to an agent, `reports` and `uploads`: what it tells.
 //! * [`settings`]: what stores are set to, since when and by whom.
 //! * [`views`]: what the console shows. [`retention`]: what goes when.
 
@@ -20,6 +20,7 @@ pub mod retention;
 mod schema;
 pub mod settings;
 mod ticket_state;
+mod uploads;
 pub mod views;
 
 use crate::routing::Routing;

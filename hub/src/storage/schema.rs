@@ -107,7 +107,17 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (code, subject)
     ) STRICT, WITHOUT ROWID;
     ",
-    // 2: settings. An item of an outbox is a ticket's or a part of settings, and then it is here itself.
+    // 2: what counters sent up and this hub cannot take.
+    "
+    CREATE TABLE unread_uploads (
+        digest       BLOB PRIMARY KEY,
+        agent        TEXT NOT NULL,
+        received_at  INTEGER NOT NULL,
+        code         TEXT NOT NULL,
+        row          BLOB NOT NULL
+    ) STRICT;
+    ",
+    // 3: settings. An item of an outbox is a ticket's or a part of settings, and then it is here itself.
     // settings_edits: scope is a store's id, empty for the chain; text is NULL where the hub's own files have changed.
     // settings_wanted: what a store is to have, and what its agent has said of it.
     "

@@ -14,7 +14,7 @@ use super::lane::Fault;
 use super::outbox::{agent_of, assign_settings};
 use super::{Storage, StorageError};
 use crate::clock;
-use docket_protocol::document::Image;
+use crate::templates::folder::Texts;
 use docket_protocol::ids::{AgentId, StoreId, UnixMs};
 use docket_protocol::message::SettingsOutcome;
 use docket_routing::RoutingConfig;
@@ -51,10 +51,8 @@ impl Scope {
 pub struct Base {
     /// `[routing]` of `hub.toml`.
     pub routing: RoutingConfig,
-    /// The templates in force: text by name.
-    pub templates: Vec<(String, String)>,
-    /// Their pictures.
-    pub images: Vec<(String, Image)>,
+    /// The templates in force.
+    pub texts: Texts,
 }
 
 /// A change.
@@ -233,7 +231,8 @@ fn compose(own: Option<&str>, chain: Option<&str>, base: &Base) -> Result<Vec<u8
     };
     let of_hub = Document { routing: Some(base.routing.clone()), ..Document::default() };
     let document = read(own)?.over(read(chain)?).over(of_hub).write();
-    let contents = Contents { document, templates: base.templates.clone(), images: base.images.clone() };
+    let Texts { templates, images } = base.texts.clone();
+    let contents = Contents { document, templates, images };
     Bundle::V1(contents).write().map_err(|error| refused(error.to_string()))
 }
 

@@ -336,12 +336,21 @@ pub struct Kept {
     images: Images,
 }
 
-/// The texts of the last good copies by name, and their pictures: what others are to print with.
-pub fn texts(kept: &Path) -> (Vec<(String, String)>, Vec<(String, Image)>) {
+/// The last good copies as others can read them.
+#[derive(Debug, Clone, Default)]
+pub struct Texts {
+    /// Templates: text by name.
+    pub templates: Vec<(String, String)>,
+    /// Their pictures.
+    pub images: Vec<(String, Image)>,
+}
+
+/// Reads them.
+pub fn texts(kept: &Path) -> Texts {
     let Kept { own, images } = restore(kept);
     let read =
         |kind: &TemplateKind| Some((kind.as_str().to_owned(), read_text(&kept.join(kind.file())).ok()?));
-    (own.keys().filter_map(read).collect(), images.into_iter().collect())
+    Texts { templates: own.keys().filter_map(read).collect(), images: images.into_iter().collect() }
 }
 
 /// Reads the last good copies, each of which was tried before it was kept. What is wrong with one is not worth an

@@ -1,7 +1,11 @@
 //! The agent's end: connect, greet, live, and again.
 
 use super::live::Live;
-use super::{CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER};
+use super::upload::{Batch, Uploads};
+use super::{
+    CURSOR_MAX, CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE,
+    SETTLED_AFTER, UNANSWERED_PAUSE,
+};
 use crate::ids::Seq;
 use crate::message::{AgentStatus, Hello, LinkReport, Message, PROTOCOL_VERSION, Refusal, Welcome};
 use std::collections::VecDeque;
@@ -48,6 +52,7 @@ enum State {
     },
     Live {
         live: Live,
+        uploads: Uploads,
         since: Instant,
         epoch: u64,
     },
@@ -143,6 +148,17 @@ impl AgentSession {
         self.state = State::Waiting { until: now + self.pause() };
     }
 
+    /// Nobody has answered the attempt to connect. The hub may be out of reach for a minute or for a night, and is to be
+    /// found soon after in either case.
+    pub fn unanswered(&mut self, now: Instant) {
+        let pause = match self.refusal {
+            Some(_) => self.pause(),
+            None => self.chance.between(UNANSWERED_PAUSE / 2, UNANSWERED_PAUSE),
+        };
+        self.effects.clear();
+        self.state = State::Waiting { until: now + pause };
+    }
+
     /// A message came.
     pub fn received(&mut self, now: Instant, message: Message) {
         let outcome = match (&mut self.state, message) {
@@ -150,7 +166,16 @@ impl AgentSession {
                 self.refusal = Some(refusal);
                 Err(CloseReason::Refused(refusal))
             }
+            (State::Live { live, uploads, .. }, Message::Uploaded { number }) => {
+                live.heard(now);
+                uploads.stored(now, number, &mut self.effects)
+            }
             (State::Live { live, .. }, message) => live.received(now, message, &mut self.effects),
+            (State::Greeting { .. }, Message::Welcome(welcome))
+                if welcome.received_up_to.max(welcome.sends_after) > CURSOR_MAX =>
+            {
+                Err(CloseReason::Unexpected)
+            }
             (State::Greeting { cursors, .. }, Message::Welcome(welcome)) => {
                 let cursors = *cursors;
                 self.welcomed(now, cursors, &welcome);
@@ -160,6 +185,7 @@ impl AgentSession {
             (State::Waiting { .. } | State::Connecting { .. } | State::Closing, _) => Ok(()),
         };
         self.close_on(outcome);
+        self.upload_on(now);
     }
 
     fn welcomed(&mut self, now: Instant, cursors: Cursors, welcome: &Welcome) {
@@ -186,7 +212,8 @@ impl AgentSession {
         };
         let mut live = Live::new(now, hub_has, assigned, has);
         live.outbox_has(assigned, &mut self.effects);
-        self.state = State::Live { live, since: now, epoch: welcome.epoch };
+        let uploads = Uploads::new(now);
+        self.state = State::Live { live, uploads, since: now, epoch: welcome.epoch };
     }
 
     /// The shell has stored what it was given up to here.
@@ -213,6 +240,27 @@ impl AgentSession {
         }
     }
 
+    /// The store has made something of its own accord, or has something left when a session begins: it is to go up.
+    pub fn uploads_wait(&mut self, now: Instant) {
+        if let State::Live { uploads, .. } = &mut self.state {
+            uploads.rows_wait();
+        }
+        self.upload_on(now);
+    }
+
+    /// The answer to [`Effect::ReadUploads`]; `None` where nothing waits.
+    pub fn uploads_read(&mut self, now: Instant, batch: Option<Batch>) {
+        if let State::Live { uploads, .. } = &mut self.state {
+            uploads.read(now, batch, &mut self.effects);
+        }
+    }
+
+    fn upload_on(&mut self, now: Instant) {
+        if let State::Live { live, uploads, .. } = &mut self.state {
+            uploads.proceed(now, live.is_quiet(), &mut self.effects);
+        }
+    }
+
     /// Sends the state of things now, if anyone listens.
     pub fn report_status(&mut self, status: AgentStatus) {
         if let State::Live { .. } = &self.state {
@@ -233,7 +281,10 @@ impl AgentSession {
             State::Waiting { until } | State::Connecting { until } | State::Greeting { until, .. } => {
                 Some(*until)
             }
-            State::Live { live, .. } => Some(live.deadline()),
+            State::Live { live, uploads, .. } => {
+                let upload = uploads.deadline(live.is_quiet());
+                Some(upload.map_or(live.deadline(), |at| at.min(live.deadline())))
+            }
             State::Closing => None,
         }
     }
@@ -255,6 +306,7 @@ impl AgentSession {
             }
         };
         self.close_on(outcome);
+        self.upload_on(now);
     }
 
     /// What is to be done next.

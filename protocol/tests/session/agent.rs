@@ -3,7 +3,7 @@ use docket_protocol::ids::Seq;
 use docket_protocol::message::{AgentStatus, Message, Refusal};
 use docket_protocol::session::{
     CloseReason, Effect, GREETING_MAX, HEARTBEAT_AFTER, LinkState, READ_ITEMS_MAX, RECONNECT_MAX,
-    RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER, SILENCE_MAX,
+    RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER, SILENCE_MAX, UNANSWERED_PAUSE,
 };
 use std::time::{Duration, Instant};
 
@@ -177,6 +177,23 @@ fn pauses_double_to_their_bound_and_start_again_after_a_settled_session() {
         let pause = pause(&session, now);
         assert!((longest / 2..=longest).contains(&pause), "after {lasted:?}: {pause:?}");
     }
+}
+
+#[test]
+fn a_hub_that_does_not_answer_is_asked_again_soon_however_often() {
+    let now = Instant::now();
+    let mut session = agent(now);
+    for attempt in 0..100 {
+        session.timed_out(session.poll_timeout().expect("an attempt"));
+        assert_eq!(agent_effects(&mut session, now), [Effect::Connect], "attempt {attempt}");
+        session.unanswered(now);
+        let pause = pause(&session, now);
+        assert!((UNANSWERED_PAUSE / 2..=UNANSWERED_PAUSE).contains(&pause), "attempt {attempt}: {pause:?}");
+    }
+    // One that answers and hangs up is given time as ever.
+    session.timed_out(now + UNANSWERED_PAUSE);
+    session.disconnected(now);
+    assert!(pause(&session, now) <= RECONNECT_MIN);
 }
 
 #[test]

@@ -20,7 +20,7 @@
 //! `DOCKET_SEED=1000..50000` a range of others.
 
 mod agent;
-mod chance;
+pub(super) mod chance;
 mod disk;
 mod hub;
 mod ledger;
@@ -99,6 +99,7 @@ fn expect_faults(tally: &Tally) {
         "status",
         "superseded",
         "switch",
+        "uploaded again",
     ] {
         assert!(tally.get(what) > 0, "no {what} in {tally:?}");
     }

@@ -121,6 +121,12 @@ impl Shop {
         Ok(Shop { hub, agent, printer, folder })
     }
 
+    /// Of parts that were started elsewhere: across a bad network.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of(hub: Hub, agent: Agent, printer: VirtualPrinter, folder: TempDir) -> Self {
+        Shop { hub, agent, printer, folder }
+    }
+
     /// Where its files are.
     pub fn folder(&self) -> &Path {
         self.folder.path()
