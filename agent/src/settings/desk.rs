@@ -23,6 +23,9 @@ const PROOF_MS: u64 = 1_000;
 /// How long it may take to say how its printers are.
 const COME_UP_MS_MAX: u64 = 30_000;
 
+/// When a spool that did not answer is asked again.
+const AGAIN_MS: u64 = 5_000;
+
 /// Decides about revisions.
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -90,9 +93,9 @@ impl Desk {
             match self.next(config, &spool).await {
                 Ok(true) => return,
                 Ok(false) => {}
-                // The next spool has what this one had.
+                // Another spool has what this one had; and one that cannot be read may be read later.
                 Err(_) => {
-                    let _ = spools.changed().await;
+                    let _ = timeout(Duration::from_millis(AGAIN_MS), spools.changed()).await;
                 }
             }
         }
