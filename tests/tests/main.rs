@@ -18,6 +18,7 @@ mod paper;
 mod printer_faults;
 mod queues;
 mod remote_help;
+mod settings;
 mod store_page;
 mod templates;
 mod uploads;

@@ -59,6 +59,7 @@ mod outbox;
 mod people;
 mod recovery;
 mod schema;
+mod settings;
 mod store;
 mod storing;
 mod view;

@@ -174,6 +174,7 @@ impl Work<'_> {
             match read_payload::<Item>(&item) {
                 Some(Item::Ticket(ticket)) => self.store_ticket(seq, &ticket, &item)?,
                 Some(Item::Help(request)) => self.store_help(&request)?,
+                Some(Item::Settings(part)) => self.store_settings(&part)?,
                 None => continue,
             }
             self.prepare("DELETE FROM unreadable WHERE seq = ?1")?.execute([number(seq)])?;
