@@ -43,6 +43,18 @@ pub enum Message {
     Status(AgentStatus),
     /// Agent to hub: how it is connected. Not sequenced either.
     Link(LinkReport),
+    /// Agent to hub: what the store made of its own accord, oldest first, beside the sequence. One at a time.
+    Upload {
+        /// Counts from 1 in each session.
+        number: u64,
+        /// Packed rows, opaque to the session.
+        packed: Vec<u8>,
+    },
+    /// Hub to agent: that upload is stored.
+    Uploaded {
+        /// Which.
+        number: u64,
+    },
 }
 
 /// How an agent opens a session.

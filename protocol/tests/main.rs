@@ -4,6 +4,7 @@
 
 mod frames;
 mod golden;
+mod packed;
 mod session;
 mod simulation;
 mod tree;

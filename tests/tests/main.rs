@@ -19,4 +19,5 @@ mod printer_faults;
 mod queues;
 mod store_page;
 mod templates;
+mod uploads;
 mod wine;

@@ -104,7 +104,7 @@ pub async fn run_link(
 ) -> Record {
     let platform = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let mut outbox = spool.outbox_changed();
+    let (mut outbox, mut uploads) = (spool.outbox_changed(), spool.uploads_changed());
     let mut link = Link {
         roads,
         record,
@@ -132,6 +132,7 @@ pub async fn run_link(
             tried = tried(better.as_mut()) => Event::Tried(tried),
             answer = asked.next() => Event::Answered(answer),
             Ok(()) = outbox.changed() => Event::Outbox(*outbox.borrow_and_update()),
+            Ok(()) = uploads.changed() => Event::Uploads,
             Ok(()) = status.changed() => Event::Status(status.borrow_and_update().clone()),
             () = sleep_until(deadline.into()) => Event::Time,
             () = due(probe_at) => Event::Probe,
@@ -144,6 +145,7 @@ pub async fn run_link(
             Event::Tried(tried) => link.tried(tried),
             Event::Answered(answer) => link.answered(answer),
             Event::Outbox(assigned) => link.session.outbox_has(assigned),
+            Event::Uploads => link.session.uploads_wait(Instant::now()),
             Event::Status(status) => link.report(status),
             Event::Time => link.session.timed_out(Instant::now()),
             Event::Probe => link.probe(),
@@ -159,6 +161,7 @@ enum Event {
     Tried(Tried),
     Answered(Result<Answer, SpoolError>),
     Outbox(Seq),
+    Uploads,
     Status(AgentStatus),
     Time,
     Probe,
@@ -214,13 +217,15 @@ impl Link {
                 Effect::ReadOutbox { after, limit } => {
                     self.asked.reads(self.spool.outbox_after(after, limit))
                 }
+                Effect::ReadUploads { bytes_max } => self.asked.reads_uploads(self.spool.uploads(bytes_max)),
                 Effect::RenumberAfter(seq) => self.asked.renumbers(self.spool.renumber_after(seq)),
-                // Nobody waits for these three.
+                // Nobody waits for these.
+                Effect::UploadedUpTo(up_to) => drop(self.spool.uploaded_up_to(up_to)),
                 Effect::HubTime(time) => drop(self.spool.hub_time(time)),
                 Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
                 Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
                 Effect::Close(reason) => self.close(reason),
-                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) => {
+                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) | Effect::StoreUpload { .. } => {
                     debug_assert!(false, "a hub's effect in an agent's session")
                 }
             }
@@ -332,6 +337,7 @@ impl Link {
             Ok(Answer::Stored(up_to)) => self.session.stored(up_to),
             Ok(Answer::Read(items)) => self.session.outbox_read(items),
             Ok(Answer::Renumbered(assigned)) => self.session.outbox_has(assigned),
+            Ok(Answer::Uploads(batch)) => self.session.uploads_read(Instant::now(), batch),
             Err(error @ SpoolError::Database { .. }) => {
                 warn!(code = error.code(), %error, "the outbox cannot be read");
                 self.close(CloseReason::OutboxUnread);
@@ -417,6 +423,9 @@ impl Link {
                 info!(epoch, "link live");
                 self.record.session_began();
                 self.report(status.borrow_and_update().clone());
+                if *self.spool.uploads_changed().borrow() > 0 {
+                    self.session.uploads_wait(Instant::now());
+                }
                 self.act();
             }
             LinkState::Refused(refusal) => {

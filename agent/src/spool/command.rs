@@ -64,6 +64,8 @@ pub(super) enum Write {
     Retain,
     /// What the store's own counter asks for.
     Counter { request: Box<Request>, answer: Asker<Answered> },
+    /// The hub has what the counter has done, up to here. Lazy.
+    UploadedUpTo { up_to: u64 },
     /// Nothing: answered when all before it is durable.
     Flush { answer: Asker<()> },
 }
@@ -72,7 +74,11 @@ impl Write {
     /// Whether it can wait for the next transaction that has to be made anyway.
     pub(super) fn is_lazy(&self) -> bool {
         match self {
-            Write::Acknowledged { .. } | Write::Learn { .. } | Write::Own { .. } | Write::Retain => true,
+            Write::Acknowledged { .. }
+            | Write::UploadedUpTo { .. }
+            | Write::Learn { .. }
+            | Write::Own { .. }
+            | Write::Retain => true,
             Write::Recover
             | Write::Receive { .. }
             | Write::SkipTo { .. }
@@ -108,6 +114,7 @@ impl Write {
             | Write::Own { .. }
             | Write::Retain
             | Write::Counter { .. }
+            | Write::UploadedUpTo { .. }
             | Write::Flush { .. } => None,
         }
     }

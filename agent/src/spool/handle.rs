@@ -84,7 +84,12 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub fn acknowledged(&self, up_to: Seq) -> Result<(), SpoolError> {
-        self.send(Command::Write(Write::Acknowledged { up_to }, self.place()))
+        self.write_lazily(Write::Acknowledged { up_to })
+    }
+
+    /// Without waiting for room, and for nobody who waits.
+    pub(super) fn write_lazily(&self, write: Write) -> Result<(), SpoolError> {
+        self.send(Command::Write(write, self.place()))
     }
 
     /// Gives all pending reports new places after `after`, in the same order, and answers with the last one:

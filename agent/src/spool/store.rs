@@ -39,6 +39,8 @@ pub(super) struct Known {
     pub(super) has_submissions: bool,
     /// The last change of a ticket that it has given.
     pub(super) changes: u64,
+    /// The last thing that the hub is to be told of it.
+    pub(super) uploads: u64,
     /// How much of the bound is in use.
     pub(super) used_percent: u64,
     /// How far the hub's clock is ahead of this PC's, as it is stored.
@@ -140,6 +142,7 @@ impl Store {
             held: 0,
             has_submissions,
             changes,
+            uploads: counter::last_upload(&connection).map_err(failed)?,
             used_percent: 0,
             hub_ahead_ms,
             expires_at: None,
@@ -171,6 +174,10 @@ impl Store {
 
     pub(super) fn changes(&self) -> u64 {
         self.known.changes
+    }
+
+    pub(super) fn uploads(&self) -> u64 {
+        self.known.uploads
     }
 
     pub(super) fn counts(&self) -> Counts {

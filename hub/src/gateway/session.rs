@@ -9,6 +9,7 @@ use crate::storage::{Storage, StorageError};
 use docket_protocol::frame::FrameError;
 use docket_protocol::ids::{AgentId, Seq};
 use docket_protocol::message::{Message, Refusal};
+use docket_protocol::pack;
 use docket_protocol::session::{CloseReason, Effect, HubSession, Opened};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,7 @@ enum Answer {
     Refused(Refusal),
     Read(Vec<(Seq, Vec<u8>)>),
     Stored(Seq),
+    Uploaded(u64),
     Failed(StorageError),
 }
 
@@ -176,6 +178,10 @@ impl Running {
                 self.session.stored(up_to);
                 self.shell.fleet.touch();
             }
+            Answer::Uploaded(number) => {
+                self.session.upload_stored(number);
+                self.shell.fleet.touch();
+            }
             Answer::Failed(StorageError::Superseded) => self.session.refuse(Refusal::Superseded),
             Answer::Failed(error) => {
                 warn!(agent = %self.shell.agent, %error, "closing a session");
@@ -216,6 +222,7 @@ impl Running {
                     });
                 }
                 Effect::Acknowledged(up_to) => self.acknowledged(up_to).await,
+                Effect::StoreUpload { number, packed } => self.store_upload(number, &packed).await,
                 Effect::Status(status) => {
                     let (fleet, agent, epoch) = (&self.shell.fleet, &self.shell.agent, self.epoch());
                     fleet.status(agent, epoch, status, clock::now());
@@ -224,11 +231,30 @@ impl Running {
                     self.shell.fleet.link(&self.shell.agent, self.epoch(), report);
                 }
                 Effect::Close(reason) => self.closing = Some(reason),
-                Effect::Connect | Effect::HubTime(_) | Effect::SkipTo(_) | Effect::RenumberAfter(_) => {
-                    debug_assert!(false, "an agent's effect in a hub's session");
-                }
+                Effect::Connect
+                | Effect::HubTime(_)
+                | Effect::SkipTo(_)
+                | Effect::RenumberAfter(_)
+                | Effect::ReadUploads { .. }
+                | Effect::UploadedUpTo(_) => debug_assert!(false, "an agent's effect in a hub's session"),
             }
         }
+    }
+
+    async fn store_upload(&mut self, number: u64, packed: &[u8]) {
+        let rows = match pack::unpack(packed) {
+            Ok(rows) => rows,
+            Err(error) => {
+                warn!(agent = %self.shell.agent, code = "upload-unpacked", %error, "closing a session");
+                self.closing = Some(CloseReason::Unexpected);
+                return;
+            }
+        };
+        let (storage, agent, epoch) = self.lease();
+        let pending = storage.uploaded(agent, epoch, rows, clock::now()).await;
+        self.ask(
+            async move { pending.answer().await.map_or_else(Answer::Failed, |()| Answer::Uploaded(number)) },
+        );
     }
 
     fn send(&mut self, message: &Message) {

@@ -1,6 +1,7 @@
 //! The agent's end: connect, greet, live, and again.
 
 use super::live::Live;
+use super::upload::{Batch, Uploads};
 use super::{
     CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER,
     UNANSWERED_PAUSE,
@@ -51,6 +52,7 @@ enum State {
     },
     Live {
         live: Live,
+        uploads: Uploads,
         since: Instant,
         epoch: u64,
     },
@@ -164,6 +166,10 @@ impl AgentSession {
                 self.refusal = Some(refusal);
                 Err(CloseReason::Refused(refusal))
             }
+            (State::Live { live, uploads, .. }, Message::Uploaded { number }) => {
+                live.heard(now);
+                uploads.stored(now, number, &mut self.effects)
+            }
             (State::Live { live, .. }, message) => live.received(now, message, &mut self.effects),
             (State::Greeting { cursors, .. }, Message::Welcome(welcome)) => {
                 let cursors = *cursors;
@@ -174,6 +180,7 @@ impl AgentSession {
             (State::Waiting { .. } | State::Connecting { .. } | State::Closing, _) => Ok(()),
         };
         self.close_on(outcome);
+        self.upload_on(now);
     }
 
     fn welcomed(&mut self, now: Instant, cursors: Cursors, welcome: &Welcome) {
@@ -200,7 +207,8 @@ impl AgentSession {
         };
         let mut live = Live::new(now, hub_has, assigned, has);
         live.outbox_has(assigned, &mut self.effects);
-        self.state = State::Live { live, since: now, epoch: welcome.epoch };
+        let uploads = Uploads::new(now);
+        self.state = State::Live { live, uploads, since: now, epoch: welcome.epoch };
     }
 
     /// The shell has stored what it was given up to here.
@@ -227,6 +235,27 @@ impl AgentSession {
         }
     }
 
+    /// The store has made something of its own accord, or has something left when a session begins: it is to go up.
+    pub fn uploads_wait(&mut self, now: Instant) {
+        if let State::Live { uploads, .. } = &mut self.state {
+            uploads.rows_wait();
+        }
+        self.upload_on(now);
+    }
+
+    /// The answer to [`Effect::ReadUploads`]; `None` where nothing waits.
+    pub fn uploads_read(&mut self, now: Instant, batch: Option<Batch>) {
+        if let State::Live { uploads, .. } = &mut self.state {
+            uploads.read(now, batch, &mut self.effects);
+        }
+    }
+
+    fn upload_on(&mut self, now: Instant) {
+        if let State::Live { live, uploads, .. } = &mut self.state {
+            uploads.proceed(now, live.is_quiet(), &mut self.effects);
+        }
+    }
+
     /// Sends the state of things now, if anyone listens.
     pub fn report_status(&mut self, status: AgentStatus) {
         if let State::Live { .. } = &self.state {
@@ -247,7 +276,10 @@ impl AgentSession {
             State::Waiting { until } | State::Connecting { until } | State::Greeting { until, .. } => {
                 Some(*until)
             }
-            State::Live { live, .. } => Some(live.deadline()),
+            State::Live { live, uploads, .. } => {
+                let upload = uploads.deadline(live.is_quiet());
+                Some(upload.map_or(live.deadline(), |at| at.min(live.deadline())))
+            }
             State::Closing => None,
         }
     }
@@ -269,6 +301,7 @@ impl AgentSession {
             }
         };
         self.close_on(outcome);
+        self.upload_on(now);
     }
 
     /// What is to be done next.

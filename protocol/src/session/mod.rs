@@ -16,9 +16,14 @@
 mod agent;
 mod hub;
 mod live;
+mod upload;
 
 pub use agent::{AgentSession, Cursors, LinkState};
 pub use hub::{HubSession, Opened};
+pub use upload::{
+    Batch, GIVE_WAY_MAX, UPLOAD_ANSWER_MAX, UPLOAD_BYTES_FIRST, UPLOAD_BYTES_MAX, UPLOAD_BYTES_MIN,
+    UPLOAD_BYTES_PER_S_MAX, UPLOAD_SILENCE_MAX, UPLOAD_TAKES_MAX,
+};
 
 use crate::ids::{Seq, UnixMs};
 use crate::message::{AgentStatus, Hello, LinkReport, Message, Refusal};
@@ -75,6 +80,21 @@ pub enum Effect {
     /// call `outbox_has`. What is asked for later, above all `ReadOutbox` and `Acknowledged`, means the new
     /// places: it must not overtake this.
     RenumberAfter(Seq),
+    /// Agent only: read the oldest rows of the store's own, as many as fit into so many bytes but at least one, pack
+    /// them, and call `uploads_read`.
+    ReadUploads {
+        /// Before they are packed.
+        bytes_max: usize,
+    },
+    /// Agent only: the hub has stored these rows: they may be deleted.
+    UploadedUpTo(u64),
+    /// Hub only: store all of these rows or none, then call `upload_stored`. A row that is there already stays.
+    StoreUpload {
+        /// To be given back.
+        number: u64,
+        /// As it came.
+        packed: Vec<u8>,
+    },
     /// Hub only: open the session in storage, then call `opened` or `refuse`.
     Open(Hello),
     /// Hub only: the agent's state now.

@@ -87,6 +87,8 @@ fn lines() -> Vec<Line> {
         Heartbeat: Message::Heartbeat { sent_up_to: samples::SEQ, stored_up_to: samples::SEQ.next() },
         Status: Message::Status(samples::status()),
         Link: Message::Link(samples::link_report()),
+        Upload: Message::Upload { number: 300, packed: vec![0x78, 0x5e, 0, 0xff] },
+        Uploaded: Message::Uploaded { number: 70_000 },
     );
     variants!(lines, Refusal, value,
         Protocol: Refusal::Protocol { min: 2, max: 300 },

@@ -3,7 +3,7 @@
 use super::chance::Chance;
 use super::disk::Disk;
 use super::ledger::Id;
-use super::spool::{Spool, SpoolWork, report_of};
+use super::spool::{Spool, SpoolWork, report_of, rows_of};
 use super::wire::Side;
 use super::world::{Event, READ_WITHIN_MS, World};
 use docket_protocol::ids::Seq;
@@ -99,7 +99,11 @@ impl World<'_> {
             }
             AgentEvent::Received(link, message) => {
                 if self.agents[agent].link == Some(link) {
+                    let is_welcome = matches!(message, Message::Welcome(_));
                     self.session(agent).received(now, message);
+                    if is_welcome {
+                        self.session(agent).uploads_wait(now);
+                    }
                 }
             }
             AgentEvent::Due(id) => self.spool_work(agent, SpoolWork::Execute(id)),
@@ -250,6 +254,17 @@ impl World<'_> {
                 spool.write(id);
                 self.outbox_grew(agent);
             }
+            SpoolWork::Add(id) => {
+                spool.add_row(id);
+                self.session(agent).uploads_wait(now);
+            }
+            SpoolWork::ReadRows { link, bytes_max } => {
+                let batch = spool.read_rows(bytes_max);
+                if current == Some(link) {
+                    self.session(agent).uploads_read(now, batch);
+                }
+            }
+            SpoolWork::UploadedUpTo(number) => spool.uploaded_up_to(number),
         }
     }
 
@@ -305,7 +320,12 @@ impl World<'_> {
                     }
                     self.agent_disconnected(agent);
                 }
-                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) => {
+                Effect::ReadUploads { bytes_max } => {
+                    let link = self.agents[agent].link.expect("an agent reads for a connection");
+                    self.spool_work(agent, SpoolWork::ReadRows { link, bytes_max });
+                }
+                Effect::UploadedUpTo(number) => self.spool_work(agent, SpoolWork::UploadedUpTo(number)),
+                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) | Effect::StoreUpload { .. } => {
                     panic!("an effect of the hub: {effect:?}")
                 }
             }
@@ -349,8 +369,15 @@ impl World<'_> {
                 let durable = spool.outbox.get(seq).copied();
                 assert_eq!(durable, Some(report_of(payload)), "report {seq} is sent and not durable");
             }
+            Message::Upload { packed, .. } => {
+                for row in rows_of(packed) {
+                    assert!(spool.rows.values().any(|&id| id == row), "row {row:#x} is sent and not durable");
+                }
+            }
             Message::Status(_) | Message::Link(_) => {}
-            Message::Welcome(_) | Message::Refused(_) => panic!("an agent says {message:?}"),
+            Message::Welcome(_) | Message::Refused(_) | Message::Uploaded { .. } => {
+                panic!("an agent says {message:?}")
+            }
         }
     }
 

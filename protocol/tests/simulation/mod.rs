@@ -99,6 +99,7 @@ fn expect_faults(tally: &Tally) {
         "status",
         "superseded",
         "switch",
+        "uploaded again",
     ] {
         assert!(tally.get(what) > 0, "no {what} in {tally:?}");
     }

@@ -3,7 +3,7 @@
 use super::agent::{Agent, AgentEvent};
 use super::chance::{Chance, Weather};
 use super::hub::{Hub, HubEvent};
-use super::ledger::{Ledger, OWN_IDS, Tally, Trace};
+use super::ledger::{Ledger, OWN_IDS, ROW_IDS, Tally, Trace};
 use super::record::HubWork;
 use super::spool::SpoolWork;
 use super::wire::{Link, WireEvent};
@@ -191,6 +191,12 @@ impl<'t> World<'t> {
             if let Some(id) = spool.written.difference(&record.reported).next() {
                 return wrong(format!("report {id:#x} never came"));
             }
+            if let Some(id) = spool.added.difference(&record.uploaded).next() {
+                return wrong(format!("row {id:#x} never came"));
+            }
+            if !spool.rows.is_empty() {
+                return wrong(format!("{} rows unacknowledged", spool.rows.len()));
+            }
             if record.acked != record.assigned || record.acked != spool.cursor {
                 return wrong(format!(
                     "{} assigned, {} acked, {} stored",
@@ -270,6 +276,10 @@ impl<'t> World<'t> {
         if self.agents[agent].session.is_some() {
             let id = self.ledger.new_id();
             self.spool_work(agent, SpoolWork::Write(OWN_IDS + id));
+            for _ in 0..self.chance.pick(&[1, 1, 1, 30]) {
+                let id = self.ledger.new_id();
+                self.spool_work(agent, SpoolWork::Add(ROW_IDS + id));
+            }
         }
     }
 

@@ -17,11 +17,12 @@
 mod reading;
 mod writing;
 
-pub(super) use reading::{CounterRead, last_change, read};
+pub(super) use reading::{CounterRead, last_change, last_upload, read};
 
-use super::{RecentTicket, Spool, SpoolError};
+use super::{Pending, RecentTicket, Spool, SpoolError};
 use docket_protocol::ids::{OrderKey, PrinterName, TicketId, UnixMs};
 use docket_protocol::order::Order;
+use docket_protocol::session::Batch;
 use docket_protocol::ticket::Ticket;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -254,13 +255,23 @@ impl Spool {
         self.shared.changes()
     }
 
-    /// Up to `limit` of what the hub is to be told of the counter, after a place, the oldest first, as (place, postcard
-    /// [`Upload`](docket_protocol::upload::Upload)).
+    /// The oldest of what the hub is to be told of the counter, packed; `None` where nothing waits. It holds as much as
+    /// fits into so many bytes, and at least one thing.
+    pub fn uploads(&self, bytes_max: usize) -> Pending<Option<Batch>> {
+        self.look_up(|answer| super::command::Read::Counter(CounterRead::Uploads { bytes_max, answer }))
+    }
+
+    /// The hub has stored all of that up to here: it is deleted, with the next transaction.
     ///
     /// # Errors
-    /// [`SpoolError::Closed`], [`SpoolError::Database`].
-    pub async fn uploads_after(&self, after: i64, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, SpoolError> {
-        self.counter_read(|answer| CounterRead::UploadsAfter { after, limit, answer }).await
+    /// [`SpoolError::Closed`].
+    pub fn uploaded_up_to(&self, up_to: u64) -> Result<(), SpoolError> {
+        self.write_lazily(super::command::Write::UploadedUpTo { up_to })
+    }
+
+    /// The number of the last thing that the hub is to be told of the counter; 0 where there was nothing.
+    pub fn uploads_changed(&self) -> watch::Receiver<u64> {
+        self.shared.uploads_changed()
     }
 
     async fn counter_read<T>(

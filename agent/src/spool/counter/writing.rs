@@ -297,7 +297,7 @@ impl Work<'_> {
         self.report(&Report::CutShort { ticket }).map(drop)
     }
 
-    fn upload(&self, upload: &Upload) -> rusqlite::Result<()> {
+    fn upload(&mut self, upload: &Upload) -> rusqlite::Result<()> {
         let kind = match upload {
             Upload::Order(_) => "order",
             Upload::Tickets(_) => "tickets",
@@ -307,6 +307,7 @@ impl Work<'_> {
         };
         self.prepare("INSERT INTO uploads (kind, payload) VALUES (?1, ?2)")?
             .execute(params![kind, payload(upload)])?;
+        self.known.uploads = self.connection.last_insert_rowid().unsigned_abs();
         Ok(())
     }
 
