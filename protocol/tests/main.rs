@@ -6,5 +6,4 @@ mod frames;
 mod golden;
 mod packed;
 mod session;
-mod simulation;
 mod tree;

@@ -51,7 +51,7 @@ pub mod counter;
 mod error;
 mod expiry;
 mod handle;
-mod hub_clock;
+pub mod hub_clock;
 mod opening;
 mod outbox;
 mod people;
@@ -67,6 +67,7 @@ pub use docket_protocol::session::Cursors;
 pub use error::SpoolError;
 pub use handle::{ClaimPort, Pending, Spool};
 pub use people::Reprint;
+pub use recovery::{Verdict, judge};
 pub use storing::Storing;
 pub use view::{HeldTicket, RecentTicket, TicketState, recent_in, units_in};
 

@@ -55,6 +55,40 @@ pub struct Abilities {
     pub buffer_bytes: usize,
 }
 
+impl Abilities {
+    /// A model from chance; `below` draws from 0 to less than its argument. `with_status`: it answers DLE EOT, whatever it
+    /// does at the time.
+    pub fn draw(with_status: bool, below: &mut dyn FnMut(u64) -> u64) -> Self {
+        use Process::{Answered, Ignored, Printed};
+        use RealTime::{AtOnce, Deaf, InOrder, Never};
+        let mut queries = [true; 4];
+        let real_time = pick(
+            below,
+            if with_status { &[AtOnce, InOrder] } else { &[AtOnce, AtOnce, AtOnce, InOrder, Deaf, Never] },
+        );
+        // What is both late and deaf while it prints cannot be told from one that hangs.
+        let late = matches!(real_time, AtOnce | InOrder) && below(5) == 0;
+        // Which query a late unit lacks cannot be found out.
+        if !late && below(6) == 0 {
+            queries[1 + below(3) as usize] = false;
+        }
+        Abilities {
+            real_time,
+            queries,
+            late,
+            automatic: below(3) != 0,
+            process: pick(below, &[Answered, Answered, Ignored, Printed]),
+            transmit: pick(below, &[Transmit::InOrder, Transmit::InOrder, Transmit::AtOnce, Transmit::Never]),
+            init_clears: below(4) == 0,
+            buffer_bytes: pick(below, &[64, 256, 4_096]),
+        }
+    }
+}
+
+fn pick<T: Copy>(below: &mut dyn FnMut(u64) -> u64, from: &[T]) -> T {
+    from[below(from.len() as u64) as usize]
+}
+
 /// What is wrong with it now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Faults {
@@ -73,6 +107,26 @@ pub struct Slip {
     pub repeat: u8,
 }
 
+impl Slip {
+    /// `T<ticket>.<repeat>`, lines, perhaps an image in whose data there is what looks like a query, `$`; and where its
+    /// lines end.
+    pub fn content(self, lines: u64, with_image: bool) -> (Vec<u8>, Vec<usize>) {
+        let mut content = vec![b'T', b'!' + self.ticket, b'!' + self.repeat];
+        let mut seams = Vec::new();
+        for _ in 0..lines {
+            content.extend([b'x'; 29]);
+            content.push(b'\n');
+            seams.push(content.len());
+        }
+        if with_image {
+            content.extend([0x1D, 0x76, 0x30, 0, 1, 0, 4, 0, 0x10, 0x04, 0x01, 0xFF]);
+        }
+        content.extend(b"$\n");
+        (content, seams)
+    }
+}
+
+/// A printer, as the wire sees it.
 #[derive(Debug)]
 pub struct Unit {
     pub abilities: Abilities,
