@@ -18,13 +18,16 @@ pub enum RealTime {
     InOrder,
     /// When it is received, and not at all if the unit has something to print then.
     Deaf,
+    /// Never.
     Never,
 }
 
 /// What becomes of GS ( H.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Process {
+    /// It is answered in its place among the commands.
     Answered,
+    /// It is known and not answered.
     Ignored,
     /// Not known: its parameters are printed.
     Printed,
@@ -33,14 +36,18 @@ pub enum Process {
 /// When GS r is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transmit {
+    /// In its place among the commands.
     InOrder,
+    /// When it is received.
     AtOnce,
+    /// Never.
     Never,
 }
 
 /// What a model of printer can do, and its quirks.
 #[derive(Debug, Clone, Copy)]
 pub struct Abilities {
+    /// When DLE EOT is answered.
     pub real_time: RealTime,
     /// Which of DLE EOT 1 to 4 it knows.
     pub queries: [bool; 4],
@@ -48,10 +55,13 @@ pub struct Abilities {
     pub late: bool,
     /// ASB.
     pub automatic: bool,
+    /// What becomes of GS ( H.
     pub process: Process,
+    /// When GS r is answered.
     pub transmit: Transmit,
     /// ESC @ empties the receive buffer.
     pub init_clears: bool,
+    /// What it takes before the line has to wait.
     pub buffer_bytes: usize,
 }
 
@@ -92,9 +102,13 @@ fn pick<T: Copy>(below: &mut dyn FnMut(u64) -> u64, from: &[T]) -> T {
 /// What is wrong with it now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Faults {
+    /// No paper.
     pub paper_out: bool,
+    /// The cover is open.
     pub cover: bool,
+    /// The head is too hot.
     pub heat: bool,
+    /// The cutter is jammed.
     pub cutter: bool,
     /// It neither reads, prints nor answers.
     pub hung: bool,
@@ -103,7 +117,9 @@ pub struct Faults {
 /// A ticket of the simulation: `T<ticket>.<repeat>` … `$`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slip {
+    /// Which ticket.
     pub ticket: u8,
+    /// How often it was printed before.
     pub repeat: u8,
 }
 
@@ -129,7 +145,9 @@ impl Slip {
 /// A printer, as the wire sees it.
 #[derive(Debug)]
 pub struct Unit {
+    /// What it can do.
     pub abilities: Abilities,
+    /// What is wrong with it.
     pub faults: Faults,
     /// Slips of which something is on paper.
     pub begun: Vec<Slip>,
@@ -137,6 +155,7 @@ pub struct Unit {
     pub whole: Vec<Slip>,
     /// How often parameters of a command came out as text.
     pub junk: u32,
+    /// What it has said and nobody has read.
     pub answers: Vec<u8>,
     /// What the line holds that there is no room for yet.
     line: VecDeque<u8>,
@@ -156,6 +175,7 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// A unit that was just switched on, and takes so long for a byte.
     pub fn new(abilities: Abilities, us_per_byte: u64) -> Self {
         Self {
             abilities,

@@ -102,6 +102,7 @@ impl World<'_> {
             self.note(|| format!("agent {agent}: {event:?}"));
         }
         match event {
+            AgentEvent::Start if self.agents[agent].session.is_some() => {}
             AgentEvent::Start => self.start_agent(agent),
             AgentEvent::Timer => {
                 // A PC that slept is late.

@@ -40,10 +40,6 @@ impl<Op> Disk<Op> {
         std::mem::take(&mut self.committing)
     }
 
-    pub(super) fn any_waits(&self, which: impl Fn(&Op) -> bool) -> bool {
-        self.committing.iter().chain(&self.waiting).any(which)
-    }
-
     fn begin(&mut self) -> bool {
         if self.committing.is_empty() && !self.waiting.is_empty() {
             std::mem::swap(&mut self.committing, &mut self.waiting);

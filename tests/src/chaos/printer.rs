@@ -43,6 +43,8 @@ pub(super) struct Printer {
     pub(super) journal: Journal,
     claim: Option<Claim>,
     current: Option<Current>,
+    /// Something is on its way to the unit.
+    has_sent: bool,
     /// The spool was asked for a ticket.
     pub(super) wants: bool,
     pub(super) step_at: Option<u64>,
@@ -111,6 +113,7 @@ impl Printer {
             journal: Journal::new(chance),
             claim: None,
             current: None,
+            has_sent: false,
             wants: false,
             step_at: None,
         }
@@ -322,6 +325,7 @@ impl Printer {
         } else {
             waiting
         };
+        self.has_sent = taken > 0;
         if taken > 0 {
             let bytes = machine.to_send()[..taken].to_vec();
             machine.sent(taken, now);
@@ -374,6 +378,18 @@ impl Printer {
         }
     }
 
+    /// For whoever looks for the cause of a failure.
+    pub(super) fn describe(&self) -> String {
+        let line = match &self.line {
+            Line::Idle => "idle".to_owned(),
+            Line::Down { until } => format!("down until {until}"),
+            Line::Up(machine) => format!("accepts: {}, {machine:?}", machine.accepts()),
+        };
+        let (wants, claim, current) = (self.wants, self.claim, self.current.as_ref().map(|c| c.claim));
+        let (facts, unit, step_at) = (&self.facts, &self.unit, self.step_at);
+        format!("{line}, wants: {wants}, {claim:?}, {current:?}, step {step_at:?}, {facts}, {unit:?}")
+    }
+
     /// When it has to be looked at again; `since`: what `now` is counted from.
     pub(super) fn next_step(&self, moment: &mut Moment<'_>, since: Instant) -> Option<u64> {
         let at = moment.at;
@@ -387,12 +403,10 @@ impl Printer {
                 let soon = if works && self.unit.abilities.transmit == Transmit::AtOnce {
                     // What it answers together must not be told apart by the steps of this clock.
                     1 + moment.chance.below(15)
-                } else if !machine.to_send().is_empty() || !self.unit.answers.is_empty() || works {
-                    if moment.chance.below(3) == 0 {
-                        1 + moment.chance.below(40)
-                    } else {
-                        100 + moment.chance.below(400)
-                    }
+                } else if self.has_sent || !machine.to_send().is_empty() || !self.unit.answers.is_empty() {
+                    1 + moment.chance.below(40)
+                } else if works {
+                    1 + moment.chance.below(400)
                 } else {
                     due + moment.chance.below(LATE_MS_MAX)
                 };

@@ -5,6 +5,7 @@ use super::chance::{Chance, Weather};
 use super::faults::{DAY_MS, Fault};
 use super::hub::{Hub, HubEvent};
 use super::ledger::{Id, Ledger, Tally, Trace};
+use super::printer::Printer;
 use super::record::HubWork;
 use super::spool::Item;
 use super::wire::{Link, WireEvent};
@@ -233,7 +234,8 @@ impl<'t> World<'t> {
                 return wrong("not live".to_owned());
             }
             if !spool.is_done() {
-                return wrong(spool.waiting());
+                let printers: Vec<String> = agent.printers.iter().map(Printer::describe).collect();
+                return wrong(format!("{}, {printers:?}", spool.waiting()));
             }
             if !spool.rows.is_empty() {
                 return wrong(format!("{} rows unacknowledged", spool.rows.len()));
