@@ -2,8 +2,9 @@
 //! [`docket_agent::printing::queue`] does, which is tied to sockets and to the spool's thread.
 //!
 //! The unit goes on by itself, whatever becomes of the agent. It stands on a network: a line that is lost takes its answers
-//! along. (Lines that outlive their unit are in the agent's own simulation of the job machine.) It answers status, since
-//! of one that never answers nothing can be said that would have to hold.
+//! along. It answers all four questions of status, and that is known from a test print: of a unit that was never heard
+//! nothing can be said that would have to hold. (Lines that outlive their unit, units that lack a question and those that
+//! are mute are in the agent's own simulation of the job machine.)
 
 use super::Sabotage;
 use super::chance::Chance;
@@ -25,6 +26,9 @@ const SLIPS: usize = 90;
 const LINES_MAX: u64 = 6;
 /// How late a shell may be with what is due.
 const LATE_MS_MAX: u64 = 15;
+
+/// What a test print has shown.
+const SHOWN_AT_INSTALLATION: &str = "status=1234";
 
 pub(super) struct Printer {
     unit: Unit,
@@ -97,7 +101,8 @@ pub(super) struct Moment<'w> {
 
 impl Printer {
     pub(super) fn new(chance: &mut Chance) -> Self {
-        let abilities = Abilities::draw(true, &mut |limit| chance.below(limit));
+        let any = Abilities::draw(true, &mut |limit| chance.below(limit));
+        let abilities = Abilities { queries: [true; 4], ..any };
         let us_per_byte = chance.pick(&[1, 50, 1_000]);
         Printer {
             unit: Unit::new(abilities, us_per_byte),
@@ -108,7 +113,7 @@ impl Printer {
             line: Line::Idle,
             pause_ms: RECONNECT_MS_MIN,
             ask_until: 0,
-            facts: String::new(),
+            facts: SHOWN_AT_INSTALLATION.to_owned(),
             owed: false,
             journal: Journal::new(chance),
             claim: None,
@@ -206,7 +211,7 @@ impl Printer {
     /// The folder with all that was known of the unit is gone.
     pub(super) fn forget(&mut self, journal: Journal) {
         self.journal = journal;
-        self.facts.clear();
+        SHOWN_AT_INSTALLATION.clone_into(&mut self.facts);
     }
 
     pub(super) fn take(&mut self, claim: Claim) {

@@ -130,6 +130,8 @@ impl<'t> World<'t> {
             self.order(agent);
             self.sale(agent);
         }
+        // By then it is accepted.
+        self.run_until(self.now + 1_000)?;
         self.settle(NEW_WORK_DONE_WITHIN_MS)?;
         self.run_until(self.now + WATCHED_MS)?;
         assert_eq!(before, self.connections(), "a settled session ended");
