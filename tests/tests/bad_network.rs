@@ -12,9 +12,8 @@ use cases::{Case, cases};
 use docket_tests::chain::shop::slips;
 use docket_tests::chain::{AgentOptions, PATIENCE};
 use docket_tests::network::namespace::{arguments_of_test, as_root};
-use docket_tests::network::{Branch, at_headquarters};
+use docket_tests::network::{Branch, Setting, at_headquarters};
 use docket_tests::platform::orders::PlacedOrder;
-use docket_tests::virtual_printer::PrinterOptions;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
@@ -54,7 +53,8 @@ fn side_by_side(cases: &[Case]) -> anyhow::Result<()> {
 fn play(seed: u64, case: &Case, ready: &Barrier) -> anyhow::Result<()> {
     let mut was_ready = false;
     let agent = AgentOptions { environment: case.environment.clone(), ..AgentOptions::default() };
-    let result = at_headquarters(seed, PrinterOptions::default(), agent, async |branch| {
+    let setting = Setting { agent, road: case.road, ..Setting::default() };
+    let result = at_headquarters(seed, setting, async |branch| {
         let orders = push_all(branch, 0..2).await?;
         branch.shop.until_printed(&orders).await?;
         branch.until_quiet().await?;

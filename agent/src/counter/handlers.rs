@@ -8,8 +8,8 @@ use super::ticket::TicketsForm;
 use super::view::{OrderView, OrdersView, TicketView};
 use crate::clock;
 use crate::page::reply::{Reply, json, whole};
-use crate::spool::Spool;
 use crate::spool::counter::{Answered, Request, Submission, Wish};
+use crate::spool::{Spool, Storing};
 use docket_protocol::ids::{OrderKey, PrinterName, TicketId};
 use docket_routing::Routed;
 use hyper::StatusCode;
@@ -72,8 +72,9 @@ impl Api {
         let answered = match before {
             Some(answered) => answered,
             None => {
+                // A spool at its bound has room for what comes of its tickets.
                 let storing = spool.counts().borrow().storing;
-                if storing.fails() {
+                if storing.fails() && storing != Storing::AtBound {
                     return Err(Problem::unstored(storing));
                 }
                 let wish = make(&spool, &posted).await?;
@@ -147,7 +148,7 @@ pub(super) async fn cancel_order(api: &Api, id: &str, posted: Posted) -> Result<
         let rules = api.counter.rules.borrow().clone();
         let routed = rules.cancel_tickets(&order, &api.counter.store_name, clock::now(), 0, &reason);
         warn_of(&routed, &order.key);
-        Ok(Wish::Cancel { order: id.to_owned(), reason, slips: routed.tickets })
+        Ok(Wish::Cancel { id: id.to_owned(), order: order.key, reason, slips: routed.tickets })
     })
     .await
 }
@@ -205,8 +206,13 @@ pub(super) fn number(query: &str, name: &'static str, usual: u64) -> Result<u64,
     })
 }
 
+/// Whether anything new is taken.
 fn room(spool: &Spool) -> Result<(), Problem> {
-    if spool.counts().borrow().waiting < WAITING_MAX {
+    let counts = spool.counts().borrow().clone();
+    if counts.storing.fails() {
+        return Err(Problem::unstored(counts.storing));
+    }
+    if counts.waiting < WAITING_MAX {
         return Ok(());
     }
     Err(Problem::new(

@@ -196,7 +196,7 @@ impl Serialize for Proxy {
 impl<'de> Deserialize<'de> for Proxy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let url = String::deserialize(deserializer)?;
-        Proxy::parse(&url).map_err(|(zh, en)| serde::de::Error::custom(format!("proxy: {zh} / {en}")))
+        Proxy::parse(&url).map_err(|(zh, en)| serde::de::Error::custom(format!("{zh} / {en}")))
     }
 }
 

@@ -54,7 +54,7 @@ impl Roads {
         Roads { hub: hub.to_owned(), socket: link.socket, quic: tls.quic, tcp }
     }
 
-    /// Begins to connect over one of the two ways. What there is not, is not reached.
+    /// Begins to connect over one of the two ways; where there is no second one, over QUIC.
     pub fn attempt(&self, transport: Transport) -> Attempt {
         self.attempt_until(transport, Instant::now() + Duration::from_millis(REACH_MS_MAX))
     }

@@ -55,7 +55,7 @@ impl Enrolment {
             Ok(_) => {
                 // The agent closes once it has read.
                 stream.finish().await;
-                stream.close(0, "enrol-over");
+                stream.close(0, "done");
             }
             Err(_) => stream.close(0, "enrol-timeout"),
         }

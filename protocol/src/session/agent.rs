@@ -3,8 +3,8 @@
 use super::live::Live;
 use super::upload::{Batch, Uploads};
 use super::{
-    CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER,
-    UNANSWERED_PAUSE,
+    CURSOR_MAX, CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE,
+    SETTLED_AFTER, UNANSWERED_PAUSE,
 };
 use crate::ids::Seq;
 use crate::message::{AgentStatus, Hello, LinkReport, Message, PROTOCOL_VERSION, Refusal, Welcome};
@@ -171,6 +171,11 @@ impl AgentSession {
                 uploads.stored(now, number, &mut self.effects)
             }
             (State::Live { live, .. }, message) => live.received(now, message, &mut self.effects),
+            (State::Greeting { .. }, Message::Welcome(welcome))
+                if welcome.received_up_to.max(welcome.sends_after) > CURSOR_MAX =>
+            {
+                Err(CloseReason::Unexpected)
+            }
             (State::Greeting { cursors, .. }, Message::Welcome(welcome)) => {
                 let cursors = *cursors;
                 self.welcomed(now, cursors, &welcome);

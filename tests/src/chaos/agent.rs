@@ -69,7 +69,7 @@ impl Agent {
         Agent {
             life: 0,
             session: None,
-            spool: Spool::new(chance.next()),
+            spool: Spool::new(chance.roll()),
             printers: (0..printers).map(|_| Printer::new(chance)).collect(),
             copy: None,
             disk: Disk::new(),
@@ -144,7 +144,7 @@ impl World<'_> {
     }
 
     fn start_agent(&mut self, agent: usize) {
-        let (now, at, seed) = (self.instant(), self.now, self.chance.next());
+        let (now, at, seed) = (self.instant(), self.now, self.chance.roll());
         let state = &mut self.agents[agent];
         state.session = Some(AgentSession::new(now, seed, "0.1.0".into(), "test".into()));
         state.hub_clock = HubClock::default();
@@ -227,7 +227,7 @@ impl World<'_> {
     fn lose_spool(&mut self, agent: usize) {
         self.count("spool lost");
         let state = &mut self.agents[agent];
-        state.spool = Spool::new(self.chance.next());
+        state.spool = Spool::new(self.chance.roll());
         for printer in &mut state.printers {
             printer.forget(Journal::new(&mut self.chance));
         }

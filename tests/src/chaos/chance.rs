@@ -1,17 +1,20 @@
 //! Where the simulation's accidents come from: a seed, and nothing else.
 
 /// Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014).
-pub(super) struct Chance(u64);
+#[derive(Debug)]
+pub struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    /// All that it draws follows from `seed`.
+    pub fn new(seed: u64) -> Self {
         // Neighbouring seeds must not make neighbouring runs.
         let mut chance = Chance(seed.wrapping_mul(0xd134_2543_de82_ef95));
-        chance.next();
+        chance.roll();
         chance
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    /// Any number.
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,8 +28,8 @@ impl Chance {
     }
 
     /// From 0 to `end - 1`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end
     }
 
     pub(super) fn between(&mut self, low: u64, high: u64) -> u64 {

@@ -23,7 +23,7 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn new(chance: &mut Chance) -> Self {
-        let serial = chance.next() >> 32;
+        let serial = chance.roll() >> 32;
         Journal { writes: Vec::new(), serial, boot_serial: serial, is_owed: false }
     }
 

@@ -42,6 +42,7 @@ mod spool;
 mod wire;
 mod world;
 
+pub use chance::Chance;
 pub use ledger::Tally;
 
 use ledger::Trace;

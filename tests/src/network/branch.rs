@@ -16,18 +16,40 @@ pub struct Branch {
     pub network: Network,
 }
 
+/// How a branch is set up.
+#[derive(Debug, Default)]
+pub struct Setting {
+    /// Its printer.
+    pub printer: PrinterOptions,
+    /// Its agent; printers and `[link]` are set here.
+    pub agent: AgentOptions,
+    /// How the agent reaches the hub.
+    pub road: Road,
+}
+
+/// How an agent reaches the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Road {
+    /// QUIC alone.
+    #[default]
+    Quic,
+    /// QUIC, and TLS over TCP where that does not get through.
+    Both,
+    /// The same, and UDP is blocked from the beginning.
+    Tcp,
+}
+
 /// How long nothing has been sent where all is quiet.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// Runs `what` on a thread at headquarters, with a store whose link is live. The agent's printers are set here. It takes
+/// Runs `what` on a thread at headquarters, with a store whose link is live. It takes
 /// root, see [`super::namespace::as_root`].
 ///
 /// # Errors
 /// Without the right to make a network; where a process does not come up; and those of `what`, with the agent's log.
 pub fn at_headquarters<T: Send>(
     seed: u64,
-    printer: PrinterOptions,
-    agent: AgentOptions,
+    setting: Setting,
     what: impl AsyncFnOnce(&mut Branch) -> anyhow::Result<T> + Send,
 ) -> anyhow::Result<T> {
     let network = Network::open(seed)?;
@@ -36,7 +58,7 @@ pub fn at_headquarters<T: Send>(
         // All on this thread, since another one would be elsewhere.
         let runtime = Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let mut branch = Branch::open(network, printer, agent).await?;
+            let mut branch = Branch::open(network, setting).await?;
             let result = what(&mut branch).await;
             result.map_err(|error| {
                 let counts = branch.network.counts();
@@ -47,17 +69,29 @@ pub fn at_headquarters<T: Send>(
 }
 
 impl Branch {
-    async fn open(network: Network, printer: PrinterOptions, agent: AgentOptions) -> anyhow::Result<Self> {
+    async fn open(network: Network, setting: Setting) -> anyhow::Result<Self> {
+        let Setting { printer, agent, road } = setting;
         let folder = tempfile::Builder::new().prefix("docket-branch-").tempdir()?;
-        let options = HubOptions { link: Some((HEADQUARTERS, 0).into()), ..HubOptions::default() };
+        let options = HubOptions {
+            link: Some((HEADQUARTERS, 0).into()),
+            tcp_listen: Some(format!("tcp_listen = \"{HEADQUARTERS}:0\"")),
+            ..HubOptions::default()
+        };
         let hub = Hub::start(&folder.path().join("hub"), options).await?;
         hub.add_store(Shop::STORE, "测试面馆")?;
+        let link = match road {
+            Road::Quic => None,
+            Road::Both | Road::Tcp => Some(format!("fallback = \"{}\"", hub.tcp()?)),
+        };
+        if road == Road::Tcp {
+            network.block_udp();
+        }
         let runtime = Handle::current();
         let (printer, agent) = network.store().run(|| {
             let _in_runtime = runtime.enter();
             let printer = VirtualPrinter::start(printer)?;
             let printers = vec![PrinterAt::only(printer.address())];
-            let options = AgentOptions { printers, ..agent };
+            let options = AgentOptions { printers, link, ..agent };
             let agent = Agent::enrol(&folder.path().join("agent"), &hub, Shop::STORE, options)?;
             Ok((printer, agent))
         })?;

@@ -6,7 +6,7 @@
 //!                            ◀───── router ◀── shaper down ◀──
 //! ```
 //!
-//! Each namespace has one device, `wan`, whose packets a thread of this process reads and writes ([`pump`]). In between
+//! Each namespace has one device, `wan`, whose packets a thread of this process reads and writes (`pump`). In between
 //! stand the store's router, which rewrites addresses and ports as a home router does ([`router`]), and a shaper for each
 //! way, which decides what goes through and when ([`shaper`]). Loss, delay, order, rate and cuts are [`Conditions`], and
 //! can be changed at any moment.
@@ -25,7 +25,7 @@ mod pump;
 pub mod router;
 pub mod shaper;
 
-pub use branch::{Branch, at_headquarters};
+pub use branch::{Branch, Road, Setting, at_headquarters};
 pub use conditions::{Bursts, Conditions, Cut, Rate, Way};
 pub use shaper::Count;
 
@@ -94,6 +94,11 @@ impl Network {
     /// The store's router gets another address from its provider.
     pub fn renumber_router(&self) {
         self.pump.line().router.renumber();
+    }
+
+    /// The store's router lets no UDP through any more.
+    pub fn block_udp(&self) {
+        self.pump.line().router.block_udp();
     }
 
     /// The PC gets another address from the store's router; what was sent from the old one finds nobody.

@@ -113,8 +113,9 @@ impl Ends {
         let Line { conditions, router, up, down, .. } = line;
         for _ in 0..TAKEN_AT_ONCE_MAX {
             let Some(mut packet) = read(&self.store, buffer) else { break };
-            router.leaves(&mut packet);
-            up.take(Instant::now(), &conditions.up, &packet);
+            if router.leaves(&mut packet) {
+                up.take(Instant::now(), &conditions.up, &packet);
+            }
         }
         for _ in 0..TAKEN_AT_ONCE_MAX {
             let Some(packet) = read(&self.headquarters, buffer) else { break };

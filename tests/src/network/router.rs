@@ -20,11 +20,18 @@ pub struct Router {
     next_port: u16,
     ports: HashMap<(Carrier, SocketAddrV4), u16>,
     ends: HashMap<(Carrier, u16), SocketAddrV4>,
+    blocks_udp: bool,
 }
 
 impl Default for Router {
     fn default() -> Self {
-        Router { address: FIRST_ADDRESS, next_port: FIRST_PORT, ports: HashMap::new(), ends: HashMap::new() }
+        Router {
+            address: FIRST_ADDRESS,
+            next_port: FIRST_PORT,
+            ports: HashMap::new(),
+            ends: HashMap::new(),
+            blocks_udp: false,
+        }
     }
 }
 
@@ -41,9 +48,17 @@ impl Router {
         self.address = Ipv4Addr::from_bits(self.address.to_bits() + 1);
     }
 
-    /// A packet leaves the store.
-    pub fn leaves(&mut self, packet: &mut Packet) {
+    /// Lets no UDP through any more, as a strict firewall does.
+    pub fn block_udp(&mut self) {
+        self.blocks_udp = true;
+    }
+
+    /// A packet wants to leave the store; false where it may not.
+    pub fn leaves(&mut self, packet: &mut Packet) -> bool {
         let (carrier, end) = (packet.carrier(), packet.source());
+        if self.blocks_udp && carrier == Carrier::Udp {
+            return false;
+        }
         let port = *self.ports.entry((carrier, end)).or_insert_with(|| {
             let port = self.next_port;
             self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_PORT);
@@ -51,12 +66,16 @@ impl Router {
             port
         });
         packet.set_source(SocketAddrV4::new(self.address, port));
+        true
     }
 
     /// A packet comes for the store; false where nobody there is known to want it.
     pub fn enters(&self, packet: &mut Packet) -> bool {
         let to = packet.destination();
         let end = self.ends.get(&(packet.carrier(), to.port()));
+        if self.blocks_udp && packet.carrier() == Carrier::Udp {
+            return false;
+        }
         if let Some(&end) = end
             && *to.ip() == self.address
         {
@@ -82,7 +101,7 @@ mod tests {
     /// As whom the hub sees the PC.
     fn seen(router: &mut Router, pc: SocketAddrV4) -> SocketAddrV4 {
         let mut packet = packet(pc, HUB);
-        router.leaves(&mut packet);
+        assert!(router.leaves(&mut packet));
         packet.source()
     }
 
@@ -100,6 +119,15 @@ mod tests {
         assert_eq!(seen(&mut router, PC), one, "the port stays");
         assert_eq!((answered(&router, one), answered(&router, two)), (Some(PC), Some(other)));
         assert_eq!(answered(&router, SocketAddrV4::new(*one.ip(), 9)), None);
+    }
+
+    #[test]
+    fn a_firewall_lets_nothing_through_either_way() {
+        let mut router = Router::default();
+        let before = seen(&mut router, PC);
+        router.block_udp();
+        assert!(!router.leaves(&mut packet(PC, HUB)));
+        assert_eq!(answered(&router, before), None);
     }
 
     #[test]

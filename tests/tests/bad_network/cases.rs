@@ -4,7 +4,7 @@ use super::clock::{self, Clock};
 use super::{ORDERS, push_all, settle, settle_soon};
 use anyhow::ensure;
 use docket_tests::network::catalogue::{self, Change};
-use docket_tests::network::{Branch, Conditions, Cut, Way};
+use docket_tests::network::{Branch, Conditions, Cut, Road, Way};
 use docket_tests::platform::orders::PlacedOrder;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -16,6 +16,8 @@ const SLEEP: Duration = Duration::from_secs(47);
 pub struct Case {
     pub name: &'static str,
     pub trouble: Trouble,
+    /// How the agent reaches the hub.
+    pub road: Road,
     /// The agent's.
     pub environment: Vec<(OsString, OsString)>,
 }
@@ -31,14 +33,17 @@ pub enum Trouble {
     Asleep(Duration),
     /// This happens while the network is quiet.
     Changes(Change),
+    /// No UDP gets through from now on.
+    NoUdp,
     /// The PC's clock jumps.
     Jumps(Clock),
 }
 
 pub fn cases() -> Vec<Case> {
-    let case = |name, trouble| Case { name, trouble, environment: Vec::new() };
+    let case = |name, trouble| Case { name, trouble, road: Road::Quic, environment: Vec::new() };
     let cut = |cut| Way { cut, ..Way::default() };
     let (all, udp) = (cut(Cut::All), cut(Cut::Udp));
+    let over = |road, case| Case { road, ..case };
     let away = |name, conditions, s| case(name, Trouble::Away(conditions, Duration::from_secs(s)));
     let clock = Clock::new();
     let environment = clock.environment();
@@ -55,8 +60,22 @@ pub fn cases() -> Vec<Case> {
         case("the PC gets another address", Trouble::Changes(Change::PcAddress)),
         case("the router gets another address", Trouble::Changes(Change::RouterAddress)),
         case("the router forgets its ports", Trouble::Changes(Change::RouterPorts)),
-        Case { name: "the PC's clock jumps", trouble: Trouble::Jumps(clock), environment },
+        Case { name: "the PC's clock jumps", trouble: Trouble::Jumps(clock), road: Road::Quic, environment },
+        over(Road::Both, case("UDP is blocked", Trouble::NoUdp)),
+        over(Road::Tcp, away("nothing goes through TCP for 30 s", Conditions::both(all), 30)),
+        over(
+            Road::Tcp,
+            away("nothing comes down TCP for 20 s", Conditions { down: all, ..Conditions::default() }, 20),
+        ),
+        over(Road::Tcp, case("the PC gets another address, over TCP", Trouble::Changes(Change::PcAddress))),
+        over(
+            Road::Tcp,
+            case("the router forgets its ports, over TCP", Trouble::Changes(Change::RouterPorts)),
+        ),
     ]);
+    let by_tcp = ["loss_30", "delay_500", "rate_64k"];
+    let poor = catalogue::poor().into_iter().filter(|poor| by_tcp.contains(&poor.key));
+    cases.extend(poor.map(|poor| over(Road::Tcp, case(poor.name, Trouble::Poor(poor.way)))));
     cases
 }
 
@@ -93,6 +112,10 @@ impl Trouble {
                 orders.extend(push_all(branch, 2..ORDERS).await?);
                 tokio::time::sleep(*lasts).await;
                 branch.shop.agent.process()?.thaw()?;
+            }
+            Trouble::NoUdp => {
+                branch.network.block_udp();
+                orders.extend(push_all(branch, 2..ORDERS).await?);
             }
             Trouble::Changes(change) => {
                 change.make(&mut branch.network)?;

@@ -1,16 +1,16 @@
 //! From the push to the paper across bad networks, with real hub and agent: the table of docs/network.md.
 //!
-//! Three groups, each at once, every condition on a network of its own: networks that are poor and stay so, changes that
-//! a living connection has to survive, and networks (or PCs) that are away for a while. Latency is from the push to the
+//! Groups, each at once, every condition on a network of its own: networks that are poor and stay so, changes that
+//! a living connection has to survive, networks (or PCs) that are away for a while, and some of these over TCP. Latency is from the push to the
 //! last byte at the printer; where the network is away when an order is pushed, from when it is back.
 
 use anyhow::{Context, ensure};
 use docket_tests::chain::shop::PRINTED;
-use docket_tests::chain::{AgentOptions, PATIENCE, wait_for};
+use docket_tests::chain::{PATIENCE, wait_for};
 use docket_tests::measure::Durations;
 use docket_tests::network::catalogue::{self, Change};
 use docket_tests::network::namespace::as_root;
-use docket_tests::network::{Branch, Conditions, Cut, Way, at_headquarters};
+use docket_tests::network::{Branch, Conditions, Cut, Road, Setting, Way, at_headquarters};
 use docket_tests::platform::orders::{Chance, PlacedOrder};
 use docket_tests::virtual_printer::PrinterOptions;
 use serde_json::{Map, Value, json};
@@ -28,6 +28,18 @@ const RECEIPTS_KEPT: usize = 8_192;
 const QUIET: Duration = Duration::from_secs(5);
 /// Orders that are pushed while the network is away, spread over that time, and at most one a second.
 const AWAY_ORDERS: u32 = 10;
+/// What is measured over TCP too.
+const BY_TCP: [&str; 9] = [
+    "fine",
+    "loss_30",
+    "delay_500",
+    "rate_64k",
+    "pc_address",
+    "router_ports",
+    "away_15_s",
+    "away_30_s",
+    "no_down_30_s",
+];
 /// What may still be under way when a network is back.
 const BACK_MAX: Duration = Duration::from_secs(120);
 
@@ -44,9 +56,16 @@ enum Case {
 }
 
 struct Row {
-    key: &'static str,
-    name: &'static str,
+    key: String,
+    name: String,
     case: Case,
+    road: Road,
+}
+
+impl Row {
+    fn new(key: &str, name: &str, case: Case) -> Self {
+        Row { key: key.to_owned(), name: name.to_owned(), case, road: Road::Quic }
+    }
 }
 
 /// The table, and its figures as one flat object. `long`: partitions of 5 and 30 minutes too.
@@ -58,7 +77,7 @@ pub fn measure(orders: u64, changes: u64, long: bool) -> anyhow::Result<Value> {
         let mut figures = Map::new();
         println!("| 网络 / network | 单数 / orders | p50 ms | p99 ms | max ms | 会话 / sessions |");
         println!("|---|---|---|---|---|---|");
-        for group in [poor(), changing(), away(long)] {
+        for group in [poor(), changing(), away(long), over_tcp()] {
             measure_group(group, orders, changes, &mut figures)?;
         }
         Ok(Value::Object(figures))
@@ -68,14 +87,11 @@ pub fn measure(orders: u64, changes: u64, long: bool) -> anyhow::Result<Value> {
 }
 
 fn poor() -> Vec<Row> {
-    catalogue::poor()
-        .into_iter()
-        .map(|poor| Row { key: poor.key, name: poor.name, case: Case::Poor(poor.way) })
-        .collect()
+    catalogue::poor().into_iter().map(|poor| Row::new(poor.key, poor.name, Case::Poor(poor.way))).collect()
 }
 
 fn changing() -> Vec<Row> {
-    let row = |key, name, change| Row { key, name, case: Case::Changes(change) };
+    let row = |key, name, change| Row::new(key, name, Case::Changes(change));
     vec![
         row("pc_address", "电脑换地址 / the PC's address changes", Change::PcAddress),
         row("router_address", "路由器换公网地址 / the router's address changes", Change::RouterAddress),
@@ -94,8 +110,7 @@ fn away(long: bool) -> Vec<Row> {
         Conditions { up: nothing(Cut::All), ..Conditions::default() },
         Conditions { down: nothing(Cut::All), ..Conditions::default() },
     );
-    let row =
-        |key, name, conditions, s| Row { key, name, case: Case::Away(conditions, Duration::from_secs(s)) };
+    let row = |key, name, conditions, s| Row::new(key, name, Case::Away(conditions, Duration::from_secs(s)));
     let mut rows = vec![
         row("away_5_s", "断网 5 s / nothing for 5 s", all, 5),
         row("away_15_s", "断网 15 s / nothing for 15 s", all, 15),
@@ -104,17 +119,29 @@ fn away(long: bool) -> Vec<Row> {
         row("no_udp_60_s", "UDP 全丢 60 s / no UDP for 60 s", Conditions::both(nothing(Cut::Udp)), 60),
         row("no_up_30_s", "上行不通 30 s / nothing goes up for 30 s", up, 30),
         row("no_down_30_s", "下行不通 30 s / nothing comes down for 30 s", down, 30),
-        Row {
-            key: "asleep_70_s",
-            name: "电脑停 70 s / the PC stands still for 70 s",
-            case: Case::Asleep(Duration::from_secs(70)),
-        },
+        Row::new(
+            "asleep_70_s",
+            "电脑停 70 s / the PC stands still for 70 s",
+            Case::Asleep(Duration::from_secs(70)),
+        ),
     ];
     if long {
         rows.push(row("away_5_min", "断网 5 min / nothing for 5 min", all, 300));
         rows.push(row("away_30_min", "断网 30 min / nothing for 30 min", all, 1_800));
     }
     rows
+}
+
+/// The same behind a firewall that lets no UDP through.
+fn over_tcp() -> Vec<Row> {
+    let rows = [poor(), changing(), away(false)].into_iter().flatten();
+    let over_tcp = |row: Row| Row {
+        key: format!("tcp_{}", row.key),
+        name: format!("TCP:{}", row.name),
+        road: Road::Tcp,
+        case: row.case,
+    };
+    rows.filter(|row| BY_TCP.contains(&row.key.as_str())).map(over_tcp).collect()
 }
 
 fn measure_group(
@@ -130,7 +157,9 @@ fn measure_group(
             .zip(&rows)
             .map(|(seed, row)| {
                 let ready = &ready;
-                scope.spawn(move || measure_row(seed, row, orders, changes, ready).context(row.name))
+                scope.spawn(move || {
+                    measure_row(seed, row, orders, changes, ready).with_context(|| row.name.clone())
+                })
             })
             .collect();
         threads
@@ -163,8 +192,9 @@ struct Measured {
 
 fn measure_row(seed: u64, row: &Row, orders: u64, changes: u64, ready: &Barrier) -> anyhow::Result<Measured> {
     let printer = PrinterOptions { receipts_kept: RECEIPTS_KEPT, ..PrinterOptions::default() };
+    let setting = Setting { printer, road: row.road, ..Setting::default() };
     let mut was_ready = false;
-    let measured = at_headquarters(seed, printer, AgentOptions::default(), async |branch| {
+    let measured = at_headquarters(seed, setting, async |branch| {
         let mut run = Run { branch, pushed: Vec::new(), next: 0 };
         // The first order makes all do everything once.
         run.push().await?;
