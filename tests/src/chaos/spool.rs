@@ -380,9 +380,9 @@ impl Spool {
 
     /// The oldest rows, packed.
     pub(super) fn read_rows(&self, bytes_max: usize) -> Option<Batch> {
-        let some = self.rows.iter().take((bytes_max / ROW_BYTES).max(1));
+        let mut some = self.rows.iter().take((bytes_max / ROW_BYTES).max(1));
         let rows: Vec<Vec<u8>> = some.clone().map(|(_, row)| payload(row)).collect();
-        let (&up_to, _) = some.last()?;
+        let (&up_to, _) = some.next_back()?;
         Some(Batch { up_to, packed: pack(&rows) })
     }
 
