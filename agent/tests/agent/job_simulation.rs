@@ -9,7 +9,7 @@ use docket_agent::printing::job::{Event, Lost, Machine};
 use docket_agent::printing::profile::Pins;
 use docket_agent::spool::Ending;
 use docket_protocol::outcome::{Doubt, Evidence};
-use docket_tests::modelled_unit::{Abilities, Faults, Process, RealTime, Slip, Transmit, Unit};
+use docket_tests::modelled_unit::{Abilities, Faults, RealTime, Slip, Transmit, Unit};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
