@@ -4,6 +4,7 @@ mod bad_input;
 #[cfg(target_os = "linux")]
 mod bad_network;
 mod broken_spool;
+mod chaos;
 mod console;
 mod counter;
 mod enrolment;

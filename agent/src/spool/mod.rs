@@ -53,7 +53,7 @@ mod examine;
 mod expiry;
 mod handle;
 mod help;
-mod hub_clock;
+pub mod hub_clock;
 mod opening;
 mod outbox;
 mod people;
@@ -71,6 +71,7 @@ pub use error::SpoolError;
 pub use examine::{Examined, examine_in};
 pub use handle::{ClaimPort, Pending, Spool};
 pub use people::Reprint;
+pub use recovery::{Verdict, judge};
 pub use storing::Storing;
 pub use view::{HeldTicket, RecentTicket, TicketState, recent_in, units_in};
 
