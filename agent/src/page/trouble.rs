@@ -178,6 +178,7 @@ mod tests {
             link_trouble: None,
             page: None,
             profiles: Default::default(),
+            memory_kib: None,
             status: AgentStatus { printers: printers.iter().map(health).collect(), ..AgentStatus::default() },
             spool: None,
             held: Vec::new(),
