@@ -11,6 +11,7 @@ use crate::{AgentError, boot, clock, requests};
 use docket_protocol::message::AgentStatus;
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::session::LinkState;
+use docket_protocol::storage::StorageReport;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -23,8 +24,8 @@ const FLUSH_MS_MAX: u64 = 3_000;
 /// How often a journal that cannot be opened is tried again.
 const JOURNAL_RETRY_MS: u64 = 5_000;
 
-/// Runs until it is told which printers will go on, or its sender is gone. Those are given back as they are; the others
-/// finish what they have begun; then the reports are sent. Each step has a limit: what is cut short is settled by the
+/// Runs until it is told which printers will go on, its sender is gone, or the spool has turned out to be damaged, and then
+/// all of them go on. Those are given back as they are; the others finish what they have begun; then the reports are sent. Each step has a limit: what is cut short is settled by the
 /// next life, as after a crash. `kept` are the printers that were given back the last time.
 ///
 /// # Errors
@@ -40,6 +41,9 @@ pub async fn run(
     let boot = boot::id();
     let mut options = SpoolOptions::new(config.printer_routes(), boot.clone());
     options.on_unknown = config.printing.on_unknown.into();
+    options.late = config.printing.late_rule();
+    options.bytes_max = u64::from(config.storage.spool_mib) << 20;
+    options.retention_days = config.storage.keep_days;
     options.backup_after_ms = u64::from(config.printing.backup_after_s) * 1_000;
     let spool = Spool::open(&config.data, options)?;
     shown.spool.send_replace(Some(spool.clone()));
@@ -62,6 +66,7 @@ pub async fn run(
     }
 
     let (publish, status) = watch::channel(AgentStatus::default());
+    let (publish_storage, storage) = watch::channel(StorageReport::default());
     let (show_link, link) = watch::channel(LinkState::Waiting);
     let (end, ended) = watch::channel(false);
     let hub = config.link.hub.clone().unwrap_or_else(|| identity.hub.clone());
@@ -70,20 +75,22 @@ pub async fn run(
         identity: identity.clone(),
         data: config.data.clone(),
         spool: spool.clone(),
-        configs,
+        configs: configs.clone(),
         printers: healths,
         link,
         page: shown.address.clone(),
         publish,
+        publish_storage,
         show: shown.status.clone(),
     };
     let mut rest = JoinSet::new();
-    rest.spawn(run_link(options, spool.clone(), status, show_link, ended.clone()));
+    rest.spawn(run_link(options, spool.clone(), status, storage, show_link, ended.clone()));
     rest.spawn(reporter.run(ended.clone()));
     rest.spawn(requests::serve(config.data.clone(), spool.clone(), ended));
 
-    let going_on = tokio::select! {
-        going_on = until => going_on.unwrap_or_default(),
+    let (going_on, is_damaged) = tokio::select! {
+        going_on = until => (going_on.unwrap_or_default(), false),
+        () = spool.damaged() => (configs, true),
         Some(_) = printers.join_next() => return Err(AgentError::PrinterEnded),
     };
     let goes_on = |(printer, _): &(PrinterConfig, _)| going_on.iter().any(|next| next.is_same_unit(printer));
@@ -107,7 +114,8 @@ pub async fn run(
     drop(printers);
     shown.spool.send_replace(None);
     // An error means that the storage thread is gone, and then there is nothing to wait for.
-    let stored = tokio::time::timeout(Duration::from_millis(FLUSH_MS_MAX), spool.flush()).await;
+    let patience = if is_damaged { Duration::ZERO } else { Duration::from_millis(FLUSH_MS_MAX) };
+    let stored = tokio::time::timeout(patience, spool.flush()).await;
     if printed.is_err() || stored.is_err() {
         warn!(code = "stop-unstored", "stopping without storing everything: the journals have it");
     }

@@ -32,11 +32,16 @@ use config::{Config, ConfigError};
 use counter::Counter;
 use identity::{Identity, IdentityError};
 use link::tls::TlsError;
+use printing::Kept;
 use spool::SpoolError;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
-use tracing::info;
+use tracing::{info, warn};
+
+/// A disk that damages one database after another is not to fill up with them.
+const REPLACED_AGAIN_MS: u64 = 10_000;
 
 /// Why the agent does not run.
 #[derive(Debug, Error)]
@@ -62,12 +67,22 @@ pub enum AgentError {
     PrinterEnded,
 }
 
+/// Why everything inside is closed.
+enum Next {
+    Stop,
+    Printers,
+    /// Another spool takes the place of the damaged one. These printers go on.
+    Damaged(Vec<Kept>),
+}
+
 /// Runs until `stop` becomes true.
 ///
 /// When staff change the printers on the local page, everything inside is closed and opened again with the new list:
 /// the way of a restart, which loses nothing at any step. Two things stay: the page, and the connections of printers
 /// that are as they were, since a new connection cannot prove what an earlier one has sent. Rejected: exchanging
 /// printers in a running spool, which would be a second way with states of its own.
+///
+/// The same way is gone where the spool is damaged: what is opened anew is another one.
 ///
 /// # Errors
 /// Where it cannot begin or go on.
@@ -83,21 +98,38 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
     };
     let (parts, mut page) = page::start(&config, counter, stop.clone());
     let mut kept = Vec::new();
+    let mut replaced_at: Option<Instant> = None;
     loop {
         let (end, ended) = oneshot::channel();
         let inside = inside::run(config.clone(), &identity, &parts, kept, ended);
         tokio::pin!(inside);
-        let stops = tokio::select! {
-            // By itself only where it cannot begin or go on.
-            result = &mut inside => return result.map(drop),
+        let next = tokio::select! {
+            // By itself where it cannot begin or go on, or where the spool is damaged.
+            result = &mut inside => Next::Damaged(result?),
             // An error is a sender that is gone, which says so too.
-            _ = stop.wait_for(|stopping| *stopping) => true,
-            Ok(()) = page.printers.changed() => false,
+            _ = stop.wait_for(|stopping| *stopping) => Next::Stop,
+            Ok(()) = page.printers.changed() => Next::Printers,
         };
-        if stops {
-            drop(end);
-            inside.await?;
-            break;
+        match next {
+            Next::Stop => {
+                drop(end);
+                inside.await?;
+                break;
+            }
+            Next::Damaged(going_on) => {
+                kept = going_on;
+                warn!(code = "spool-damaged", "another spool takes the place of the damaged one");
+                let waits_until = replaced_at.map(|at| at + Duration::from_millis(REPLACED_AGAIN_MS));
+                if let Some(at) = waits_until.filter(|&at| at > Instant::now()) {
+                    tokio::select! {
+                        () = tokio::time::sleep_until(at.into()) => {}
+                        _ = stop.wait_for(|stopping| *stopping) => break,
+                    }
+                }
+                replaced_at = Some(Instant::now());
+                continue;
+            }
+            Next::Printers => {}
         }
         info!("the printers have changed: opening everything anew");
         config.added = page.printers.borrow_and_update().clone();

@@ -3,6 +3,7 @@
 
 use docket_protocol::ids::{AgentId, Seq, UnixMs};
 use docket_protocol::message::{AgentStatus, Refusal};
+use docket_protocol::storage::StorageReport;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +51,8 @@ pub struct AgentLive {
     pub status: AgentStatus,
     /// When it said it, by the hub's clock.
     pub status_at: Option<UnixMs>,
+    /// How its disk is, as it last said.
+    pub storage: Option<StorageReport>,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +120,7 @@ impl Fleet {
             address: Some(address),
             status: AgentStatus::default(),
             status_at: None,
+            storage: None,
         });
         if !live.connected {
             live.since = now;
@@ -150,6 +154,16 @@ impl Fleet {
         if let Some(live) = state.agents.get_mut(agent) {
             live.status = status;
             live.status_at = Some(now);
+        }
+        drop(state);
+        self.touch();
+    }
+
+    /// What an agent says of its disk.
+    pub fn storage(&self, agent: &AgentId, report: StorageReport) {
+        let mut state = self.lock();
+        if let Some(live) = state.agents.get_mut(agent) {
+            live.storage = Some(report);
         }
         drop(state);
         self.touch();

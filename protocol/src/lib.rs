@@ -20,5 +20,6 @@ pub mod order;
 pub mod outcome;
 pub mod printer;
 pub mod session;
+pub mod storage;
 pub mod ticket;
 pub mod upload;

@@ -4,6 +4,7 @@
 use crate::ids::{Seq, TicketId, UnixMs};
 use crate::outcome::TicketReport;
 use crate::printer::PrinterHealth;
+use crate::storage::{SpoolReplaced, StorageReport};
 use crate::ticket::Ticket;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,8 @@ pub enum Message {
     },
     /// Agent to hub: the state of things now. Not sequenced: only the newest counts.
     Status(AgentStatus),
+    /// Agent to hub: how its disk is now. Not sequenced: only the newest counts.
+    Storage(StorageReport),
 }
 
 /// How an agent opens a session.
@@ -170,6 +173,8 @@ pub enum Report {
         /// Which ticket.
         ticket: TicketId,
     },
+    /// The spool was damaged, and another one goes on in its place.
+    SpoolReplaced(SpoolReplaced),
 }
 
 /// The state of an agent.

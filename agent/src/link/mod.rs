@@ -18,6 +18,7 @@ use docket_protocol::frame::{self, Decoder, FrameError};
 use docket_protocol::ids::Seq;
 use docket_protocol::message::AgentStatus;
 use docket_protocol::session::{AgentSession, CloseReason, Effect, LinkState};
+use docket_protocol::storage::StorageReport;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -67,6 +68,7 @@ pub async fn run_link(
     options: LinkOptions,
     spool: Spool,
     mut status: watch::Receiver<AgentStatus>,
+    mut storage: watch::Receiver<StorageReport>,
     shown: watch::Sender<LinkState>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -86,7 +88,7 @@ pub async fn run_link(
     let mut buffer = vec![0_u8; READ_BYTES];
     loop {
         link.act();
-        link.show(&mut status);
+        link.show(&mut status, &mut storage);
         let deadline =
             link.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
         let Link { wire, unwritten, connecting, asked, spool, .. } = &mut link;
@@ -96,6 +98,7 @@ pub async fn run_link(
             answer = asked.next() => Event::Answered(answer),
             Ok(()) = outbox.changed() => Event::Outbox(*outbox.borrow_and_update()),
             Ok(()) = status.changed() => Event::Status(status.borrow_and_update().clone()),
+            Ok(()) = storage.changed() => Event::Storage(storage.borrow_and_update().clone()),
             () = sleep_until(deadline.into()) => Event::Time,
             _ = stop.wait_for(|stopping| *stopping) => Event::Stop,
         };
@@ -105,6 +108,7 @@ pub async fn run_link(
             Event::Answered(answer) => link.answered(answer),
             Event::Outbox(assigned) => link.session.outbox_has(assigned),
             Event::Status(status) => link.session.report_status(status),
+            Event::Storage(report) => link.session.report_storage(report),
             Event::Time => link.session.timed_out(Instant::now()),
             Event::Stop => return link.stop().await,
         }
@@ -117,6 +121,7 @@ enum Event {
     Answered(Result<Answer, SpoolError>),
     Outbox(Seq),
     Status(AgentStatus),
+    Storage(StorageReport),
     Time,
     Stop,
 }
@@ -174,7 +179,7 @@ impl Link {
                 Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
                 Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
                 Effect::Close(reason) => self.close(reason),
-                Effect::Open(_) | Effect::Status(_) => {
+                Effect::Open(_) | Effect::Status(_) | Effect::Storage(_) => {
                     debug_assert!(false, "a hub's effect in an agent's session")
                 }
             }
@@ -266,7 +271,11 @@ impl Link {
     }
 
     /// Shows the state of the link, and greets a new session with the state of things.
-    fn show(&mut self, status: &mut watch::Receiver<AgentStatus>) {
+    fn show(
+        &mut self,
+        status: &mut watch::Receiver<AgentStatus>,
+        storage: &mut watch::Receiver<StorageReport>,
+    ) {
         let link = self.session.link();
         let changed = self.shown.send_if_modified(|shown| {
             let changed = *shown != link;
@@ -278,6 +287,7 @@ impl Link {
                 LinkState::Live { epoch } => {
                     info!(epoch, "link live");
                     self.session.report_status(status.borrow_and_update().clone());
+                    self.session.report_storage(storage.borrow_and_update().clone());
                     self.act();
                 }
                 LinkState::Refused(refusal) => {

@@ -48,27 +48,34 @@ mod backup;
 mod claims;
 mod command;
 pub mod counter;
+mod damage;
 mod error;
 mod expiry;
 mod handle;
 mod hub_clock;
+mod late;
 mod opening;
 mod outbox;
 mod people;
 mod recovery;
+mod salvage;
 mod schema;
 mod store;
 mod storing;
 mod view;
+mod volume;
 mod work;
 mod writer;
 
+pub use damage::{SET_ASIDE_MAX, set_aside_in};
 pub use docket_protocol::session::Cursors;
+pub use docket_protocol::storage::Storing;
 pub use error::SpoolError;
 pub use handle::{ClaimPort, Pending, Spool};
+pub use late::{LateRule, Lateness};
 pub use people::Reprint;
-pub use storing::Storing;
 pub use view::{HeldTicket, RecentTicket, TicketState, recent_in, units_in};
+pub use volume::Volume;
 
 use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
@@ -108,6 +115,8 @@ pub struct SpoolOptions {
     pub on_unknown: OnUnknown,
     /// See [`BACKUP_AFTER_MS`].
     pub backup_after_ms: u64,
+    /// When tickets of the hub are late, and when they come too late.
+    pub late: LateRule,
     /// See [`RETENTION_DAYS`].
     pub retention_days: u32,
     /// See [`SPOOL_BYTES_MAX`].
@@ -122,6 +131,7 @@ impl SpoolOptions {
             boot_id,
             on_unknown: OnUnknown::Reprint,
             backup_after_ms: BACKUP_AFTER_MS,
+            late: LateRule::default(),
             retention_days: RETENTION_DAYS,
             bytes_max: SPOOL_BYTES_MAX,
         }
@@ -149,6 +159,19 @@ pub enum OnUnknown {
     Reprint,
     /// A person decides.
     Hold,
+}
+
+/// What is kept, and what of it the hub does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kept {
+    /// What the database takes of its bound.
+    pub used_bytes: u64,
+    /// That bound.
+    pub bound_bytes: u64,
+    /// Reports, and what is to be told of the store's counter, that the hub does not have yet.
+    pub unsent: u64,
+    /// When the oldest of them was made, where that is known.
+    pub oldest_unsent: Option<UnixMs>,
 }
 
 /// What waits.
@@ -189,6 +212,8 @@ pub struct Claim {
     pub repeat: u16,
     /// The printer that it is meant for, where this one is its backup.
     pub backup_for: Option<PrinterName>,
+    /// Above 0: it is late by so many minutes, and says so.
+    pub late_min: u32,
 }
 
 /// What came of a begun attempt.

@@ -2,6 +2,7 @@
 //! see of it without asking the thread.
 
 use super::command::Command;
+use super::damage;
 use super::store::Store;
 use super::writer::Writer;
 use super::{Counts, Cursors, PrinterRoute, SpoolError, SpoolOptions, Storing};
@@ -29,7 +30,7 @@ pub(super) fn start(
     std::fs::create_dir_all(folder).map_err(unusable(folder))?;
     let lock = lock(folder)?;
     let printers: Vec<PrinterName> = options.printers.iter().map(|printer| printer.name.clone()).collect();
-    let store = Store::open(folder, options)?;
+    let store = damage::open(folder, &options)?;
     let shared = Arc::new(Shared::new(folder, &store, printers));
     let (commands, receiver) = channel();
     let (settled, is_settled) = sync_channel(1);
@@ -52,6 +53,7 @@ pub(super) struct Shared {
     assigned_up_to: watch::Sender<Seq>,
     counts: watch::Sender<Counts>,
     changes: watch::Sender<u64>,
+    damaged: watch::Sender<bool>,
     printers: Vec<PrinterName>,
 }
 
@@ -64,6 +66,7 @@ impl Shared {
             assigned_up_to: watch::Sender::new(store.assigned_up_to()),
             counts: watch::Sender::new(store.counts()),
             changes: watch::Sender::new(store.changes()),
+            damaged: watch::Sender::new(false),
             printers,
         }
     }
@@ -96,6 +99,17 @@ impl Shared {
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// The database is not what was written: another one has to take its place.
+    pub(super) fn note_damage(&self) {
+        if !self.damaged.send_replace(true) {
+            damage::note(&self.folder);
+        }
+    }
+
+    pub(super) fn damaged(&self) -> watch::Receiver<bool> {
+        self.damaged.subscribe()
     }
 
     pub(super) fn folder(&self) -> &Path {

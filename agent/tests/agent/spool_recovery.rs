@@ -43,7 +43,8 @@ enum Found {
 async fn left_at(step: Step) -> TempDir {
     let folder = tempdir().unwrap();
     let spool = open(folder.path());
-    let mut journal = Journal::open(folder.path(), &front()).unwrap();
+    let journal = Journal::open(folder.path(), &front()).unwrap();
+    let mut journal = journal.in_boot(Some("boot-1")).unwrap();
     let mut port = spool.port(&front()).unwrap();
     if step != Step::Received {
         port.want(1).unwrap();

@@ -209,6 +209,7 @@ impl Running {
                 }
                 Effect::Acknowledged(up_to) => self.acknowledged(up_to).await,
                 Effect::Status(status) => self.shell.fleet.status(&self.shell.agent, status, clock::now()),
+                Effect::Storage(report) => self.shell.fleet.storage(&self.shell.agent, report),
                 Effect::Close(reason) => self.closing = Some(reason),
                 Effect::Connect | Effect::HubTime(_) | Effect::SkipTo(_) | Effect::RenumberAfter(_) => {
                     debug_assert!(false, "an agent's effect in a hub's session");

@@ -39,6 +39,8 @@ pub struct Marks {
     pub repeat: u16,
     /// The printer that it was meant for, where it comes out of another: 【备用】 and the name.
     pub backup_for: Option<String>,
+    /// Above 0: it comes out so many minutes after it was made, and says 迟到 and how many.
+    pub late_min: u32,
 }
 
 /// Lays a document out.
@@ -81,6 +83,20 @@ pub fn is_cut_short(lines: &[Line]) -> bool {
     matches!(last, Some(Line::Text { text, style: Style::BOLD, align: Align::Center }) if text == CUT_SHORT)
 }
 
+/// `45分钟`, `3小时20分钟`, `2天5小时`: as people say it.
+pub fn waited(minutes: u32) -> String {
+    const HOUR: u32 = 60;
+    const DAY: u32 = 24 * HOUR;
+    let (days, hours, rest) = (minutes / DAY, minutes % DAY / HOUR, minutes % HOUR);
+    match (days, hours, rest) {
+        (0, 0, rest) => format!("{rest}分钟"),
+        (0, hours, 0) => format!("{hours}小时"),
+        (0, hours, rest) => format!("{hours}小时{rest}分钟"),
+        (days, 0, _) => format!("{days}天"),
+        (days, hours, _) => format!("{days}天{hours}小时"),
+    }
+}
+
 struct Page<'a> {
     paper: Paper,
     columns: usize,
@@ -119,6 +135,9 @@ impl Page<'_> {
         }
         if let Some(printer) = &marks.backup_for {
             self.text(&format!("【备用】{printer}"), Style::BIG, Align::Center);
+        }
+        if marks.late_min > 0 {
+            self.text(&format!("【迟到】{}", waited(marks.late_min)), Style::BIG, Align::Center);
         }
     }
 
@@ -376,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_repeat_is_marked_first_and_big() {
-        let lines = lay_out(&Document::default(), Paper::Mm80, &Marks { repeat: 2, backup_for: None });
+        let lines = lay_out(&Document::default(), Paper::Mm80, &Marks { repeat: 2, ..Marks::default() });
         let mark = Line::Text { text: "【补打 2】".into(), style: Style::BIG, align: Align::Center };
         assert_eq!(lines, [mark]);
         assert!(lay_out(&Document::default(), Paper::Mm80, &Marks::default()).is_empty());

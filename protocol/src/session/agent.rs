@@ -4,6 +4,7 @@ use super::live::Live;
 use super::{CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER};
 use crate::ids::Seq;
 use crate::message::{AgentStatus, Hello, Message, PROTOCOL_VERSION, Refusal, Welcome};
+use crate::storage::StorageReport;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -198,6 +199,13 @@ impl AgentSession {
     pub fn report_status(&mut self, status: AgentStatus) {
         if let State::Live { .. } = &self.state {
             self.effects.push_back(Effect::Send(Message::Status(status)));
+        }
+    }
+
+    /// Says how the disk is now, if anyone listens.
+    pub fn report_storage(&mut self, report: StorageReport) {
+        if let State::Live { .. } = &self.state {
+            self.effects.push_back(Effect::Send(Message::Storage(report)));
         }
     }
 

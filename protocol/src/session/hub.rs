@@ -62,6 +62,11 @@ impl HubSession {
                 self.effects.push_back(Effect::Status(status));
                 Ok(())
             }
+            (State::Live(live), Message::Storage(report)) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Storage(report));
+                Ok(())
+            }
             (State::Live(live), message) => live.received(now, message, &mut self.effects),
             (State::Fresh { .. }, Message::Hello(hello))
                 if hello.received_up_to.max(hello.assigned_up_to) > CURSOR_MAX =>

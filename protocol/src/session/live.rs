@@ -123,9 +123,11 @@ impl Live {
                 self.acknowledged(stored_up_to, effects)?;
                 if sent_up_to == self.incoming.taken { Ok(()) } else { Err(CloseReason::Gap) }
             }
-            Message::Hello(_) | Message::Welcome(_) | Message::Refused(_) | Message::Status(_) => {
-                Err(CloseReason::Unexpected)
-            }
+            Message::Hello(_)
+            | Message::Welcome(_)
+            | Message::Refused(_)
+            | Message::Status(_)
+            | Message::Storage(_) => Err(CloseReason::Unexpected),
         }
     }
 

@@ -22,6 +22,7 @@ pub use hub::{HubSession, Opened};
 
 use crate::ids::{Seq, UnixMs};
 use crate::message::{AgentStatus, Hello, Message, Refusal};
+use crate::storage::StorageReport;
 use std::time::Duration;
 
 /// Items that may be sent and not yet acknowledged.
@@ -77,6 +78,8 @@ pub enum Effect {
     Open(Hello),
     /// Hub only: the agent's state now.
     Status(AgentStatus),
+    /// Hub only: how the agent's disk is now.
+    Storage(StorageReport),
     /// Close the connection. An agent's shell then calls `disconnected`.
     Close(CloseReason),
 }

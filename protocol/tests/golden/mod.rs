@@ -15,6 +15,7 @@ use docket_protocol::message::{Item, Message, Refusal, Report};
 use docket_protocol::order::{Cutlery, Fulfilment};
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::Condition;
+use docket_protocol::storage::Storing;
 use docket_protocol::ticket::TicketKind;
 use docket_protocol::upload::Upload;
 use serde::Serialize;
@@ -86,6 +87,7 @@ fn lines() -> Vec<Line> {
         Ack: Message::Ack { up_to: samples::SEQ },
         Heartbeat: Message::Heartbeat { sent_up_to: samples::SEQ, stored_up_to: samples::SEQ.next() },
         Status: Message::Status(samples::status()),
+        Storage: Message::Storage(samples::storage_report()),
     );
     variants!(lines, Refusal, value,
         Protocol: Refusal::Protocol { min: 2, max: 300 },
@@ -101,6 +103,7 @@ fn lines() -> Vec<Line> {
         Ticket: Report::Ticket(samples::ticket_report()),
         Unreadable: Report::Unreadable { seq: samples::SEQ },
         CutShort: Report::CutShort { ticket: samples::ticket_report().ticket },
+        SpoolReplaced: Report::SpoolReplaced(samples::spool_replaced()),
     );
     variants!(lines, Outcome, value,
         Printed: Outcome::Printed(Evidence::Fence),
@@ -113,6 +116,16 @@ fn lines() -> Vec<Line> {
         Sent: Evidence::Sent,
         Status: Evidence::Status,
         Fence: Evidence::Fence,
+    );
+    variants!(lines, Storing, value,
+        Well: Storing::Well,
+        Filling: Storing::Filling,
+        AtBound: Storing::AtBound,
+        DiskFull: Storing::DiskFull,
+        Forbidden: Storing::Forbidden,
+        Damaged: Storing::Damaged,
+        Failing: Storing::Failing,
+        DiskFilling: Storing::DiskFilling,
     );
     variants!(lines, Doubt, value,
         ConnectionLost: Doubt::ConnectionLost,

@@ -269,7 +269,9 @@ impl World<'_> {
                     }
                     self.agent_disconnected(agent);
                 }
-                Effect::Open(_) | Effect::Status(_) => panic!("an effect of the hub: {effect:?}"),
+                Effect::Open(_) | Effect::Status(_) | Effect::Storage(_) => {
+                    panic!("an effect of the hub: {effect:?}")
+                }
             }
         }
         self.set_agent_timer(agent);
@@ -311,7 +313,7 @@ impl World<'_> {
                 let durable = spool.outbox.get(seq).copied();
                 assert_eq!(durable, Some(report_of(payload)), "report {seq} is sent and not durable");
             }
-            Message::Status(_) => {}
+            Message::Status(_) | Message::Storage(_) => {}
             Message::Welcome(_) | Message::Refused(_) => panic!("an agent says {message:?}"),
         }
     }

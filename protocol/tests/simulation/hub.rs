@@ -252,7 +252,7 @@ impl World<'_> {
                     let begins_after = self.chance.below(10);
                     self.hub_after(begins_after, HubEvent::ReadBegins { link, after, limit });
                 }
-                Effect::Status(_) => self.count("status"),
+                Effect::Status(_) | Effect::Storage(_) => self.count("status"),
                 Effect::Close(reason) => {
                     self.count(reason.code().0);
                     self.note(|| format!("hub: closes link {link}, {reason:?}"));
@@ -292,7 +292,9 @@ impl World<'_> {
                 record.sent(*seq);
             }
             Message::Refused(_) => {}
-            Message::Hello(_) | Message::Status(_) => panic!("the hub says {message:?}"),
+            Message::Hello(_) | Message::Status(_) | Message::Storage(_) => {
+                panic!("the hub says {message:?}")
+            }
         }
     }
 

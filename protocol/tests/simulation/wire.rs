@@ -258,5 +258,6 @@ fn brief(message: &Message) -> String {
             format!("heartbeat, sent {sent_up_to}, stored {stored_up_to}")
         }
         Message::Status(_) => "status".to_owned(),
+        Message::Storage(_) => "storage".to_owned(),
     }
 }

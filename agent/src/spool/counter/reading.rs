@@ -25,28 +25,26 @@ pub(in super::super) enum CounterRead {
     UploadsAfter { after: i64, limit: usize, answer: Asker<Vec<(i64, Vec<u8>)>> },
 }
 
-/// Looks it up.
-pub(in super::super) fn read(connection: &Connection, read: CounterRead) {
+/// Looks it up. Whether that has met damage.
+pub(in super::super) fn read(connection: &Connection, read: CounterRead) -> bool {
     match read {
         CounterRead::Answered { key, digest, answer } => tell(answer, answered(connection, &key, digest)),
         CounterRead::Submitted { key, answer } => tell(answer, submitted(connection, &key)),
         CounterRead::OrdersBefore { before, limit, answer } => {
-            tell(answer, orders_before(connection, before, limit));
+            tell(answer, orders_before(connection, before, limit))
         }
-        CounterRead::Ticket { id, answer } => {
-            tell(
-                answer,
-                tickets(connection, "id = ?1", [id.as_bytes()]).map(|found| found.into_iter().next()),
-            );
-        }
+        CounterRead::Ticket { id, answer } => tell(
+            answer,
+            tickets(connection, "id = ?1", [id.as_bytes()]).map(|found| found.into_iter().next()),
+        ),
         CounterRead::ChangedAfter { change, limit, answer } => {
             let change = i64::try_from(change).unwrap_or(i64::MAX);
             let found =
                 tickets(connection, "changed > ?1 ORDER BY changed LIMIT ?2", [change, limit_number(limit)]);
-            tell(answer, found);
+            tell(answer, found)
         }
         CounterRead::UploadsAfter { after, limit, answer } => {
-            tell(answer, uploads_after(connection, after, limit));
+            tell(answer, uploads_after(connection, after, limit))
         }
     }
 }
@@ -124,10 +122,10 @@ fn tickets(
              WHERE {condition}"
         ))?
         .query_map(params, |row| {
-            let changed: i64 = row.get(19)?;
+            let changed: i64 = row.get(21)?;
             Ok(CounterTicket {
                 ticket: recent_from_row(row)?,
-                key: row.get(18)?,
+                key: row.get(20)?,
                 changed: changed.unsigned_abs(),
             })
         })?
