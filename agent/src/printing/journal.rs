@@ -290,8 +290,9 @@ fn is_unreadable(error: &io::Error) -> bool {
         || (cfg!(unix) && error.raw_os_error() == Some(EIO))
 }
 
-/// Whether something stands in it that was never written there. From behind the newest record on, around the ring, there
-/// are empty slots, then records.
+/// Whether something stands in it that was never written there, or is missing. From behind the newest record on, around
+/// the ring, there are empty slots, then records; and where slots are empty, the first record of all is there yet, which
+/// is of a boot. (One alone is that of [`Journal::check`].)
 fn is_damaged(bytes: &[u8]) -> bool {
     let slots = &bytes.as_chunks::<RECORD_BYTES>().0[..(bytes.len() / RECORD_BYTES).min(RECORDS)];
     let is_empty = |slot: &[u8; RECORD_BYTES]| slot.iter().all(|&byte| byte == 0);
@@ -300,8 +301,11 @@ fn is_damaged(bytes: &[u8]) -> bool {
     match newest {
         None => !slots.iter().all(is_empty),
         Some((_, newest)) => {
-            let around = slots[newest + 1..].iter().chain(&slots[..=newest]);
-            !around.skip_while(|slot| is_empty(slot)).all(|slot| decode(slot).is_some())
+            let around = || slots[newest + 1..].iter().chain(&slots[..=newest]);
+            let empty = around().take_while(|slot| is_empty(slot)).count();
+            let mut written = around().skip(empty).map(|slot| decode(slot).map(|(record, _)| record.ticket));
+            let begins = empty <= 1 || written.clone().next() == Some(Some(NO_TICKET));
+            !begins || written.any(|ticket| ticket.is_none())
         }
     }
 }
@@ -459,6 +463,11 @@ fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    /// As printers open it.
+    fn open(folder: &Path, printer: &PrinterName) -> Journal {
+        Journal::open(folder, printer).unwrap().in_boot(Some("1")).unwrap()
+    }
+
     fn ticket(number: u8) -> TicketId {
         TicketId::from_bytes([number; 16])
     }
@@ -468,16 +477,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let printer = PrinterName::new("后厨/A");
         assert!(read(folder.path(), &printer).unwrap().is_none());
-        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let mut journal = open(folder.path(), &printer);
         let first = journal.began(ticket(1), 1, UnixMs(10)).unwrap();
         journal.fenced(&first, Evidence::Fence, UnixMs(20)).unwrap();
         let second = journal.began(ticket(2), 3, UnixMs(30)).unwrap();
         drop(journal);
-        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let mut journal = open(folder.path(), &printer);
         let third = journal.began(ticket(3), 1, UnixMs(40)).unwrap();
         journal.withdrawn(&third).unwrap();
         let Contents { mut records, is_whole } = read(folder.path(), &printer).unwrap().unwrap();
         assert!(is_whole);
+        records.retain(|record| record.ticket != NO_TICKET);
         records.sort_by_key(|record| record.serial);
         assert_eq!(
             records,
@@ -494,16 +504,16 @@ mod tests {
     fn one_that_was_withdrawn_does_not_hide_what_was_left_open_before_it() {
         let folder = tempfile::tempdir().unwrap();
         let printer = PrinterName::new("front");
-        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let mut journal = open(folder.path(), &printer);
         let left = journal.began(ticket(1), 1, UnixMs(10)).unwrap();
         let withdrawn = journal.began(ticket(2), 1, UnixMs(20)).unwrap();
         journal.withdrawn(&withdrawn).unwrap();
-        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let mut journal = open(folder.path(), &printer);
         assert_eq!(journal.left_open(), Some(left));
         let printed = journal.began(ticket(2), 1, UnixMs(30)).unwrap();
         assert_eq!(printed.serial, withdrawn.serial + 1);
         journal.fenced(&printed, Evidence::Fence, UnixMs(40)).unwrap();
-        assert_eq!(Journal::open(folder.path(), &printer).unwrap().left_open(), None);
+        assert_eq!(open(folder.path(), &printer).left_open(), None);
     }
 
     #[test]
@@ -511,8 +521,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut serials: Vec<u64> = (0..8)
             .map(|number| {
-                let mut journal =
-                    Journal::open(folder.path(), &PrinterName::new(format!("p{number}"))).unwrap();
+                let mut journal = open(folder.path(), &PrinterName::new(format!("p{number}")));
                 journal.began(ticket(1), 1, UnixMs(10)).unwrap().serial
             })
             .collect();
@@ -525,7 +534,7 @@ mod tests {
     fn the_ring_keeps_the_newest() {
         let folder = tempfile::tempdir().unwrap();
         let printer = PrinterName::new("front");
-        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let mut journal = open(folder.path(), &printer);
         let first = journal.began(ticket(0), 1, UnixMs(0)).unwrap();
         for number in 1..RECORDS as u64 + 5 {
             journal.began(ticket(number as u8), 1, UnixMs(0)).unwrap();
@@ -577,7 +586,7 @@ mod tests {
                 ("the other page of zeros", 4_096, 8_192, 0),
             ] {
                 let folder = tempfile::tempdir().unwrap();
-                let open = || Journal::open(folder.path(), &printer).unwrap().in_boot(Some("1")).unwrap();
+                let open = || open(folder.path(), &printer);
                 let mut journal = open();
                 // So that there are records in each page, wherever the serials begin.
                 let tickets = if wrapped { RECORDS + 5 } else { 100 };
@@ -610,7 +619,7 @@ mod tests {
         let printer = PrinterName::new("front");
         let path = path_of(folder.path(), &printer);
         std::fs::create_dir_all(path.join("strange")).unwrap();
-        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let mut journal = open(folder.path(), &printer);
         journal.began(ticket(1), 1, UnixMs(0)).unwrap();
         assert!(path.with_extension("damaged").join("strange").is_dir() && path.is_file());
     }
