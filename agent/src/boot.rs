@@ -16,14 +16,22 @@
 //! The key is the machine's where the agent may write there (a service may), else the user's: that one is gone with
 //! the user's session, too, which is on the safe side.
 //!
+//! Where neither can be had, every process has an id of its own: what it has written itself is there when it opens
+//! everything anew, and what another one has written may not be.
+//!
 //! # What was rejected
 //! The time at which Windows started: a PC whose clock has no battery starts at the same second after each power cut. The
 //! count of boots (`BootId`, kept for prefetching): not every PC has it, and it is written late, so that a power cut
 //! can bring an old number back. The uptime: it says the same in two boots.
 
-/// An id that every boot has anew; `None` where the system has none, which counts as another boot.
-pub fn id() -> Option<String> {
-    of_system()
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::OnceLock;
+
+/// An id that every boot has anew, or every process.
+pub fn id() -> String {
+    static ID: OnceLock<String> = OnceLock::new();
+    ID.get_or_init(|| of_system().unwrap_or_else(of_process)).clone()
 }
 
 #[cfg(target_os = "linux")]
@@ -120,5 +128,21 @@ mod volatile_key {
             // SAFETY: the key is open, and nothing uses it any more.
             unsafe { RegCloseKey(self.0) };
         }
+    }
+}
+
+fn of_process() -> String {
+    // The hasher's keys are the system's random numbers.
+    format!("process {:016x}", RandomState::new().build_hasher().finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_is_in_one_boot() {
+        assert_eq!(id(), id());
+        assert_ne!(of_process(), of_process(), "another process is in another one");
     }
 }

@@ -105,7 +105,7 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Enrol { hub, code } => {
             let config = read()?;
-            let identity = enrol(&config.data, &hub, &code, config.link.socket).await?;
+            let identity = enrol(&config.data, &hub, &code, &config.link).await?;
             println!("注册成功 / enrolled: {} {} ({})", identity.store, identity.store_name, identity.agent);
             Ok(ExitCode::SUCCESS)
         }
@@ -176,7 +176,9 @@ async fn wait_for_signal() {
 fn api_token_fault(data: &Path) -> String {
     let path = data.join(counter::TOKEN_FILE);
     let path = path.display();
-    format!("api-token: {path}; 请用运行本程序的账户执行 / run this as the user that the agent runs as")
+    format!(
+        "api-token: {path}; 程序启动过一次才有,并用运行它的账户执行 / start the agent once, and run this as the user that it runs as"
+    )
 }
 
 /// How long, as people say it.

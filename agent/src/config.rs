@@ -1,10 +1,13 @@
 //! The agent's configuration: one TOML file, unknown keys refused. What staff add on the local page is beside it,
 //! see [`crate::printers`].
 
+mod link;
 mod places;
 
+pub use link::{LinkConfig, SocketChoice};
 pub use places::SearchPlaces;
 
+use crate::identity::Identity;
 use crate::printers::{Added, Printers, entry_fault};
 use crate::printing::profile::Pins;
 use crate::printing::transport::UsbUnit;
@@ -88,29 +91,6 @@ pub struct Config {
     /// Those that staff have added.
     #[serde(skip)]
     pub added: Added,
-}
-
-/// `[link]`
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct LinkConfig {
-    /// `host:port` of the hub; without it, the one of the enrolment.
-    #[serde(default)]
-    pub hub: Option<String>,
-    /// Which UDP socket is used.
-    #[serde(default)]
-    pub socket: SocketChoice,
-}
-
-/// Which UDP socket is used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SocketChoice {
-    /// The fast one, and the plain one where that does not work.
-    #[default]
-    Auto,
-    /// The plain one.
-    Plain,
 }
 
 /// `[printing]`
@@ -302,8 +282,10 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|cause| ConfigError::File { path: path.into(), cause })?;
-        let mut config: Config = toml::from_str(&text)
-            .map_err(|cause| ConfigError::Syntax { path: path.into(), cause: Box::new(cause) })?;
+        let mut config: Config = toml::from_str(&text).map_err(|cause| ConfigError::Syntax {
+            path: path.into(),
+            cause: Box::new(shown(&text, cause)),
+        })?;
         config.data = path.parent().unwrap_or(Path::new(".")).join(&config.data);
         config.check()?;
         config.added = Added::read(&config.data);
@@ -325,6 +307,7 @@ impl Config {
                 "write `lan = true` too: other devices in the network then need the page's PIN",
             );
         }
+        self.link.check()?;
         self.check_bounds()?;
         self.routing.check()?;
         for (place, printer) in self.printers.iter().enumerate() {
@@ -405,6 +388,11 @@ impl Config {
         }
     }
 
+    /// `host:port` of the hub.
+    pub fn hub<'a>(&'a self, identity: &'a Identity) -> &'a str {
+        self.link.hub.as_deref().unwrap_or(&identity.hub)
+    }
+
     /// The rules of the store's own counter, with this program's own templates.
     ///
     /// # Errors
@@ -465,6 +453,17 @@ impl Config {
         }
         routes
     }
+}
+
+/// The error as it may be shown: it has the line in it, which may be that of a proxy's password.
+fn shown(text: &str, mut error: toml::de::Error) -> toml::de::Error {
+    let Some(span) = error.span() else { return error };
+    let lines = text.get(..span.start).unwrap_or(text).matches('\n').count();
+    if text.lines().nth(lines).is_some_and(|line| line.contains("proxy")) {
+        let message = format!("line {}: {}", lines + 1, error.message());
+        error = serde::de::Error::custom(message);
+    }
+    error
 }
 
 fn refused(key: impl Into<String>, zh: impl Into<String>, en: impl Into<String>) -> Result<(), ConfigError> {

@@ -1,12 +1,14 @@
 //! Enrolment at the agent. The exchange and why it is safe: [`docket_protocol::enrol`].
 
-use crate::config::SocketChoice;
+use crate::config::LinkConfig;
 use crate::identity::{Identity, IdentityError};
-use crate::link::connect::{ConnectError, connect};
+use crate::link::reach::{NoRoad, Roads};
 use crate::link::tls::{TlsError, enrol_config};
+use crate::link::way::Ways;
+use crate::link::wire::Stream;
 use docket_protocol::enrol::{
-    Answer, CODE_CHARACTERS, ENROL_BYTES_MAX, EXPORTER_LABEL, EnrolRefusal, Grant, LOOKUP_BYTES, Request,
-    STRETCH_ROUNDS, STRETCH_SALT, STRETCHED_BYTES, normalise_code,
+    Answer, CODE_CHARACTERS, ENROL_BYTES_MAX, EnrolRefusal, Grant, LOOKUP_BYTES, Request, STRETCH_ROUNDS,
+    STRETCH_SALT, STRETCHED_BYTES, normalise_code,
 };
 use docket_protocol::frame;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
@@ -15,6 +17,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How long the whole may take.
 const ENROL_MAX: Duration = Duration::from_secs(30);
@@ -47,7 +50,7 @@ pub enum EnrolError {
     Key,
     /// No connection.
     #[error(transparent)]
-    Connect(#[from] ConnectError),
+    Connect(#[from] NoRoad),
     /// The connection broke.
     #[error("enrol-connection: {0}; try again (连接中断,请重试)")]
     Connection(String),
@@ -63,15 +66,15 @@ pub enum EnrolError {
 ///
 /// # Errors
 /// See [`EnrolError`]; a former identity is then still there.
-pub async fn enrol(data: &Path, hub: &str, code: &str, socket: SocketChoice) -> Result<Identity, EnrolError> {
+pub async fn enrol(data: &Path, hub: &str, code: &str, link: &LinkConfig) -> Result<Identity, EnrolError> {
     let code = normalise_code(code).ok_or(EnrolError::Form)?;
-    let identity = tokio::time::timeout(ENROL_MAX, exchange(hub, &code, socket)).await;
+    let identity = tokio::time::timeout(ENROL_MAX, exchange(hub, &code, link)).await;
     let identity = identity.map_err(|_| EnrolError::Timeout)??;
     identity.write(data)?;
     Ok(identity)
 }
 
-async fn exchange(hub: &str, code: &str, socket: SocketChoice) -> Result<Identity, EnrolError> {
+async fn exchange(hub: &str, code: &str, link: &LinkConfig) -> Result<Identity, EnrolError> {
     let stretched = stretch(code);
     let (lookup, key) = stretched.split_at(LOOKUP_BYTES);
     let random = rand::SystemRandom::new();
@@ -81,12 +84,12 @@ async fn exchange(hub: &str, code: &str, socket: SocketChoice) -> Result<Identit
         .map_err(|_| EnrolError::Key)?;
     let public_key = pair.public_key().as_ref().to_vec();
 
-    let connected = connect(hub, enrol_config()?, socket).await?;
-    let connection = &connected.connection;
-    let mut exported = [0_u8; 32];
-    connection
-        .export_keying_material(&mut exported, EXPORTER_LABEL, b"")
-        .map_err(|_| EnrolError::Connection("no keying material".into()))?;
+    let roads = Roads::to(hub, link, enrol_config()?);
+    // Nothing is known yet of the network here.
+    let plan = Ways::new(None, roads.tcp.is_some(), link.quic_again()).plan();
+    let mut stream = roads.reach(plan).await?.stream;
+    let exported =
+        stream.keying_material().ok_or_else(|| EnrolError::Connection("no keying material".into()))?;
     let request = Request {
         lookup: lookup.try_into().map_err(|_| EnrolError::Key)?,
         tag: tag(key, &[&exported, b"agent", &public_key]),
@@ -94,9 +97,8 @@ async fn exchange(hub: &str, code: &str, socket: SocketChoice) -> Result<Identit
         host: host_name(),
     };
     let answer =
-        ask(connection, &request).await.map_err(|error| EnrolError::Connection(error.to_string()))?;
-    connection.close(0_u32.into(), b"done");
-    connected.endpoint.wait_idle().await;
+        ask(&mut stream, &request).await.map_err(|error| EnrolError::Connection(error.to_string()))?;
+    stream.end("done").await;
     let grant = match frame::read_payload(&answer) {
         Some(Answer::Granted(grant)) => grant,
         Some(Answer::Refused(refusal)) => return Err(EnrolError::Refused(refusal)),
@@ -108,11 +110,12 @@ async fn exchange(hub: &str, code: &str, socket: SocketChoice) -> Result<Identit
     Ok(Identity::new(grant, hub.to_owned(), pkcs8.as_ref().to_vec()))
 }
 
-async fn ask(connection: &quinn::Connection, request: &Request) -> anyhow::Result<Vec<u8>> {
-    let (mut send, mut receive) = connection.open_bi().await?;
-    send.write_all(&frame::payload(request)).await?;
-    send.finish()?;
-    Ok(receive.read_to_end(ENROL_BYTES_MAX).await?)
+async fn ask(stream: &mut Stream, request: &Request) -> std::io::Result<Vec<u8>> {
+    stream.write_all(&frame::payload(request)).await?;
+    stream.finish().await?;
+    let mut answer = Vec::new();
+    stream.take(ENROL_BYTES_MAX as u64 + 1).read_to_end(&mut answer).await?;
+    Ok(answer)
 }
 
 fn proven(key: &[u8], exported: &[u8], grant: &Grant) -> bool {

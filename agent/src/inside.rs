@@ -2,7 +2,9 @@
 
 use crate::config::Config;
 use crate::identity::Identity;
-use crate::link::{LinkOptions, run_link, tls};
+use crate::link::reach::Roads;
+use crate::link::record::Record;
+use crate::link::{LinkShown, Told, run_link, tls};
 use crate::page::Shown;
 use crate::printing::{Kept, PrinterConfig, SHUTDOWN_MS_MAX, run_printer, unknown_health};
 use crate::spool::{Spool, SpoolOptions};
@@ -10,7 +12,6 @@ use crate::status::Reporter;
 use crate::{AgentError, boot, clock, requests};
 use docket_protocol::message::AgentStatus;
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
-use docket_protocol::session::LinkState;
 use docket_protocol::storage::StorageReport;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -24,9 +25,18 @@ const FLUSH_MS_MAX: u64 = 3_000;
 /// How often a journal that cannot be opened is tried again.
 const JOURNAL_RETRY_MS: u64 = 5_000;
 
-/// Runs until it is told which printers will go on, its sender is gone, or the spool has turned out to be damaged, and then
-/// all of them go on. Those are given back as they are; the others finish what they have begun; then the reports are sent. Each step has a limit: what is cut short is settled by the
-/// next life, as after a crash. `kept` are the printers that were given back the last time.
+/// What goes on when everything else is opened anew.
+#[derive(Debug)]
+pub struct GoesOn {
+    /// Printers with their connections.
+    pub printers: Vec<Kept>,
+    /// What the link has learnt.
+    pub link: Record,
+}
+
+/// Runs until it is told which printers will go on, its sender is gone, or the spool has turned out to be damaged, and
+/// then all of them go on. Those are given back as they are; the others finish what they have begun; then the reports are sent. Each step has a limit: what is cut short is settled by the
+/// next life, as after a crash. `before` is what was given back the last time.
 ///
 /// # Errors
 /// Where it cannot begin, or a printer's task ends unasked.
@@ -34,12 +44,14 @@ pub async fn run(
     config: Config,
     identity: &Identity,
     shown: &Shown,
-    mut kept: Vec<Kept>,
+    before: GoesOn,
     until: oneshot::Receiver<Vec<PrinterConfig>>,
-) -> Result<Vec<Kept>, AgentError> {
-    let tls = tls::link_config(identity)?;
+) -> Result<GoesOn, AgentError> {
+    let GoesOn { printers: mut kept, link: record } = before;
+    let hub = config.hub(identity);
+    let roads = Roads::to(hub, &config.link, tls::link_config(identity)?);
     let boot = boot::id();
-    let mut options = SpoolOptions::new(config.printer_routes(), boot.clone());
+    let mut options = SpoolOptions::new(config.printer_routes(), Some(boot.clone()));
     options.on_unknown = config.printing.on_unknown.into();
     options.late = config.printing.late_rule();
     options.bytes_max = u64::from(config.storage.spool_mib) << 20;
@@ -67,10 +79,8 @@ pub async fn run(
 
     let (publish, status) = watch::channel(AgentStatus::default());
     let (publish_storage, storage) = watch::channel(StorageReport::default());
-    let (show_link, link) = watch::channel(LinkState::Waiting);
+    let (show_link, link) = watch::channel(LinkShown::default());
     let (end, ended) = watch::channel(false);
-    let hub = config.link.hub.clone().unwrap_or_else(|| identity.hub.clone());
-    let options = LinkOptions { hub, tls, socket: config.link.socket };
     let reporter = Reporter {
         identity: identity.clone(),
         data: config.data.clone(),
@@ -84,7 +94,8 @@ pub async fn run(
         show: shown.status.clone(),
     };
     let mut rest = JoinSet::new();
-    rest.spawn(run_link(options, spool.clone(), status, storage, show_link, ended.clone()));
+    let told = Told { status, storage };
+    let linked = tokio::spawn(run_link(roads, record, spool.clone(), told, show_link, ended.clone()));
     rest.spawn(reporter.run(ended.clone()));
     rest.spawn(requests::serve(config.data.clone(), spool.clone(), ended));
 
@@ -120,9 +131,18 @@ pub async fn run(
         warn!(code = "stop-unstored", "stopping without storing everything: the journals have it");
     }
     let _ = end.send(true);
+    let record = linked.await;
     rest.join_all().await;
     spool.close().await;
-    Ok(kept)
+    // It does not panic, and nobody aborts it; were it so, what it has counted would begin anew.
+    let link = record.unwrap_or_else(|_| link_record(&config, identity));
+    Ok(GoesOn { printers: kept, link })
+}
+
+/// What the link of an earlier life has left.
+pub fn link_record(config: &Config, identity: &Identity) -> Record {
+    let tcp = config.link.fallback_of(config.hub(identity)).is_some();
+    Record::read(&config.data, tcp, config.link.quic_again())
 }
 
 /// Runs a printer once its journal can be used. Until then it is out, and only it: nothing may be printed of which a
@@ -130,13 +150,13 @@ pub async fn run(
 async fn with_journal(
     printer: PrinterConfig,
     spool: Spool,
-    boot: Option<String>,
+    boot: String,
     health: watch::Sender<PrinterHealth>,
     mut stop: watch::Receiver<bool>,
 ) -> Option<Kept> {
     let counts = spool.counts();
     loop {
-        let error = match spool.journal(&printer.name).and_then(|journal| journal.in_boot(boot.as_deref())) {
+        let error = match spool.journal(&printer.name).and_then(|journal| journal.in_boot(Some(&boot))) {
             Ok(journal) => return run_printer(printer, spool, journal, health, stop).await,
             Err(error) => error,
         };
@@ -201,23 +221,18 @@ mod tests {
         let (_stop, stopped) = watch::channel(false);
         let identity = identity();
         let (_rules, in_force) = watch::channel(Arc::new(config.rules().unwrap()));
-        let counter = Counter {
-            agent: identity.agent.clone(),
-            store: identity.store.clone(),
-            store_name: identity.store_name.clone(),
-            rules: in_force,
-        };
-        let (shown, _page) = page::start(&config, counter, stopped);
+        let (shown, _page) = page::start(&config, Counter::of(&identity, in_force), stopped);
         let (_until, asked_to_end) = oneshot::channel();
         let mut spools = shown.spool.subscribe();
         let loses_its_storage = async {
             let spool = spools.wait_for(Option::is_some).await.unwrap().clone().unwrap();
             spool.close().await;
         };
-        let running = run(config, &identity, &shown, Vec::new(), asked_to_end);
+        let before = GoesOn { printers: Vec::new(), link: link_record(&config, &identity) };
+        let running = run(config, &identity, &shown, before, asked_to_end);
         let running = tokio::time::timeout(PATIENCE, running);
         let (ended, ()) = tokio::join!(running, loses_its_storage);
-        let error = ended.expect("it goes on without storage").unwrap_err();
+        let error = ended.expect("it goes on without storage").err().unwrap();
         assert!(matches!(error, AgentError::PrinterEnded), "{error}");
         let said = error.to_string();
         assert!(said.starts_with("printer-ended") && said.contains("请重新启动"), "{said}");

@@ -31,8 +31,8 @@ pub mod status;
 use config::{Config, ConfigError};
 use counter::Counter;
 use identity::{Identity, IdentityError};
+use inside::GoesOn;
 use link::tls::TlsError;
-use printing::Kept;
 use spool::SpoolError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -72,7 +72,7 @@ enum Next {
     Stop,
     Printers,
     /// Another spool takes the place of the damaged one. These printers go on.
-    Damaged(Vec<Kept>),
+    Damaged(GoesOn),
 }
 
 /// Runs until `stop` becomes true.
@@ -90,18 +90,12 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
     let identity = Identity::read(&config.data)?;
     info!(agent = %identity.agent, store = %identity.store, "running");
     let (_rules, in_force) = watch::channel(Arc::new(config.rules()?));
-    let counter = Counter {
-        agent: identity.agent.clone(),
-        store: identity.store.clone(),
-        store_name: identity.store_name.clone(),
-        rules: in_force,
-    };
-    let (parts, mut page) = page::start(&config, counter, stop.clone());
-    let mut kept = Vec::new();
+    let (parts, mut page) = page::start(&config, Counter::of(&identity, in_force), stop.clone());
+    let mut before = GoesOn { printers: Vec::new(), link: inside::link_record(&config, &identity) };
     let mut replaced_at: Option<Instant> = None;
     loop {
         let (end, ended) = oneshot::channel();
-        let inside = inside::run(config.clone(), &identity, &parts, kept, ended);
+        let inside = inside::run(config.clone(), &identity, &parts, before, ended);
         tokio::pin!(inside);
         let next = tokio::select! {
             // By itself where it cannot begin or go on, or where the spool is damaged.
@@ -117,7 +111,7 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
                 break;
             }
             Next::Damaged(going_on) => {
-                kept = going_on;
+                before = going_on;
                 warn!(code = "spool-damaged", "another spool takes the place of the damaged one");
                 let waits_until = replaced_at.map(|at| at + Duration::from_millis(REPLACED_AGAIN_MS));
                 if let Some(at) = waits_until.filter(|&at| at > Instant::now()) {
@@ -134,7 +128,7 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
         info!("the printers have changed: opening everything anew");
         config.added = page.printers.borrow_and_update().clone();
         let _ = end.send(config.printer_configs());
-        kept = inside.await?;
+        before = inside.await?;
     }
     page.ended().await;
     info!("stopped");

@@ -56,11 +56,15 @@ impl Added {
     /// Writes the file; it is durable afterwards. One that could not be read is kept beside it.
     ///
     /// # Errors
-    /// Where it cannot be written; the old one is there then.
+    /// Where it cannot be written; the old one is there then, or beside it.
     pub fn write(&self, data: &Path) -> io::Result<()> {
         let text = toml::to_string(self).map_err(io::Error::other)?;
         if self.fault.is_some() {
-            fs::rename(path(data), data.join(ASIDE))?;
+            match fs::rename(path(data), data.join(ASIDE)) {
+                // It was moved already, when the new one could not be written.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                moved => moved?,
+            }
         }
         kept_file::replace(&path(data), Readers::All, format!("{HEAD}{text}").as_bytes())
     }
@@ -344,6 +348,20 @@ mod tests {
         added.printers.push(entry("前台", &[], true));
         added.write(folder.path()).unwrap();
         assert!(fs::read_to_string(folder.path().join(ASIDE)).unwrap().contains("nam = 1"));
+        assert_eq!(Added::read(folder.path()).printers, added.printers);
+    }
+
+    #[test]
+    fn a_list_that_could_not_be_written_can_be_later() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(PRINTERS_FILE), "[[printer]]\nnam = 1\n").unwrap();
+        let mut added = Added::read(folder.path());
+        added.printers.push(entry("前台", &[], true));
+        let in_the_way = folder.path().join("printers.part");
+        fs::create_dir(&in_the_way).unwrap();
+        added.write(folder.path()).unwrap_err();
+        fs::remove_dir(&in_the_way).unwrap();
+        added.write(folder.path()).unwrap();
         assert_eq!(Added::read(folder.path()).printers, added.printers);
     }
 }

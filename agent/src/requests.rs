@@ -4,7 +4,9 @@
 //! Whoever asks writes `ID.ask` whole (by way of another name) and waits for `ID.answer`. The agent takes a request by
 //! giving it another name, does it, and answers; so a request is done once at most. Whoever gets no answer in time
 //! takes the request back, by the same means: either the agent has it, or it will never be done. A request that
-//! was taken and not answered (the agent was killed just then) is not done again; whoever asked is told to look.
+//! was taken and not answered (the agent was killed just then) is not done again; whoever asked is told to look. One
+//! that is older than `LEFT_S_MAX` when the agent finds it is not done either: whoever asked went away instead of waiting,
+//! and does not count with it any more.
 //!
 //! It works the same on Windows and Linux, needs no port and no second account's password, and costs an idle agent
 //! one look at an empty folder every [`LOOK_MS`]. Rejected: a socket or a named pipe (two implementations, and
@@ -193,12 +195,13 @@ pub async fn serve(data: PathBuf, spool: Spool, mut stop: watch::Receiver<bool>)
 
 async fn look(folder: &Path, spool: &Spool) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let (asked, rest): (Vec<PathBuf>, Vec<PathBuf>) = entries
-        .take(FILES_MAX)
-        .map(|entry| entry.path())
-        .partition(|path| path.extension().is_some_and(|kind| kind == ASKED));
-    rest.iter().for_each(|path| remove_if_left(path));
-    for path in asked.into_iter().take(REQUESTS_MAX) {
+    let (left, rest): (Vec<PathBuf>, Vec<PathBuf>) =
+        entries.take(FILES_MAX).map(|entry| entry.path()).partition(|path| is_left(path));
+    for path in left {
+        let _ = std::fs::remove_file(path);
+    }
+    let asked = rest.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == ASKED));
+    for path in asked.take(REQUESTS_MAX) {
         let taken = path.with_extension(TAKEN);
         // Whoever asked may take it back at this moment.
         if std::fs::rename(&path, &taken).is_err() {
@@ -350,10 +353,8 @@ fn fresh_name() -> io::Result<String> {
     Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
 }
 
-fn remove_if_left(path: &Path) {
+fn is_left(path: &Path) -> bool {
     let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified());
     let age = modified.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
-    if age.is_ok_and(|age| age > Duration::from_secs(LEFT_S_MAX)) {
-        let _ = std::fs::remove_file(path);
-    }
+    age.is_ok_and(|age| age > Duration::from_secs(LEFT_S_MAX))
 }

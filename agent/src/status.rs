@@ -5,11 +5,12 @@
 
 use crate::clock;
 use crate::identity::Identity;
+use crate::link::LinkShown;
 use crate::printing::PrinterConfig;
 use crate::printing::profile::{FenceKind, NamedFact};
 use crate::spool::{Counts, HeldTicket, Spool, Storing, Volume, set_aside_in};
 use docket_protocol::ids::UnixMs;
-use docket_protocol::message::AgentStatus;
+use docket_protocol::message::{AgentStatus, LinkReport};
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::session::LinkState;
 use docket_protocol::storage::StorageReport;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tracing::warn;
 
 /// Name of the file in the data folder.
@@ -54,8 +56,14 @@ pub struct StatusFile {
     pub store_name: String,
     /// `live`, `connecting`, `waiting`, or the code of a refusal.
     pub link: String,
-    /// Since when.
+    /// Since when it is live, or has not been.
     pub link_since: UnixMs,
+    /// How it is connected, while it is.
+    #[serde(default)]
+    pub way: Option<WayView>,
+    /// Why the last attempt led nowhere, while it is not: code, cause and remedy, a line for each way.
+    #[serde(default)]
+    pub link_trouble: Option<String>,
     /// Where the local page is, once it listens.
     #[serde(default)]
     pub page: Option<SocketAddr>,
@@ -81,6 +89,39 @@ impl StatusFile {
     /// Whether it can be taken for how things are now: somebody is writing it, as far as the clock tells.
     pub fn is_fresh(&self, now: UnixMs) -> bool {
         now.since(self.at) <= STATUS_AGE_MAX_MS && self.at.since(now) <= AHEAD_MS_MAX
+    }
+}
+
+/// How the hub is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayView {
+    /// `quic`, or `tls` for TLS over TCP.
+    pub transport: String,
+    /// Through a proxy.
+    pub proxied: bool,
+    /// Round trip.
+    pub rtt_ms: Option<u32>,
+    /// Packets lost, where that is known.
+    pub lost_packets: Option<u64>,
+    /// Sessions after the first one since the program began.
+    pub reconnects: u32,
+    /// How often it went from QUIC to TCP since then.
+    pub fallbacks: u32,
+    /// Since when it is connected so.
+    pub since: UnixMs,
+}
+
+impl From<&LinkReport> for WayView {
+    fn from(report: &LinkReport) -> Self {
+        WayView {
+            transport: report.transport.as_str().to_owned(),
+            proxied: report.proxied,
+            rtt_ms: report.rtt_us.map(|us| us.div_ceil(1_000)),
+            lost_packets: report.lost_packets,
+            reconnects: report.reconnects,
+            fallbacks: report.fallbacks,
+            since: report.connected_at,
+        }
     }
 }
 
@@ -219,7 +260,7 @@ pub struct Reporter {
     /// Each printer's health.
     pub printers: Vec<watch::Receiver<PrinterHealth>>,
     /// The link's state.
-    pub link: watch::Receiver<LinkState>,
+    pub link: watch::Receiver<LinkShown>,
     /// Where the local page listens.
     pub page: watch::Receiver<Option<SocketAddr>>,
     /// To the link.
@@ -234,11 +275,13 @@ impl Reporter {
     /// Tells every change until `stop` becomes true.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let changed = Arc::new(Notify::new());
+        // They end with this: the health of a printer that goes on outlives it.
+        let mut heard = JoinSet::new();
         for printer in &self.printers {
-            notify(printer.clone(), Arc::clone(&changed));
+            heard.spawn(notify(printer.clone(), Arc::clone(&changed)));
         }
         let mut counts = self.spool.counts();
-        let (mut link_shown, mut link_since) = (*self.link.borrow_and_update(), clock::now());
+        let (mut link_shown, mut link_since) = (self.link.borrow_and_update().clone(), clock::now());
         let mut told: Option<AgentStatus> = None;
         loop {
             let (status, storing) = {
@@ -248,7 +291,7 @@ impl Reporter {
             let at_once = told.as_ref().is_none_or(|told| differs_in_health(told, &status));
             told = Some(status.clone());
             self.publish.send_replace(status.clone());
-            self.write(status, storing, link_shown, link_since).await;
+            self.write(status, storing, &link_shown, link_since).await;
             // Counts change with every ticket, and nobody reads faster than this. A change of health ends any pause.
             let pause = if at_once { Duration::ZERO } else { COUNTS_EVERY };
             tokio::select! {
@@ -265,10 +308,12 @@ impl Reporter {
                     }
                 } => {}
             }
-            let link = *self.link.borrow_and_update();
-            if link != link_shown {
-                (link_shown, link_since) = (link, clock::now());
+            let link = self.link.borrow_and_update().clone();
+            // One that is tried again and again has been lost since it was lost.
+            if link.state != link_shown.state && (is_live(link.state) || is_live(link_shown.state)) {
+                link_since = clock::now();
             }
+            link_shown = link;
         }
     }
 
@@ -306,7 +351,7 @@ impl Reporter {
         }
     }
 
-    async fn write(&mut self, status: AgentStatus, storing: Storing, link: LinkState, link_since: UnixMs) {
+    async fn write(&mut self, status: AgentStatus, storing: Storing, link: &LinkShown, link_since: UnixMs) {
         let held =
             if status.held == 0 { Vec::new() } else { self.spool.held(HELD_MAX).await.unwrap_or_default() };
         let storage = self.storage(storing).await;
@@ -323,8 +368,10 @@ impl Reporter {
             agent: self.identity.agent.to_string(),
             store: self.identity.store.to_string(),
             store_name: self.identity.store_name.clone(),
-            link: link_word(link).to_owned(),
+            link: link_word(link.state).to_owned(),
             link_since,
+            way: link.report.as_ref().map(WayView::from),
+            link_trouble: link.trouble.clone(),
             page: *self.page.borrow_and_update(),
             status,
             spool: (storing != Storing::Well).then(|| storing.code().to_owned()),
@@ -342,13 +389,11 @@ impl Reporter {
     }
 }
 
-fn notify(mut printer: watch::Receiver<PrinterHealth>, changed: Arc<Notify>) {
-    tokio::spawn(async move {
-        while printer.changed().await.is_ok() {
-            printer.mark_unchanged();
-            changed.notify_one();
-        }
-    });
+async fn notify(mut printer: watch::Receiver<PrinterHealth>, changed: Arc<Notify>) {
+    while printer.changed().await.is_ok() {
+        printer.mark_unchanged();
+        changed.notify_one();
+    }
 }
 
 fn differs_in_health(told: &AgentStatus, now: &AgentStatus) -> bool {
@@ -357,6 +402,10 @@ fn differs_in_health(told: &AgentStatus, now: &AgentStatus) -> bool {
         status.printers.iter().map(of).collect()
     };
     told.spool_full != now.spool_full || told.held != now.held || conditions(told) != conditions(now)
+}
+
+fn is_live(link: LinkState) -> bool {
+    matches!(link, LinkState::Live { .. })
 }
 
 /// The link in one word.

@@ -5,12 +5,14 @@ mod template;
 use crate::config::Config;
 use crate::gateway::codes;
 use crate::storage::agents::NewCode;
-use crate::templates::{self, Templates};
+use crate::templates::folder::{Folder, KEPT_FOLDER};
+use crate::templates::trial::{Apart, Checker};
 use crate::{Addresses, clock, open, run};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use docket_protocol::ids::{AgentId, Platform, StoreId, UnixMs};
 use std::path::PathBuf;
+use std::sync::Arc;
 use template::TemplateCommand;
 use tokio::sync::watch;
 
@@ -87,6 +89,13 @@ enum AgentCommand {
     },
 }
 
+impl Cli {
+    /// Whether this process is one in which a template is tried.
+    pub fn is_trial(&self) -> bool {
+        matches!(self.command, Command::Template(TemplateCommand::Try))
+    }
+}
+
 /// The longest id or name that is taken.
 const NAME_CHARS_MAX: usize = 64;
 
@@ -122,12 +131,20 @@ async fn serve(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<()
             tracing::error!(code = "ready-file", %error, "the addresses were not written");
         }
     };
-    run(config, ready, stop).await.map_err(Into::into)
+    run(config, checker()?, ready, stop).await.map_err(Into::into)
+}
+
+/// Who tries templates, for the server and the command line alike.
+fn checker() -> anyhow::Result<Arc<dyn Checker>> {
+    Ok(Arc::new(
+        Apart::of_this_program()
+            .context("template-untried: the system does not say which program this is")?,
+    ))
 }
 
 fn write_ready(file: &std::path::Path, addresses: Addresses) -> std::io::Result<()> {
     let json = serde_json::json!({
-        "link": addresses.link, "http": addresses.http, "console": addresses.console,
+        "link": addresses.link, "link_tcp": addresses.link_tcp, "http": addresses.http, "console": addresses.console,
     });
     // Whoever waits for the file reads it whole.
     let part = file.with_extension("part");
@@ -154,9 +171,10 @@ fn check_config(config: &Config) -> anyhow::Result<()> {
     let shown = serde_json::to_value(config).context("config-show")?;
     println!("配置有效 / configuration in order:");
     println!("{}", serde_json::to_string_pretty(&shown).context("config-show")?);
-    println!("routing: {:?}", config.routing(std::sync::Arc::default())?);
+    println!("routing: {:?}", config.routing(Arc::default())?);
     if let Some(folder) = &config.templates.folder {
-        let changed = templates::watch::open_read_only(folder, &config.data, &Templates::default());
+        let kept = config.data.join(KEPT_FOLDER);
+        let changed = Folder::new(folder.clone(), kept, checker()?).read_only().restored().open();
         let own: Vec<&str> = changed.own.values().map(|template| template.file()).collect();
         println!("templates: {own:?}");
         for refusal in changed.refused {

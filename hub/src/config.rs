@@ -1,5 +1,6 @@
 //! The hub's configuration: one TOML file, unknown keys refused.
 
+use crate::gateway::TcpPort;
 use crate::http::CONNECTIONS_MAX;
 use crate::platforms::meituan::PushKind;
 use crate::routing::{Routing, RoutingConfig};
@@ -95,12 +96,67 @@ pub struct TemplatesConfig {
 #[serde(deny_unknown_fields)]
 pub struct LinkConfig {
     /// UDP address.
+    #[serde(default = "link_listen")]
     pub listen: SocketAddr,
+    /// TCP address for agents whose network lets no UDP through; `off` for none. Without it port 443 beside `listen`,
+    /// if it can be had.
+    #[serde(default)]
+    pub tcp_listen: Option<TcpListen>,
 }
+
+fn link_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 4433))
+}
+
+/// The TCP port that firewalls let through.
+const LINK_TCP_PORT: u16 = 443;
 
 impl Default for LinkConfig {
     fn default() -> Self {
-        LinkConfig { listen: SocketAddr::from(([0, 0, 0, 0], 4433)) }
+        LinkConfig { listen: link_listen(), tcp_listen: None }
+    }
+}
+
+impl LinkConfig {
+    /// The TCP port for agents.
+    pub fn tcp_port(&self) -> TcpPort {
+        match self.tcp_listen {
+            Some(TcpListen::Off) => TcpPort::Off,
+            Some(TcpListen::At(address)) => TcpPort::At(address),
+            None => TcpPort::IfPossible(SocketAddr::new(self.listen.ip(), LINK_TCP_PORT)),
+        }
+    }
+}
+
+/// A TCP address, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum TcpListen {
+    /// `off`
+    Off,
+    /// `0.0.0.0:443`
+    At(SocketAddr),
+}
+
+impl TryFrom<String> for TcpListen {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "off" => Ok(TcpListen::Off),
+            address => {
+                address.parse().map(TcpListen::At).map_err(|_| "write an address like 0.0.0.0:443, or off")
+            }
+        }
+    }
+}
+
+impl From<TcpListen> for String {
+    fn from(listen: TcpListen) -> Self {
+        match listen {
+            TcpListen::Off => "off".to_owned(),
+            TcpListen::At(address) => address.to_string(),
+        }
     }
 }
 

@@ -1,41 +1,24 @@
 //! What is going on now: live sessions and what the agents last said. All of it is in memory, since all of it
 //! is told again when an agent connects.
 
+mod inbox;
+
+pub use inbox::{Inbox, ToSession};
+
+use crate::clock;
 use docket_protocol::ids::{AgentId, Seq, UnixMs};
-use docket_protocol::message::{AgentStatus, Refusal};
+use docket_protocol::message::{AgentStatus, LinkReport, Refusal};
 use docket_protocol::storage::StorageReport;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use tokio::sync::{Notify, mpsc, watch};
-
-/// New outbox items that may wait for a session; past that it reads them from storage.
-const OFFERS_MAX: usize = 1_024;
-
-/// What the rest of the hub tells a session.
-#[derive(Debug)]
-pub enum ToSession {
-    /// A new item in the agent's outbox.
-    Offer(Seq, Vec<u8>),
-    /// End.
-    Refuse(Refusal),
-}
-
-/// A session's ends of its channels.
-#[derive(Debug)]
-pub struct SessionInbox {
-    /// What it is told.
-    pub messages: mpsc::Receiver<ToSession>,
-    /// The last place in its outbox, whatever was lost of the offers.
-    pub assigned: watch::Receiver<Seq>,
-}
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::sync::Notify;
 
 #[derive(Debug)]
 struct Session {
     epoch: u64,
-    messages: mpsc::Sender<ToSession>,
-    assigned: watch::Sender<Seq>,
+    inbox: Arc<Inbox>,
 }
 
 /// What is known of an agent.
@@ -47,6 +30,8 @@ pub struct AgentLive {
     pub since: UnixMs,
     /// Where it comes from.
     pub address: Option<SocketAddr>,
+    /// How it is connected, as it last said in this session.
+    pub link: Option<LinkReport>,
     /// What it last said of itself.
     pub status: AgentStatus,
     /// When it said it, by the hub's clock.
@@ -61,12 +46,24 @@ struct State {
     agents: HashMap<AgentId, AgentLive>,
 }
 
+/// A TCP port for agents that could not be had.
+#[derive(Debug)]
+pub struct NoTcp {
+    /// Which.
+    pub address: SocketAddr,
+    /// Why.
+    pub cause: String,
+    /// When it was tried.
+    pub since: UnixMs,
+}
+
 /// The live state of all agents, shared by gateway, platforms and console.
 #[derive(Debug, Default)]
 pub struct Fleet {
     state: Mutex<State>,
     changed: Notify,
     changes: AtomicU64,
+    no_tcp: OnceLock<NoTcp>,
     /// Pushes that were refused for their signature since the hub started.
     pub bad_signatures: AtomicU64,
     /// Pushes that were refused for anything else.
@@ -106,18 +103,18 @@ impl Fleet {
         assigned: Seq,
         address: SocketAddr,
         now: UnixMs,
-    ) -> SessionInbox {
-        let (messages, inbox) = mpsc::channel(OFFERS_MAX);
-        let (assigned_sender, assigned_receiver) = watch::channel(assigned);
-        let session = Session { epoch, messages, assigned: assigned_sender };
+    ) -> Arc<Inbox> {
+        let inbox = Arc::new(Inbox::new(assigned));
+        let session = Session { epoch, inbox: Arc::clone(&inbox) };
         let mut state = self.lock();
         if let Some(former) = state.sessions.insert(agent.clone(), session) {
-            let _ = former.messages.try_send(ToSession::Refuse(Refusal::Superseded));
+            former.inbox.end(ToSession::Refuse(Refusal::Superseded));
         }
         let live = state.agents.entry(agent.clone()).or_insert_with(|| AgentLive {
             connected: true,
             since: now,
             address: Some(address),
+            link: None,
             status: AgentStatus::default(),
             status_at: None,
             storage: None,
@@ -127,9 +124,10 @@ impl Fleet {
         }
         live.connected = true;
         live.address = Some(address);
+        live.link = None;
         drop(state);
         self.touch();
-        SessionInbox { messages: inbox, assigned: assigned_receiver }
+        inbox
     }
 
     /// A session is over. Says whether it was still the agent's.
@@ -148,22 +146,31 @@ impl Fleet {
         current
     }
 
-    /// What an agent says of itself.
-    pub fn status(&self, agent: &AgentId, status: AgentStatus, now: UnixMs) {
-        let mut state = self.lock();
-        if let Some(live) = state.agents.get_mut(agent) {
+    /// What an agent says of itself in its session `epoch`. What an older one says no longer counts.
+    pub fn status(&self, agent: &AgentId, epoch: u64, status: AgentStatus, now: UnixMs) {
+        self.says(agent, epoch, |live| {
             live.status = status;
             live.status_at = Some(now);
-        }
-        drop(state);
-        self.touch();
+        });
+    }
+
+    /// How an agent says that it is connected.
+    pub fn link(&self, agent: &AgentId, epoch: u64, report: LinkReport) {
+        self.says(agent, epoch, |live| live.link = Some(report));
     }
 
     /// What an agent says of its disk.
-    pub fn storage(&self, agent: &AgentId, report: StorageReport) {
+    pub fn storage(&self, agent: &AgentId, epoch: u64, report: StorageReport) {
+        self.says(agent, epoch, |live| live.storage = Some(report));
+    }
+
+    fn says(&self, agent: &AgentId, epoch: u64, change: impl FnOnce(&mut AgentLive)) {
         let mut state = self.lock();
+        if state.sessions.get(agent).is_none_or(|session| session.epoch != epoch) {
+            return;
+        }
         if let Some(live) = state.agents.get_mut(agent) {
-            live.storage = Some(report);
+            change(live);
         }
         drop(state);
         self.touch();
@@ -171,34 +178,41 @@ impl Fleet {
 
     /// A new item in an agent's outbox, after its commit.
     pub fn offer(&self, agent: &AgentId, seq: Seq, payload: &[u8]) {
-        let state = self.lock();
-        if let Some(session) = state.sessions.get(agent) {
-            session.assigned.send_if_modified(|assigned| {
-                let newer = seq > *assigned;
-                *assigned = seq.max(*assigned);
-                newer
-            });
-            // A full channel is no loss: the session reads on up to `assigned`.
-            let _ = session.messages.try_send(ToSession::Offer(seq, payload.to_vec()));
+        if let Some(session) = self.lock().sessions.get(agent) {
+            session.inbox.offer(seq, payload);
         }
     }
 
     /// Another process has put items into an agent's outbox.
     pub fn outbox_has(&self, agent: &AgentId, assigned: Seq) {
         if let Some(session) = self.lock().sessions.get(agent) {
-            session.assigned.send_if_modified(|known| {
-                let newer = assigned > *known;
-                *known = assigned.max(*known);
-                newer
-            });
+            session.inbox.outbox_has(assigned);
         }
     }
 
     /// Ends an agent's session.
     pub fn refuse(&self, agent: &AgentId, refusal: Refusal) {
         if let Some(session) = self.lock().sessions.get(agent) {
-            let _ = session.messages.try_send(ToSession::Refuse(refusal));
+            session.inbox.end(ToSession::Refuse(refusal));
         }
+    }
+
+    /// Ends all sessions, since the hub stops.
+    pub fn end_all(&self) {
+        for session in self.lock().sessions.values() {
+            session.inbox.end(ToSession::End);
+        }
+    }
+
+    /// The TCP port that nobody has asked for could not be had: some agents cannot connect, and people should know.
+    pub fn lacks_tcp(&self, address: SocketAddr, cause: &dyn std::fmt::Display) {
+        // It is opened once.
+        let _ = self.no_tcp.set(NoTcp { address, cause: cause.to_string(), since: clock::now() });
+    }
+
+    /// Whether it could not be had.
+    pub fn no_tcp(&self) -> Option<&NoTcp> {
+        self.no_tcp.get()
     }
 
     /// What is known of each agent.

@@ -28,13 +28,16 @@ use gateway::ca::{Authority, AuthorityError};
 use gateway::{Gateway, GatewayError};
 use http::{Bounds, HttpError};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use storage::{Storage, StorageError};
 use templates::Templates;
+use templates::folder::{self, Folder};
+use templates::guard::Guard;
+use templates::trial::Checker;
 use thiserror::Error;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{error, info};
 
 /// Why the hub does not run.
 #[derive(Debug, Error)]
@@ -78,6 +81,8 @@ pub enum HubError {
 pub struct Addresses {
     /// Agents, UDP.
     pub link: SocketAddr,
+    /// Agents, TCP, if that port is open.
+    pub link_tcp: Option<SocketAddr>,
     /// Platforms, TCP.
     pub http: SocketAddr,
     /// Console, TCP.
@@ -104,46 +109,63 @@ pub fn open(config: &Config) -> Result<Data, HubError> {
         .map_err(|cause| HubError::Folder { path: config.data.clone(), cause })?;
     let authority = Arc::new(Authority::open(&config.data)?);
     let templates = Arc::new(Templates::default());
-    if let Some(folder) = &config.templates.folder {
-        templates::watch::open_read_only(folder, &config.data, &templates);
+    if config.templates.folder.is_some() {
+        // What the hub that serves has found to be in order; a drive that hangs keeps no command.
+        templates.put_in_force(folder::restore(&config.data.join(folder::KEPT_FOLDER)).own);
     }
     let storage = Storage::open(&config.data, Arc::new(config.routing(Arc::clone(&templates))?))?;
     Ok(Data { storage, authority, templates })
 }
 
-/// Serves until `stop` says so. `ready` is called once everything listens.
+/// Takes out of force what the hub before has ended over. Without a guard, slips are printed all the same.
+fn guard_templates(templates: &Templates, kept: &Path) {
+    let guarded = Guard::open(kept).and_then(|guard| guard.watch().map(|()| guard));
+    match guarded {
+        Ok(guard) => templates.be_heard_by(guard),
+        Err(error) => error!(code = "template-guard", %error, "nothing notes what is being filled in"),
+    }
+    templates.put_in_force(folder::restore(kept).own);
+}
+
+/// Serves until `stop` says so. `checker` tries templates that change; `ready` is called once everything listens.
 ///
 /// # Errors
 /// Where it cannot begin to serve.
 pub async fn run(
     config: Config,
+    checker: Arc<dyn Checker>,
     ready: impl FnOnce(Addresses),
     stop: watch::Receiver<bool>,
 ) -> Result<(), HubError> {
     let tls = config.http.tls.as_ref().map(http::acceptor).transpose().map_err(HttpError::from)?;
     let Data { storage, authority, templates } = open(&config)?;
     let _lock = lock::take(&config.data)?;
+    if config.templates.folder.is_some() {
+        guard_templates(&templates, &config.data.join(folder::KEPT_FOLDER));
+    }
     storage.end_all_sessions().await?;
     tokio::spawn(storage::retention::run(storage.clone(), config.retention_days));
     let fleet = Arc::new(Fleet::default());
-    if let Some(folder) = &config.templates.folder {
-        let (folder, opened) = templates::watch::open(folder, &config.data, &templates);
-        let (storage, fleet) = (storage.clone(), Arc::clone(&fleet));
-        tokio::spawn(templates::watch::run(folder, opened, templates, storage, fleet, stop.clone()));
-    }
     let platforms = http::platform_routes(config.platforms.meituan.as_ref(), &storage, &fleet)?;
     let shown = Console { storage: storage.clone(), fleet: Arc::clone(&fleet) };
     let console = console::routes(shown, stop.clone());
     let http_listener = http::bind(config.http.listen).await?;
     let console_listener = http::bind(config.console.listen).await?;
-    let gateway = Gateway::start(config.link.listen, storage.clone(), fleet, authority)?;
+    let (link, tcp) = (config.link.listen, config.link.tcp_port());
+    let gateway = Gateway::start(link, tcp, storage.clone(), Arc::clone(&fleet), authority)?;
     let addresses = Addresses {
         link: gateway.address().map_err(HubError::Address)?,
+        link_tcp: gateway.tcp_address(),
         http: http_listener.local_addr().map_err(HubError::Address)?,
         console: console_listener.local_addr().map_err(HubError::Address)?,
     };
-    info!(link = %addresses.link, http = %addresses.http, console = %addresses.console, "serving");
+    let tcp = addresses.link_tcp.map_or_else(|| "off".to_owned(), |tcp| tcp.to_string());
+    info!(link = %addresses.link, link_tcp = tcp, http = %addresses.http, console = %addresses.console, "serving");
     ready(addresses);
+    if let Some(slips) = config.templates.folder {
+        let folder = Folder::new(slips, config.data.join(folder::KEPT_FOLDER), checker).restored();
+        tokio::spawn(templates::watch::run(folder, templates, storage, fleet, stop.clone()));
+    }
     let bounds = Bounds::platforms(config.http.connections_of_address_max);
     tokio::join!(
         http::serve(http_listener, tls, platforms, bounds, stop.clone()),

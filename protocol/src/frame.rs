@@ -18,7 +18,7 @@ pub const FRAME_BYTES_MAX: usize = 256 * 1024;
 /// The version of the envelope.
 pub const FRAME_VERSION: u8 = 1;
 /// Messages that this version knows: a higher number is a newer peer's.
-const MESSAGE_KINDS: u8 = 8;
+pub const MESSAGE_KINDS: u8 = 11;
 const LENGTH_BYTES: usize = 4;
 
 /// Why bytes are not frames.
@@ -106,6 +106,12 @@ impl Decoder {
     pub fn next_message(&mut self) -> Result<Option<Message>, FrameError> {
         loop {
             let rest = &self.buffer[self.read..];
+            if rest.is_empty() {
+                // Peers are idle most of the time, and a hub has thousands: none keeps the room of its largest frame.
+                self.buffer = Vec::new();
+                self.read = 0;
+                return Ok(None);
+            }
             let Some((length, body)) = rest.split_first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
             let bytes = u32::from_le_bytes(*length) as usize;
             if bytes > FRAME_BYTES_MAX {

@@ -97,8 +97,8 @@ pub struct OrderKey {
 }
 
 impl OrderKey {
-    /// The key of what an agent's counter has submitted under a key of its own. Unique over the chain: agents' ids are,
-    /// and hold no slash.
+    /// The key of what an agent's counter has submitted under a key of its own, which holds no slash. Unique over the
+    /// chain, since agents' ids are.
     pub fn of_counter(agent: &AgentId, key: &str) -> Self {
         OrderKey { platform: Platform::Counter, id: format!("{agent}/{key}") }
     }
@@ -238,6 +238,13 @@ mod tests {
         assert_ne!(part("bar", 1, 0), part("bar", 0, 1));
         assert_ne!(part("bar", 1, 0), id(TicketKind::Kitchen, "bar", 0));
         assert_ne!(part("bar", 1, 0), id(TicketKind::Kitchen, "bar", 1));
+    }
+
+    #[test]
+    fn a_counters_key_names_its_agent() {
+        let key = OrderKey::of_counter(&AgentId::new("s0042-1a2b3c4d"), "till-1.17");
+        assert_eq!(key.to_string(), "counter:s0042-1a2b3c4d/till-1.17");
+        assert_eq!(Platform::from_name(key.platform.as_str()), Some(Platform::Counter));
     }
 
     #[test]

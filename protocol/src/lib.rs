@@ -6,7 +6,7 @@
 //!
 //! * [`order`], [`ticket`], [`document`]: what is to be printed.
 //! * [`printer`], [`outcome`], [`boxes`]: what a store's printers say and what came of each ticket.
-//! * [`message`], [`frame`]: the bytes on the control stream.
+//! * [`message`], [`frame`], [`pack`]: the bytes on the control stream.
 //! * [`enrol`]: how an agent gets its certificate.
 //! * [`session`]: who sends what when, and what is stored before what is said.
 
@@ -18,6 +18,7 @@ pub mod ids;
 pub mod message;
 pub mod order;
 pub mod outcome;
+pub mod pack;
 pub mod printer;
 pub mod session;
 pub mod storage;

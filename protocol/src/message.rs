@@ -42,6 +42,20 @@ pub enum Message {
     },
     /// Agent to hub: the state of things now. Not sequenced: only the newest counts.
     Status(AgentStatus),
+    /// Agent to hub: how it is connected. Not sequenced either.
+    Link(LinkReport),
+    /// Agent to hub: what the store made of its own accord, oldest first, beside the sequence. One at a time.
+    Upload {
+        /// Counts from 1 in each session.
+        number: u64,
+        /// Packed rows, opaque to the session.
+        packed: Vec<u8>,
+    },
+    /// Hub to agent: that upload is stored.
+    Uploaded {
+        /// Which.
+        number: u64,
+    },
     /// Agent to hub: how its disk is now. Not sequenced: only the newest counts.
     Storage(StorageReport),
 }
@@ -188,4 +202,44 @@ pub struct AgentStatus {
     pub held: u32,
     /// The spool cannot store (disk full): nothing is acknowledged until it can.
     pub spool_full: bool,
+}
+
+/// How an agent is connected, and how that went since its program began. Times are by its own clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkReport {
+    /// What carries the frames.
+    pub transport: Transport,
+    /// Whether it goes through a proxy.
+    pub proxied: bool,
+    /// Round trip in microseconds: smoothed where the transport measures it, else that of making the connection.
+    pub rtt_us: Option<u32>,
+    /// Packets of this connection that were lost, where the transport counts them.
+    pub lost_packets: Option<u64>,
+    /// Sessions after the first one.
+    pub reconnects: u32,
+    /// How often it went from QUIC to TLS over TCP.
+    pub fallbacks: u32,
+    /// When this connection was made.
+    pub connected_at: UnixMs,
+    /// When counting began.
+    pub counted_since: UnixMs,
+}
+
+/// What carries the frames. Append only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transport {
+    /// QUIC, over UDP.
+    Quic,
+    /// TLS over TCP, where QUIC does not get through.
+    Tls,
+}
+
+impl Transport {
+    /// As logs and interfaces name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Transport::Quic => "quic",
+            Transport::Tls => "tls",
+        }
+    }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Upload {
     /// An order, and the tickets that the store's own routing has made of it.
-    Order(CounterOrder),
+    Order(Box<CounterOrder>),
     /// Ready tickets, of which no order is known.
     Tickets(CounterTickets),
     /// An order is cancelled.
@@ -23,6 +23,11 @@ pub enum Upload {
     /// What came of a ticket of the counter. Of one that was taken out before it began:
     /// [`Outcome::Settled`](crate::outcome::Outcome::Settled).
     Outcome(TicketReport),
+    /// A ticket's last line says that it is not all of it.
+    CutShort {
+        /// Which ticket.
+        ticket: TicketId,
+    },
 }
 
 /// An order of the counter.

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "clippy takes only functions marked #[test] for tests")]
 
 mod frames;
+mod fuzz;
 mod golden;
+mod packed;
 mod session;
 mod simulation;
 mod tree;

@@ -3,9 +3,13 @@
 
 pub mod browser;
 pub mod chain;
+pub mod firewall;
+pub mod hung_drive;
 #[cfg(target_os = "linux")]
 pub mod lab;
 pub mod measure;
+#[cfg(target_os = "linux")]
+pub mod network;
 pub mod platform;
 pub mod raw_link;
 pub mod small_disk;

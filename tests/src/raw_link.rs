@@ -11,13 +11,18 @@ use docket_protocol::frame::{self, Decoder};
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{Hello, Message, PROTOCOL_VERSION, Welcome};
 use quinn::crypto::rustls::QuicClientConfig;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::ClientConfig;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 const READ_BYTES: usize = 16 * 1024;
 
@@ -62,10 +67,14 @@ impl Credentials {
     }
 
     fn quic(&self, alpn: &[u8]) -> anyhow::Result<quinn::ClientConfig> {
+        Ok(quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(self.tls(alpn)?)?)))
+    }
+
+    fn tls(&self, alpn: &[u8]) -> anyhow::Result<ClientConfig> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from(self.ca.clone()))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(provider)
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(roots);
         let mut tls = match &self.own {
@@ -76,19 +85,27 @@ impl Credentials {
             None => builder.with_no_client_auth(),
         };
         tls.alpn_protocols = vec![alpn.to_vec()];
-        Ok(quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?)))
+        Ok(tls)
     }
 }
 
 /// A connection with its one stream.
 #[derive(Debug)]
 pub struct RawLink {
-    // Kept for as long as the connection is used.
-    _endpoint: quinn::Endpoint,
-    connection: quinn::Connection,
-    send: quinn::SendStream,
-    receive: quinn::RecvStream,
+    carrier: Carrier,
     decoder: Decoder,
+}
+
+#[derive(Debug)]
+enum Carrier {
+    Quic {
+        // Kept for as long as the connection is used.
+        _endpoint: quinn::Endpoint,
+        connection: quinn::Connection,
+        send: quinn::SendStream,
+        receive: quinn::RecvStream,
+    },
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl RawLink {
@@ -99,7 +116,24 @@ impl RawLink {
     pub async fn connect(hub: SocketAddr, credentials: &Credentials) -> anyhow::Result<Self> {
         let (endpoint, connection) = connect(Ipv4Addr::LOCALHOST, hub, credentials.quic(LINK_ALPN)?).await?;
         let (send, receive) = connection.open_bi().await?;
-        Ok(RawLink { _endpoint: endpoint, connection, send, receive, decoder: Decoder::default() })
+        let carrier = Carrier::Quic { _endpoint: endpoint, connection, send, receive };
+        Ok(RawLink { carrier, decoder: Decoder::default() })
+    }
+
+    /// [`RawLink::connect`] over TCP, speaking `alpn`.
+    ///
+    /// # Errors
+    /// Where there is no handshake.
+    pub async fn connect_tcp(
+        hub: SocketAddr,
+        credentials: &Credentials,
+        alpn: &[u8],
+    ) -> anyhow::Result<Self> {
+        let connector = TlsConnector::from(Arc::new(credentials.tls(alpn)?));
+        let tcp = TcpStream::connect(hub).await?;
+        let connecting = connector.connect(ServerName::try_from(HUB_SERVER_NAME)?, tcp);
+        let carrier = Carrier::Tls(Box::new(timeout(PATIENCE, connecting).await??));
+        Ok(RawLink { carrier, decoder: Decoder::default() })
     }
 
     /// Connects and greets as a new agent would.
@@ -108,9 +142,18 @@ impl RawLink {
     /// Where the hub does not welcome it.
     pub async fn greeted(hub: SocketAddr, credentials: &Credentials) -> anyhow::Result<(Self, Welcome)> {
         let mut link = RawLink::connect(hub, credentials).await?;
-        link.send(&Message::Hello(hello())).await?;
-        match link.message().await? {
-            Message::Welcome(welcome) => Ok((link, welcome)),
+        let welcome = link.greet().await?;
+        Ok((link, welcome))
+    }
+
+    /// Greets as a new agent would.
+    ///
+    /// # Errors
+    /// Where the hub does not welcome it.
+    pub async fn greet(&mut self) -> anyhow::Result<Welcome> {
+        self.send(&Message::Hello(hello())).await?;
+        match self.message().await? {
+            Message::Welcome(welcome) => Ok(welcome),
             other => bail!("no welcome: {other:?}"),
         }
     }
@@ -130,15 +173,25 @@ impl RawLink {
     /// # Errors
     /// Where the connection is gone.
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        Ok(self.send.write_all(bytes).await?)
+        match &mut self.carrier {
+            Carrier::Quic { send, .. } => send.write_all(bytes).await?,
+            Carrier::Tls(stream) => {
+                stream.write_all(bytes).await?;
+                stream.flush().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Sends nothing more.
     ///
     /// # Errors
     /// Where the stream is closed already.
-    pub fn finish(&mut self) -> anyhow::Result<()> {
-        Ok(self.send.finish()?)
+    pub async fn finish(&mut self) -> anyhow::Result<()> {
+        match &mut self.carrier {
+            Carrier::Quic { send, .. } => Ok(send.finish()?),
+            Carrier::Tls(stream) => Ok(stream.shutdown().await?),
+        }
     }
 
     /// The next message of the hub.
@@ -152,20 +205,36 @@ impl RawLink {
             if let Some(message) = self.decoder.next_message()? {
                 return Ok(message);
             }
-            let read = tokio::time::timeout_at(deadline, self.receive.read(&mut buffer)).await;
+            let read = async {
+                match &mut self.carrier {
+                    Carrier::Quic { receive, .. } => Ok(receive.read(&mut buffer).await?.unwrap_or(0)),
+                    Carrier::Tls(stream) => anyhow::Ok(stream.read(&mut buffer).await?),
+                }
+            };
+            let read = tokio::time::timeout_at(deadline, read).await;
             match read.context("no message of the hub in time")?? {
-                Some(bytes) => self.decoder.push(&buffer[..bytes]),
-                None => bail!("the hub has finished its stream"),
+                0 => bail!("the hub has finished its stream"),
+                bytes => self.decoder.push(&buffer[..bytes]),
             }
         }
     }
 
-    /// Waits until the hub closes the connection, and says with what: the code's name.
+    /// Waits until the hub closes the connection, and says with what: the code's name, and nothing over TCP.
     ///
     /// # Errors
     /// Where it does not in time, or the connection ends otherwise.
-    pub async fn closed(&self) -> anyhow::Result<String> {
-        let why = timeout(PATIENCE, self.connection.closed()).await.context("the hub does not close")?;
+    pub async fn closed(&mut self) -> anyhow::Result<String> {
+        let connection = match &mut self.carrier {
+            Carrier::Quic { connection, .. } => connection,
+            Carrier::Tls(stream) => {
+                let mut rest = Vec::new();
+                let read = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+                // With or without an end of TLS.
+                let _ = read.context("the hub does not close")?;
+                return Ok(String::new());
+            }
+        };
+        let why = timeout(PATIENCE, connection.closed()).await.context("the hub does not close")?;
         match why {
             quinn::ConnectionError::ApplicationClosed(close) => {
                 Ok(String::from_utf8_lossy(&close.reason).into_owned())

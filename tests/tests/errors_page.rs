@@ -15,7 +15,9 @@ const NO_CODES: &[&str] = &[
     // HTTP, HTML, server-sent events, serde.
     "accept-language", "color-scheme", "cross-origin-opener-policy", "cross-origin-resource-policy", "event",
     "kebab-case", "no-referrer", "no-store", "retry", "same-origin", "same-site", "sec-fetch-mode", "sec-fetch-site",
-    "utf-8", "x-accel-buffering",
+    "id", "idempotency-key", "idempotency-replayed", "last-event-id", "utf-8", "x-accel-buffering",
+    // How an order leaves a store, and what the hub is told of a counter.
+    "cut-short", "dine-in", "take-away",
     // Programs, threads, languages.
     "docket-agent", "docket-hub", "docket-spool", "en", "storage-reader", "storage-writer", "zh",
     // Models of printers, and what a profile says of one.

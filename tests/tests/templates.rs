@@ -1,5 +1,8 @@
 //! A chain's own slips, from a file that is saved to the paper.
 
+mod bombs;
+mod hung_drive;
+
 use docket_tests::chain::shop::Shop;
 use docket_tests::chain::{AgentOptions, Hub, HubOptions, PATIENCE};
 use docket_tests::virtual_printer::Receipt;
@@ -81,6 +84,15 @@ async fn a_slip_is_changed_broken_and_mended() -> anyhow::Result<()> {
     let checked = chain.shop.hub.command(&["template", "check"])?;
     let said = String::from_utf8_lossy(&checked.stdout);
     assert!(!checked.status.success() && said.contains("front.jinja:2") && said.contains("totl"), "{said}");
+    let shown = chain.shop.hub.command(&["template", "preview", "front"])?;
+    let (slip, said) = (String::from_utf8_lossy(&shown.stdout), String::from_utf8_lossy(&shown.stderr));
+    assert!(shown.status.success() && slip.contains("我家 #17"), "what is in force: {slip}");
+    assert!(said.contains("front.jinja:2") && said.contains("the last good one"), "and why: {said}");
+    let listed = chain.shop.hub.must(&["template", "list"])?;
+    assert!(listed.contains("the last good one") && listed.contains("front.jinja:2"), "{listed}");
+    let file = chain.slips().join("front.jinja").display().to_string();
+    let shown = chain.shop.hub.command(&["template", "preview", "front", "--file", &file])?;
+    assert!(!shown.status.success() && shown.stdout.is_empty(), "who asks for a file is not shown another");
 
     chain.shop.hub.restart().await?;
     until_alarms(&chain.shop.hub, &[("template-refused", "front.jinja", "front.jinja:2")]).await?;
@@ -112,7 +124,9 @@ async fn what_is_exported_is_in_order_and_previews_as_a_picture() -> anyhow::Res
     assert!(again.lines().all(|line| line.starts_with('=')), "{again}");
     assert_eq!(fs::read_to_string(chain.slips().join("front.jinja"))?, "mine", "what is there stays");
     assert_eq!(hub.must(&["template", "check", &folder])?.lines().count(), 10);
-    assert_eq!(hub.must(&["template", "list"])?.lines().filter(|line| line.contains("slips")).count(), 10);
+    let listed = hub.must(&["template", "list"])?;
+    assert_eq!(listed.lines().filter(|line| line.contains("slips")).count(), 10);
+    assert_eq!(listed.lines().filter(|line| line.contains("nothing prints it yet")).count(), 3, "{listed}");
     for width in ["58", "80"] {
         let picture = chain.shop.folder().join(format!("{width}.png"));
         hub.must(&[

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::page::pin::read_pin;
 use crate::printing::profile::Source;
-use crate::status::{ProfileView, ReplacedView, StatusFile, read_file};
+use crate::status::{ProfileView, ReplacedView, StatusFile, WayView, read_file};
 use anyhow::Context;
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::Refusal;
@@ -72,6 +72,12 @@ fn print_status(file: &StatusFile, now: UnixMs) {
         refused => refused,
     };
     println!("总部 hub      {link},{} / since", span(now.since(file.link_since)));
+    if let Some(way) = &file.way {
+        print_way(way);
+    }
+    for line in file.link_trouble.iter().flat_map(|trouble| trouble.lines()) {
+        println!("    !! {line}");
+    }
     if let Some(refusal) = Refusal::from_code(&file.link) {
         let (zh, en) = refusal.remedy();
         println!("    !! {zh} / {en}");
@@ -94,7 +100,10 @@ fn print_status(file: &StatusFile, now: UnixMs) {
     }
     for held in &file.held {
         let hint = match held.doubt.as_deref() {
-            Some("expired") => "已过期,没有开打,仍要打 / expired, not begun, print it all the same:",
+            // Else an earlier attempt may have come out.
+            Some("expired") if held.attempts == 0 => {
+                "已过期,没有开打,仍要打 / expired, not begun, print it all the same:"
+            }
             _ => "若没出纸 / if it did not come out:",
         };
         println!(
@@ -105,6 +114,18 @@ fn print_status(file: &StatusFile, now: UnixMs) {
             held.ticket
         );
     }
+}
+
+fn print_way(way: &WayView) {
+    let transport = match (way.transport.as_str(), way.proxied) {
+        ("quic", _) => "QUIC",
+        (_, false) => "TCP(备用 fallback)",
+        (_, true) => "TCP(备用 fallback,经代理 by proxy)",
+    };
+    let rtt = way.rtt_ms.map_or_else(String::new, |ms| format!(" {ms} ms"));
+    let lost = way.lost_packets.map_or_else(String::new, |lost| format!(",丢包 lost {lost}"));
+    let (reconnects, fallbacks) = (way.reconnects, way.fallbacks);
+    println!("    {transport}{rtt}{lost},重连 reconnects {reconnects},改走 TCP fallbacks {fallbacks}");
 }
 
 fn print_storage(storage: &StorageReport, now: UnixMs) {

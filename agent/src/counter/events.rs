@@ -116,11 +116,15 @@ async fn listen(mut spools: watch::Receiver<Option<Spool>>, after: u64, events: 
                 return;
             }
         }
-        match follow(&spool, &mut last, events).await {
+        // It is opened anew when printers change; what was sent by then is counted.
+        let followed = tokio::select! {
+            followed = follow(&spool, &mut last, events) => followed,
+            Ok(()) = spools.changed() => continue,
+        };
+        match followed {
             Err(SpoolError::Closed) => {}
             Ok(()) | Err(_) => return,
         }
-        // It is opened anew when printers change.
         let _ = timeout(REOPEN, spools.changed()).await;
     }
 }

@@ -8,8 +8,8 @@ use super::ticket::TicketsForm;
 use super::view::{OrderView, OrdersView, TicketView};
 use crate::clock;
 use crate::page::reply::{Reply, json, whole};
-use crate::spool::Spool;
 use crate::spool::counter::{Answered, Request, Submission, Wish};
+use crate::spool::{Spool, Storing};
 use docket_protocol::ids::{OrderKey, PrinterName, TicketId};
 use docket_routing::Routed;
 use hyper::StatusCode;
@@ -72,8 +72,9 @@ impl Api {
         let answered = match before {
             Some(answered) => answered,
             None => {
+                // A spool at its bound has room for what comes of its tickets.
                 let storing = spool.counts().borrow().storing;
-                if storing.fails() {
+                if storing.fails() && storing != Storing::AtBound {
                     return Err(Problem::unstored(storing));
                 }
                 let wish = make(&spool, &posted).await?;
@@ -106,12 +107,12 @@ pub(super) async fn submit_order(api: &Api, posted: Posted) -> Result<Reply, Pro
         let rules = api.counter.rules.borrow().clone();
         let routed = rules.tickets(&order, &api.counter.store_name, now, 0);
         warn_of(&routed, &key);
-        Ok(Wish::Submit(Submission {
+        Ok(Wish::Submit(Box::new(Submission {
             key,
             tickets: routed.tickets.into_iter().map(|ticket| (ticket, None)).collect(),
             order: Some(order),
             unmapped: routed.unmapped,
-        }))
+        })))
     })
     .await
 }
@@ -132,7 +133,7 @@ pub(super) async fn submit_tickets(api: &Api, posted: Posted) -> Result<Reply, P
                 ));
             }
         }
-        Ok(Wish::Submit(Submission { key, order: None, tickets, unmapped: Vec::new() }))
+        Ok(Wish::Submit(Box::new(Submission { key, order: None, tickets, unmapped: Vec::new() })))
     })
     .await
 }
@@ -147,7 +148,7 @@ pub(super) async fn cancel_order(api: &Api, id: &str, posted: Posted) -> Result<
         let rules = api.counter.rules.borrow().clone();
         let routed = rules.cancel_tickets(&order, &api.counter.store_name, clock::now(), 0, &reason);
         warn_of(&routed, &order.key);
-        Ok(Wish::Cancel { order: id.to_owned(), reason, slips: routed.tickets })
+        Ok(Wish::Cancel { id: id.to_owned(), order: order.key, reason, slips: routed.tickets })
     })
     .await
 }
@@ -201,12 +202,17 @@ pub(super) fn number(query: &str, name: &'static str, usual: u64) -> Result<u64,
     value.parse().map_err(|_| {
         let cause = (format!("{name} 应为数字"), format!("{name} is a number"));
         let remedy = ("见 /api/v1/openapi.json", "see /api/v1/openapi.json");
-        Problem::new(StatusCode::BAD_REQUEST, "query", cause, remedy)
+        Problem::new(StatusCode::BAD_REQUEST, "query-form", cause, remedy)
     })
 }
 
+/// Whether anything new is taken.
 fn room(spool: &Spool) -> Result<(), Problem> {
-    if spool.counts().borrow().waiting < WAITING_MAX {
+    let counts = spool.counts().borrow().clone();
+    if counts.storing.fails() {
+        return Err(Problem::unstored(counts.storing));
+    }
+    if counts.waiting < WAITING_MAX {
         return Ok(());
     }
     Err(Problem::new(

@@ -34,6 +34,7 @@ pub(crate) use routes::BASE;
 pub use routes::{BODY_BYTES_MAX, routes};
 pub use token::{FILE as TOKEN_FILE, renew, token};
 
+use crate::identity::Identity;
 use crate::spool::Spool;
 use docket_protocol::ids::{AgentId, StoreId};
 use docket_routing::Routing;
@@ -60,6 +61,18 @@ pub struct Counter {
     pub rules: Rules,
 }
 
+impl Counter {
+    /// An enrolled agent's.
+    pub fn of(identity: &Identity, rules: Rules) -> Self {
+        Counter {
+            agent: identity.agent.clone(),
+            store: identity.store.clone(),
+            store_name: identity.store_name.clone(),
+            rules,
+        }
+    }
+}
+
 /// What the handlers share.
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -78,7 +91,7 @@ impl Api {
         spool: watch::Receiver<Option<Spool>>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        if let Err(cause) = token(&data) {
+        if let Err(cause) = token::make(&data) {
             error!(code = "api-token", %cause, "no local order API: check who may write the data folder");
         }
         Api { counter, data, spool, stop, streams: Arc::default() }

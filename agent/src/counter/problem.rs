@@ -9,9 +9,12 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 
-/// Why a request was not done.
+/// Why a request was not done. In a box, since every reader of a field returns one or nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(super) struct Problem(Box<Facts>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Facts {
     status: StatusCode,
     code: &'static str,
     cause: Words,
@@ -41,7 +44,8 @@ impl Problem {
         cause: impl Into<Words>,
         remedy: impl Into<Words>,
     ) -> Self {
-        Problem { status, code, cause: cause.into(), remedy: remedy.into(), field: None, retry_s: None }
+        let (cause, remedy) = (cause.into(), remedy.into());
+        Problem(Box::new(Facts { status, code, cause, remedy, field: None, retry_s: None }))
     }
 
     /// A field of the body that cannot be so.
@@ -52,15 +56,15 @@ impl Problem {
             "改正这个字段,换一个 Idempotency-Key 或用原来的都可以",
             "mend this field; the same Idempotency-Key may be used, nothing was done under it",
         );
-        Problem {
-            field: Some(field),
-            ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body-field", cause, remedy)
-        }
+        let mut problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body-field", cause, remedy);
+        problem.0.field = Some(field);
+        problem
     }
 
     /// It may go better so much later.
-    pub(super) fn after_s(self, retry_s: u64) -> Self {
-        Problem { retry_s: Some(retry_s), ..self }
+    pub(super) fn after_s(mut self, retry_s: u64) -> Self {
+        self.0.retry_s = Some(retry_s);
+        self
     }
 
     pub(super) fn not_found() -> Self {
@@ -150,24 +154,25 @@ impl Problem {
 
     /// As an answer.
     pub(super) fn reply(self) -> Reply {
+        let Facts { status, code, cause, remedy, field, retry_s } = *self.0;
         let view = ProblemView {
-            r#type: format!("urn:docket:problem:{}", self.code),
-            status: self.status.as_u16(),
-            title: &self.cause.zh,
-            detail: format!("{} / {}", self.remedy.zh, self.remedy.en),
-            code: self.code,
-            cause: &self.cause,
-            remedy: &self.remedy,
-            field: self.field.as_deref(),
+            r#type: format!("urn:docket:problem:{}", code),
+            status: status.as_u16(),
+            title: &cause.zh,
+            detail: format!("{} / {}", remedy.zh, remedy.en),
+            code,
+            cause: &cause,
+            remedy: &remedy,
+            field: field.as_deref(),
         };
         // Our own view: strings as keys, numbers that are finite.
         let mut reply = whole("application/problem+json", serde_json::to_vec(&view).unwrap_or_default());
-        *reply.status_mut() = self.status;
+        *reply.status_mut() = status;
         let headers = reply.headers_mut();
-        if let Some(retry_s) = self.retry_s {
+        if let Some(retry_s) = retry_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(retry_s));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         reply
@@ -181,7 +186,7 @@ impl From<Why> for Problem {
             Why::UnknownOrder => Problem::unknown_order(),
             Why::UnknownTicket => Problem::unknown_ticket(),
             Why::Cancelled => conflict(
-                "cancelled",
+                "already-cancelled",
                 ("已经取消了", "it is cancelled already"),
                 ("不用再做什么", "there is nothing left to do"),
             ),

@@ -1,6 +1,7 @@
 //! What programs on this PC show to be let in: a text that whoever may read the data folder's secrets can read.
 //!
-//! It is made at the first start and stays until it is renewed. It is read anew for each request, so that a new one
+//! The agent makes it at its first start, and it stays until a person renews it: a command that only shows it makes none,
+//! since two that make one at the same time would each show its own. It is read anew for each request, so that a new one
 //! counts at once, and the old one no more, whoever has renewed it.
 
 use crate::kept_file::{self, Readers};
@@ -15,14 +16,22 @@ pub const FILE: &str = "api-token";
 /// Bytes of chance in it.
 const TOKEN_BYTES: usize = 32;
 
-/// The token in force; a new one where there is none.
+/// The token in force.
+///
+/// # Errors
+/// Where it cannot be read: the agent was never started.
+pub fn token(data: &Path) -> io::Result<String> {
+    Ok(fs::read_to_string(data.join(FILE))?.trim().to_owned())
+}
+
+/// Makes a token where there is none.
 ///
 /// # Errors
 /// Where it cannot be read or written.
-pub fn token(data: &Path) -> io::Result<String> {
-    match read(data) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => renew(data),
-        token => token,
+pub(super) fn make(data: &Path) -> io::Result<()> {
+    match token(data) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => renew(data).map(drop),
+        token => token.map(drop),
     }
 }
 
@@ -44,12 +53,8 @@ pub fn renew(data: &Path) -> io::Result<String> {
 /// # Errors
 /// Where it cannot be read.
 pub(super) fn is_token(data: &Path, shown: &[u8]) -> io::Result<bool> {
-    let token = read(data)?;
+    let token = token(data)?;
     // Digests are compared, so that the time it takes says nothing of the token.
     let digest = |bytes: &[u8]| digest::digest(&digest::SHA256, bytes);
     Ok(!token.is_empty() && digest(shown).as_ref() == digest(token.as_bytes()).as_ref())
-}
-
-fn read(data: &Path) -> io::Result<String> {
-    Ok(fs::read_to_string(data.join(FILE))?.trim().to_owned())
 }

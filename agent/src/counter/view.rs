@@ -105,7 +105,7 @@ impl TicketView {
         let doubt = ticket.doubt.filter(|_| !printed);
         let says = match (evidence, doubt) {
             (Some(evidence), _) => words::evidence(evidence),
-            (None, Some(doubt)) if ticket.state == TicketState::Held => words::doubt(doubt),
+            (None, Some(doubt)) if ticket.state == TicketState::Held => words::doubt(doubt, ticket.attempt),
             _ => ticket.state.title(),
         };
         TicketView {

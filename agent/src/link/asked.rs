@@ -3,6 +3,7 @@
 
 use crate::spool::{Pending, SpoolError};
 use docket_protocol::ids::Seq;
+use docket_protocol::session::Batch;
 use std::collections::VecDeque;
 
 /// Reports, and their places.
@@ -17,6 +18,8 @@ pub(super) enum Answer {
     Read(Reports),
     /// The last place of the outbox, after new ones were given.
     Renumbered(Seq),
+    /// What the counter has done.
+    Uploads(Option<Batch>),
 }
 
 /// A session reads once at a time, and gives new places once. The spool takes deliveries in their order, so the first
@@ -26,6 +29,7 @@ pub(super) struct Asked {
     storing: VecDeque<Pending<Seq>>,
     reading: Option<Pending<Reports>>,
     renumbering: Option<Pending<Seq>>,
+    reading_uploads: Option<Pending<Option<Batch>>>,
 }
 
 impl Asked {
@@ -41,10 +45,15 @@ impl Asked {
         self.renumbering = Some(renumbered);
     }
 
+    pub(super) fn reads_uploads(&mut self, read: Pending<Option<Batch>>) {
+        self.reading_uploads = Some(read);
+    }
+
     /// The session has ended: what it wanted to read would tell the next one of places that may be others by then, and
     /// what it delivered the next one delivers again, where it is not stored by then.
     pub(super) fn session_ended(&mut self) {
         self.reading = None;
+        self.reading_uploads = None;
         self.storing.clear();
     }
 
@@ -53,7 +62,7 @@ impl Asked {
     /// # Errors
     /// Those of the spool, once for each question.
     pub(super) async fn next(&mut self) -> Result<Answer, SpoolError> {
-        let Asked { storing, reading, renumbering } = self;
+        let Asked { storing, reading, renumbering, reading_uploads } = self;
         tokio::select! {
             stored = answer(storing.front_mut()) => {
                 storing.pop_front();
@@ -66,6 +75,10 @@ impl Asked {
             renumbered = answer(renumbering.as_mut()) => {
                 *renumbering = None;
                 renumbered.map(Answer::Renumbered)
+            }
+            read = answer(reading_uploads.as_mut()) => {
+                *reading_uploads = None;
+                read.map(Answer::Uploads)
             }
         }
     }

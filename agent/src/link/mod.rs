@@ -4,157 +4,215 @@
 //! The session's effects are done in their order: what concerns the spool is in the spool's own order when the next
 //! effect is looked at. Where the spool has no room (a disk that is full for long), nothing more is read from the
 //! hub, which then holds back by itself; the session ends of silence and a new one is tried, until there is room.
+//!
+//! There are two ways to the hub, and [`way`] says which is next. While a session goes on over TCP, QUIC may be tried
+//! beside it, and either way where [`pulse`] doubts that the wire in use leads anywhere: a connection that says nothing
+//! yet is no session. Once it stands, the old wire is closed and the new
+//! one greeted, in this order; so there is one session at a time, and whatever the old one has under way at the hub
+//! counts no more there, since the greeting takes its lease.
 
 mod asked;
 pub mod connect;
+pub mod proxy;
+pub mod pulse;
+pub mod reach;
+pub mod record;
+mod sight;
 mod socket;
+pub mod tcp;
 pub mod tls;
+pub mod way;
+pub mod wire;
 
-use crate::config::SocketChoice;
 use crate::spool::{Spool, SpoolError};
 use asked::{Answer, Asked};
-use connect::{ConnectError, Connected, connect};
-use docket_protocol::frame::{self, Decoder, FrameError};
+use connect::ConnectError;
+use docket_protocol::frame::FrameError;
 use docket_protocol::ids::Seq;
-use docket_protocol::message::AgentStatus;
+use docket_protocol::message::{AgentStatus, LinkReport, Message, Transport};
 use docket_protocol::session::{AgentSession, CloseReason, Effect, LinkState};
 use docket_protocol::storage::StorageReport;
+use pulse::{Doubt, Pulse};
+use reach::{Attempt, NoRoad, Reached, Roads};
+use record::Record;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
+use way::End;
+use wire::{Lost, Stream, Wire};
 
-/// Bytes that are read at once.
-const READ_BYTES: usize = 4 * 1024;
-/// How long a stopping agent tries to send its last reports.
-const FLUSH_MAX: Duration = Duration::from_secs(2);
-
-/// What the link needs.
-#[derive(Debug)]
-pub struct LinkOptions {
-    /// `host:port` of the hub.
-    pub hub: String,
-    /// TLS with this agent's identity.
-    pub tls: quinn::ClientConfig,
-    /// Which UDP socket is used.
-    pub socket: SocketChoice,
+/// The link as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkShown {
+    /// Whether there is a session.
+    pub state: LinkState,
+    /// How it is connected, while it is.
+    pub report: Option<LinkReport>,
+    /// Why the last attempt led nowhere, while it is not.
+    pub trouble: Option<String>,
 }
 
-struct Wire {
-    connected: Connected,
-    send: quinn::SendStream,
-    receive: quinn::RecvStream,
-    decoder: Decoder,
+impl Default for LinkShown {
+    fn default() -> Self {
+        LinkShown { state: LinkState::Waiting, report: None, trouble: None }
+    }
 }
 
-type Connecting = Pin<Box<dyn Future<Output = Result<Wire, ConnectError>> + Send>>;
+type Reaching = Pin<Box<dyn Future<Output = Result<Reached, NoRoad>> + Send>>;
+
+/// What is made beside the wire in use.
+enum Better {
+    /// QUIC, beside a session over TCP.
+    Trying(Attempt),
+    /// Another wire, since the one in use is in doubt.
+    Replacing(Doubt, Reaching),
+    /// It takes the place of the one in use.
+    Stands(Option<Doubt>, Reached),
+}
+
+/// What came of it.
+enum Tried {
+    Stands(Option<Doubt>, Reached),
+    NoQuic(ConnectError),
+    NoRoad(NoRoad),
+}
 
 struct Link {
-    options: LinkOptions,
+    roads: Roads,
+    record: Record,
     spool: Spool,
     session: AgentSession,
     wire: Option<Wire>,
     /// An attempt under way. To drop it is to give it up.
-    connecting: Option<Connecting>,
-    unwritten: Vec<u8>,
+    reaching: Option<Reaching>,
+    better: Option<Better>,
+    pulse: Pulse,
     asked: Asked,
-    shown: watch::Sender<LinkState>,
+    shown: watch::Sender<LinkShown>,
 }
 
-/// Keeps the link to the hub until `stop` becomes true.
+/// What the hub is told of how things are now.
+#[derive(Debug)]
+pub struct Told {
+    /// Printers and counts.
+    pub status: watch::Receiver<AgentStatus>,
+    /// The disk.
+    pub storage: watch::Receiver<StorageReport>,
+}
+
+/// Keeps the link to the hub until `stop` becomes true. Gives back what it has learnt.
 pub async fn run_link(
-    options: LinkOptions,
+    roads: Roads,
+    record: Record,
     spool: Spool,
-    mut status: watch::Receiver<AgentStatus>,
-    mut storage: watch::Receiver<StorageReport>,
-    shown: watch::Sender<LinkState>,
+    mut told: Told,
+    shown: watch::Sender<LinkShown>,
     mut stop: watch::Receiver<bool>,
-) {
+) -> Record {
     let platform = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let mut outbox = spool.outbox_changed();
+    let (mut outbox, mut uploads) = (spool.outbox_changed(), spool.uploads_changed());
     let mut link = Link {
-        options,
+        roads,
+        record,
         spool,
         session: AgentSession::new(Instant::now(), chance(), version, platform),
         wire: None,
-        connecting: None,
-        unwritten: Vec::new(),
+        reaching: None,
+        better: None,
+        pulse: Pulse::new(Instant::now()),
         asked: Asked::default(),
         shown,
     };
-    let mut buffer = vec![0_u8; READ_BYTES];
     loop {
         link.act();
-        link.show(&mut status, &mut storage);
+        link.go_over();
+        link.show(&mut told);
         let deadline =
             link.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
-        let Link { wire, unwritten, connecting, asked, spool, .. } = &mut link;
+        let probe_at = link.record.ways.probe_at();
+        let look_at = link.wire.as_ref().map(|_| link.pulse.look_at());
+        let Link { wire, reaching, better, asked, spool, .. } = &mut link;
         let event = tokio::select! {
-            moved = transfer(wire.as_mut(), unwritten, spool, &mut buffer) => Event::Moved(moved),
-            connected = attempt(connecting.as_mut()) => Event::Connected(connected),
+            moved = transfer(wire.as_mut(), spool) => Event::Moved(moved),
+            reached = reached(reaching.as_mut()) => Event::Reached(reached),
+            tried = tried(better.as_mut()) => Event::Tried(tried),
             answer = asked.next() => Event::Answered(answer),
             Ok(()) = outbox.changed() => Event::Outbox(*outbox.borrow_and_update()),
-            Ok(()) = status.changed() => Event::Status(status.borrow_and_update().clone()),
-            Ok(()) = storage.changed() => Event::Storage(storage.borrow_and_update().clone()),
+            Ok(()) = uploads.changed() => Event::Uploads,
+            Ok(()) = told.status.changed() => Event::Status(told.status.borrow_and_update().clone()),
+            Ok(()) = told.storage.changed() => Event::Storage(told.storage.borrow_and_update().clone()),
             () = sleep_until(deadline.into()) => Event::Time,
+            () = due(probe_at) => Event::Probe,
+            () = due(look_at) => Event::Look,
             _ = stop.wait_for(|stopping| *stopping) => Event::Stop,
         };
         match event {
-            Event::Moved(moved) => link.moved(moved, &buffer),
-            Event::Connected(connected) => link.connected(connected),
+            Event::Moved(moved) => link.moved(moved),
+            Event::Reached(reached) => link.reached(reached),
+            Event::Tried(tried) => link.tried(tried),
             Event::Answered(answer) => link.answered(answer),
             Event::Outbox(assigned) => link.session.outbox_has(assigned),
-            Event::Status(status) => link.session.report_status(status),
+            Event::Uploads => link.session.uploads_wait(Instant::now()),
+            Event::Status(status) => link.report(status),
             Event::Storage(report) => link.session.report_storage(report),
             Event::Time => link.session.timed_out(Instant::now()),
+            Event::Probe => link.probe(),
+            Event::Look => link.look(),
             Event::Stop => return link.stop().await,
         }
     }
 }
 
 enum Event {
-    Moved(Moved),
-    Connected(Result<Wire, ConnectError>),
+    Moved(Result<(), Lost>),
+    Reached(Result<Reached, NoRoad>),
+    Tried(Tried),
     Answered(Result<Answer, SpoolError>),
     Outbox(Seq),
+    Uploads,
     Status(AgentStatus),
     Storage(StorageReport),
     Time,
+    Probe,
+    Look,
     Stop,
 }
 
-enum Moved {
-    Read(usize),
-    Wrote(usize),
-    Lost(String),
-}
-
-/// Reads or writes, whichever can be done first. Both are safe to be dropped half-way.
-async fn transfer(wire: Option<&mut Wire>, unwritten: &[u8], spool: &Spool, buffer: &mut [u8]) -> Moved {
-    let Some(Wire { send, receive, .. }) = wire else { return std::future::pending().await };
-    let read = async {
-        spool.room().await;
-        receive.read(buffer).await
-    };
-    tokio::select! {
-        read = read => match read {
-            Ok(Some(bytes)) => Moved::Read(bytes),
-            Ok(None) => Moved::Lost("closed by the hub".to_owned()),
-            Err(error) => Moved::Lost(error.to_string()),
-        },
-        wrote = send.write(unwritten), if !unwritten.is_empty() => match wrote {
-            Ok(bytes) => Moved::Wrote(bytes),
-            Err(error) => Moved::Lost(error.to_string()),
-        },
+async fn transfer(wire: Option<&mut Wire>, spool: &Spool) -> Result<(), Lost> {
+    match wire {
+        Some(wire) => wire.transfer(spool.room()).await,
+        None => std::future::pending().await,
     }
 }
 
-async fn attempt(connecting: Option<&mut Connecting>) -> Result<Wire, ConnectError> {
-    match connecting {
-        Some(connecting) => connecting.await,
+async fn reached(reaching: Option<&mut Reaching>) -> Result<Reached, NoRoad> {
+    match reaching {
+        Some(reaching) => reaching.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn tried(better: Option<&mut Better>) -> Tried {
+    match better {
+        Some(Better::Trying(attempt)) => match attempt.await {
+            Ok(stream) => Tried::Stands(None, Reached { stream, still_trying: None }),
+            Err(error) => Tried::NoQuic(error),
+        },
+        Some(Better::Replacing(doubt, reaching)) => match reaching.await {
+            Ok(reached) => Tried::Stands(Some(*doubt), reached),
+            Err(error) => Tried::NoRoad(error),
+        },
+        Some(Better::Stands(..)) | None => std::future::pending().await,
+    }
+}
+
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
 }
@@ -163,54 +221,131 @@ impl Link {
     fn act(&mut self) {
         while let Some(effect) = self.session.poll_effect(Instant::now()) {
             match effect {
-                Effect::Connect => self.connect(),
-                Effect::Send(message) => {
-                    if let Err(error) = frame::encode(&message, &mut self.unwritten) {
-                        warn!(code = "frame", %error, "a message was not sent");
-                    }
+                Effect::Connect => {
+                    let plan = self.record.ways.plan();
+                    self.reaching = Some(Box::pin(self.roads.clone().reach(plan)));
                 }
+                Effect::Send(message) => self.send(&message),
                 Effect::Store(items) => self.asked.stores(self.spool.receive(items)),
                 Effect::ReadOutbox { after, limit } => {
                     self.asked.reads(self.spool.outbox_after(after, limit))
                 }
+                Effect::ReadUploads { bytes_max } => self.asked.reads_uploads(self.spool.uploads(bytes_max)),
                 Effect::RenumberAfter(seq) => self.asked.renumbers(self.spool.renumber_after(seq)),
-                // Nobody waits for these three.
+                // Nobody waits for these.
+                Effect::UploadedUpTo(up_to) => drop(self.spool.uploaded_up_to(up_to)),
                 Effect::HubTime(time) => drop(self.spool.hub_time(time)),
                 Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
                 Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
                 Effect::Close(reason) => self.close(reason),
-                Effect::Open(_) | Effect::Status(_) | Effect::Storage(_) => {
+                Effect::Open(_)
+                | Effect::Status(_)
+                | Effect::Link(_)
+                | Effect::StoreUpload { .. }
+                | Effect::Storage(_) => {
                     debug_assert!(false, "a hub's effect in an agent's session")
                 }
             }
         }
     }
 
-    fn connect(&mut self) {
-        let (hub, tls, socket) = (self.options.hub.clone(), self.options.tls.clone(), self.options.socket);
-        self.connecting = Some(Box::pin(async move {
-            let connected = connect(&hub, tls, socket).await?;
-            match connected.connection.open_bi().await {
-                Ok((send, receive)) => Ok(Wire { connected, send, receive, decoder: Decoder::default() }),
-                Err(error) => Err(ConnectError::Handshake {
-                    address: connected.connection.remote_address(),
-                    cause: error.to_string(),
-                }),
-            }
-        }));
+    fn send(&mut self, message: &Message) {
+        let Some(wire) = &mut self.wire else { return };
+        if let Err(error) = wire.send(message) {
+            warn!(code = "frame", %error, "a message was not sent");
+        }
     }
 
-    fn connected(&mut self, connected: Result<Wire, ConnectError>) {
-        self.connecting = None;
-        match connected {
-            Ok(wire) => {
-                self.wire = Some(wire);
+    fn reached(&mut self, reached: Result<Reached, NoRoad>) {
+        self.reaching = None;
+        match reached {
+            Ok(Reached { stream, still_trying }) => {
+                self.use_stream(stream, still_trying.is_some());
+                self.better = still_trying.map(Better::Trying);
                 self.session.connected(Instant::now(), self.spool.cursors());
             }
             Err(error) => {
                 info!(%error, "no link");
-                self.session.disconnected(Instant::now());
+                self.shown.send_if_modified(|shown| shown.trouble.replace(error.to_string()).is_none());
+                if error.is_unanswered() {
+                    self.session.unanswered(Instant::now());
+                } else {
+                    self.session.disconnected(Instant::now());
+                }
             }
+        }
+    }
+
+    fn use_stream(&mut self, stream: Stream, still_trying: bool) {
+        let transport = stream.transport();
+        info!(transport = transport.as_str(), proxied = stream.is_proxied(), "connected");
+        self.record.ways.connected(Instant::now(), transport, still_trying, chance());
+        self.record.keep();
+        self.record.connected();
+        self.wire = Some(Wire::new(stream));
+        self.pulse.replaced(Instant::now());
+    }
+
+    /// Tries QUIC beside the session.
+    fn probe(&mut self) {
+        self.record.ways.probe_began();
+        self.better = Some(Better::Trying(self.roads.attempt(Transport::Quic)));
+    }
+
+    /// Where the wire in use is in doubt, another one is made beside it.
+    fn look(&mut self) {
+        let Some(wire) = &self.wire else { return };
+        let Some(doubt) = self.pulse.looked(Instant::now(), sight::of(wire)) else { return };
+        let is_known = matches!(self.better, Some(Better::Replacing(..))) && !doubt.is_news();
+        if !is_known && matches!(self.session.link(), LinkState::Live { .. }) {
+            info!(doubt = doubt.as_str(), "making another connection beside the one in use");
+            let plan = self.record.ways.plan();
+            self.better = Some(Better::Replacing(doubt, Box::pin(self.roads.clone().reach(plan))));
+        }
+    }
+
+    fn tried(&mut self, tried: Tried) {
+        match tried {
+            Tried::Stands(doubt, reached) => self.better = Some(Better::Stands(doubt, reached)),
+            Tried::NoRoad(error) => {
+                debug!(%error, "no other connection");
+                self.better = None;
+                self.record.ways.probe_failed(Instant::now(), chance());
+                self.record.keep();
+            }
+            Tried::NoQuic(error) => {
+                debug!(%error, "QUIC does not get through");
+                self.better = None;
+                self.record.ways.probe_failed(Instant::now(), chance());
+                self.record.keep();
+                self.report_link();
+            }
+        }
+    }
+
+    /// Goes over to the better wire, if one stands. Not while the one in use is being greeted: its greeting could come
+    /// to the hub behind the new one's and take the lease from it.
+    fn go_over(&mut self) {
+        if !matches!(self.session.link(), LinkState::Live { .. }) {
+            return;
+        }
+        match self.better.take() {
+            Some(Better::Stands(doubt, Reached { stream, still_trying })) => {
+                if let Some(former) = self.wire.take() {
+                    former.replaced();
+                }
+                self.asked.session_ended();
+                if let Some(doubt) = doubt {
+                    self.record
+                        .ways
+                        .ended(Instant::now(), if doubt.is_news() { End::Other } else { End::Silent });
+                }
+                self.use_stream(stream, still_trying.is_some());
+                self.better = still_trying.map(Better::Trying);
+                self.session.switched(Instant::now(), self.spool.cursors());
+                self.act();
+            }
+            trying_or_none => self.better = trying_or_none,
         }
     }
 
@@ -219,6 +354,7 @@ impl Link {
             Ok(Answer::Stored(up_to)) => self.session.stored(up_to),
             Ok(Answer::Read(items)) => self.session.outbox_read(items),
             Ok(Answer::Renumbered(assigned)) => self.session.outbox_has(assigned),
+            Ok(Answer::Uploads(batch)) => self.session.uploads_read(Instant::now(), batch),
             Err(error @ SpoolError::Database { .. }) => {
                 warn!(code = error.code(), %error, "the outbox cannot be read");
                 self.close(CloseReason::OutboxUnread);
@@ -228,87 +364,101 @@ impl Link {
         }
     }
 
-    fn moved(&mut self, moved: Moved, buffer: &[u8]) {
+    fn moved(&mut self, moved: Result<(), Lost>) {
         match moved {
-            Moved::Wrote(bytes) => drop(self.unwritten.drain(..bytes)),
-            Moved::Lost(cause) => {
-                info!(cause, "link lost");
-                self.disconnect();
-            }
-            Moved::Read(bytes) => {
-                if let Err(error) = self.take(&buffer[..bytes]) {
+            Ok(()) => {
+                if let Err(error) = self.take() {
                     warn!(code = "frame", %error, "closing the link");
                     self.close(CloseReason::Unexpected);
                 }
             }
+            Err(Lost { cause, silent }) => {
+                info!(cause, "link lost");
+                self.wire = None;
+                self.disconnected(if silent { End::Silent } else { End::Other });
+            }
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
+    fn take(&mut self) -> Result<(), FrameError> {
         let Some(wire) = &mut self.wire else { return Ok(()) };
-        wire.decoder.push(bytes);
-        while let Some(message) = wire.decoder.next_message()? {
+        while let Some(message) = wire.next_message()? {
             self.session.received(Instant::now(), message);
         }
         Ok(())
     }
 
     fn close(&mut self, reason: CloseReason) {
-        let (code, number) = reason.code();
-        info!(code, "closing the link");
-        if let Some(wire) = &self.wire {
-            wire.connected.connection.close(number.into(), code.as_bytes());
+        info!(code = reason.code().0, "closing the link");
+        if let Some(wire) = self.wire.take() {
+            wire.close(reason);
         }
-        self.disconnect();
+        let silent = matches!(reason, CloseReason::Silence | CloseReason::NoGreeting);
+        self.disconnected(if silent { End::Silent } else { End::Other });
     }
 
-    fn disconnect(&mut self) {
-        self.wire = None;
-        self.unwritten.clear();
-        self.connecting = None;
+    fn disconnected(&mut self, end: End) {
+        self.reaching = None;
+        self.better = None;
+        self.record.ways.ended(Instant::now(), end);
+        self.record.keep();
         self.asked.session_ended();
         self.session.disconnected(Instant::now());
     }
 
+    /// Tells the hub how things are, and how it hears of it.
+    fn report(&mut self, status: AgentStatus) {
+        self.session.report_status(status);
+        self.report_link();
+    }
+
+    fn report_link(&mut self) {
+        if let Some(wire) = &self.wire
+            && let LinkState::Live { .. } = self.session.link()
+        {
+            let report = self.record.report(wire.stream());
+            self.session.report_link(report.clone());
+            self.shown.send_if_modified(|shown| shown.report.replace(report.clone()) != Some(report));
+        }
+    }
+
     /// Shows the state of the link, and greets a new session with the state of things.
-    fn show(
-        &mut self,
-        status: &mut watch::Receiver<AgentStatus>,
-        storage: &mut watch::Receiver<StorageReport>,
-    ) {
-        let link = self.session.link();
-        let changed = self.shown.send_if_modified(|shown| {
-            let changed = *shown != link;
-            *shown = link;
-            changed
-        });
-        if changed {
-            match link {
-                LinkState::Live { epoch } => {
-                    info!(epoch, "link live");
-                    self.session.report_status(status.borrow_and_update().clone());
-                    self.session.report_storage(storage.borrow_and_update().clone());
-                    self.act();
-                }
-                LinkState::Refused(refusal) => {
-                    warn!(code = refusal.code(), remedy = refusal.remedy().1, "the hub refuses this agent");
-                }
-                LinkState::Waiting | LinkState::Connecting => {}
+    fn show(&mut self, told: &mut Told) {
+        let state = self.session.link();
+        if self.shown.borrow().state == state {
+            return;
+        }
+        self.shown.send_modify(|shown| {
+            shown.state = state;
+            shown.report = None;
+            if let LinkState::Live { .. } = state {
+                shown.trouble = None;
             }
+        });
+        match state {
+            LinkState::Live { epoch } => {
+                info!(epoch, "link live");
+                self.record.session_began();
+                self.report(told.status.borrow_and_update().clone());
+                self.session.report_storage(told.storage.borrow_and_update().clone());
+                if *self.spool.uploads_changed().borrow() > 0 {
+                    self.session.uploads_wait(Instant::now());
+                }
+                self.act();
+            }
+            LinkState::Refused(refusal) => {
+                warn!(code = refusal.code(), remedy = refusal.remedy().1, "the hub refuses this agent");
+            }
+            LinkState::Waiting | LinkState::Connecting => {}
         }
     }
 
     /// Sends what is still to be sent, for a moment, and closes.
-    async fn stop(mut self) {
-        let Some(wire) = &mut self.wire else { return };
-        let flush = async {
-            wire.send.write_all(&self.unwritten).await.ok()?;
-            wire.send.finish().ok()?;
-            wire.send.stopped().await.ok()
-        };
-        let _ = tokio::time::timeout(FLUSH_MAX, flush).await;
-        wire.connected.connection.close(0_u32.into(), b"agent-stopping");
-        let _ = tokio::time::timeout(FLUSH_MAX, wire.connected.endpoint.wait_idle()).await;
+    async fn stop(mut self) -> Record {
+        if let Some(wire) = self.wire.take() {
+            wire.stop().await;
+        }
+        self.record
     }
 }
 

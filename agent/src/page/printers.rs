@@ -143,8 +143,13 @@ pub async fn test(app: &App, which: Which) -> Result<(), Refused> {
     let printer = printers.get(&which.printer).ok_or_else(|| unknown_printer(&which.printer))?;
     let name = PrinterName::new(&which.printer);
     let spool = timeout(SET_UP_MAX, spool_with(app, &name)).await.map_err(|_| Refused::busy())??;
+    let storing = spool.counts().borrow().storing;
+    if storing.fails() {
+        // Not even at its bound has a spool room for this.
+        return Err(Refused::unstored(storing));
+    }
     let ticket = super::slip::test_page(printer, app.status.borrow().as_deref(), clock::now());
-    stored(with_room(spool)?.print_here(ticket, name)).await
+    stored(spool.print_here(ticket, name)).await
 }
 
 /// Waits for the spool that has this printer.

@@ -87,7 +87,7 @@ impl TicketView {
             ended_at: ticket.ended_at,
             says: ticket.state.title().into(),
             evidence: ticket.evidence.filter(|_| printed).map(|evidence| words::evidence(evidence).into()),
-            doubt: ticket.doubt.filter(|_| !printed).map(|doubt| words::doubt(doubt).into()),
+            doubt: ticket.doubt.filter(|_| !printed).map(|doubt| words::doubt(doubt, ticket.attempt).into()),
             boxes: BoxesView::new(&ticket.boxes),
             cut_short: ticket.cut_short,
             late: ticket.late.map(|late| late.words()).map(|(zh, en)| Words { zh, en }),

@@ -180,6 +180,8 @@ mod tests {
             store_name: "店".into(),
             link: link.into(),
             link_since: UnixMs(50),
+            way: None,
+            link_trouble: None,
             page: None,
             profiles: Default::default(),
             status: AgentStatus { printers: printers.iter().map(health).collect(), ..AgentStatus::default() },

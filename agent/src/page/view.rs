@@ -4,7 +4,7 @@ use super::trouble::{Trouble, troubles};
 use super::words::{self, Words};
 use crate::config::PrinterEntry;
 use crate::printers::{Printer, Printers};
-use crate::status::{HeldView, StatusFile};
+use crate::status::{HeldView, StatusFile, WayView};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::outcome::Doubt;
 use docket_protocol::printer::{Condition, PrinterHealth};
@@ -38,6 +38,7 @@ pub struct State<'a> {
     /// `live`, `connecting`, `waiting`, or the code of a refusal.
     link: &'a str,
     link_since: Option<UnixMs>,
+    way: Option<&'a WayView>,
     /// What is wrong, the worst first.
     troubles: Vec<Trouble>,
     printers: Vec<PrinterView>,
@@ -72,8 +73,8 @@ impl From<&HeldView> for HeldTicket {
             title: held.title.clone(),
             printer: held.printer.clone(),
             since: held.since,
-            expired: doubt == Some(Doubt::Expired),
-            doubt: doubt.map(|doubt| words::doubt(doubt).into()),
+            expired: doubt == Some(Doubt::Expired) && held.attempts == 0,
+            doubt: doubt.map(|doubt| words::doubt(doubt, held.attempts).into()),
         }
     }
 }
@@ -125,6 +126,7 @@ impl<'a> State<'a> {
             version: env!("CARGO_PKG_VERSION"),
             link: status.map_or("connecting", |status| &status.link),
             link_since: status.map(|status| status.link_since),
+            way: fresh.and_then(|status| status.way.as_ref()),
             troubles,
             printers: printers.list.into_iter().map(view).collect(),
             off: printers
@@ -227,5 +229,22 @@ mod tests {
         assert_eq!(light(2_000), Light::Green);
         assert_eq!(light(-60_000), Light::Unknown);
         assert_eq!(light(1_002 + i64::try_from(STATUS_AGE_MAX_MS).unwrap()), Light::Unknown);
+    }
+
+    #[test]
+    fn what_came_too_late_may_be_on_paper_if_it_was_begun_before() {
+        let held = |attempts| HeldView {
+            ticket: "t".into(),
+            title: "#1".into(),
+            printer: "a".into(),
+            attempts,
+            since: UnixMs(1),
+            doubt: Some(Doubt::Expired.as_str().into()),
+        };
+        let shown = |attempts| {
+            let shown = HeldTicket::from(&held(attempts));
+            (shown.expired, shown.doubt.unwrap().zh.contains("没有打"))
+        };
+        assert_eq!([shown(0), shown(1)], [(true, true), (false, false)]);
     }
 }

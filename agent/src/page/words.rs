@@ -36,13 +36,17 @@ pub fn evidence(evidence: Evidence) -> (&'static str, &'static str) {
     }
 }
 
-/// Why nobody knows whether it did.
-pub fn doubt(doubt: Doubt) -> (&'static str, &'static str) {
+/// Why nobody knows whether it did. `begun`: how often it was begun.
+pub fn doubt(doubt: Doubt, begun: u16) -> (&'static str, &'static str) {
     match doubt {
         Doubt::ConnectionLost => ("打印途中断线", "the connection was lost in mid-ticket"),
         Doubt::AgentEnded => ("打印途中程序重启", "the program was restarted in mid-ticket"),
         Doubt::PowerLost => ("打印途中电脑断电", "the PC lost power in mid-ticket"),
         Doubt::PrinterSilent => ("打印途中打印机没了回应", "the printer fell silent in mid-ticket"),
+        Doubt::Expired if begun > 0 => (
+            "之前打过,不知道出没出纸;现在过了有效时间",
+            "it was begun before and may have come out; it is of no more use now",
+        ),
         Doubt::Expired => ("过了有效时间,没有打", "it was of no more use, and was not printed"),
     }
 }

@@ -102,7 +102,7 @@ mod tests {
         claim.repeat = 2;
         claim.backup_for = Some(PrinterName::new("kitchen"));
         claim.late_min = 75;
-        let copy = ["【补打 2】", "【备用】kitchen", "【迟到】1小时15分钟", "a"];
+        let copy = ["【补打 2】", "【备用】kitchen", "【迟到】75分钟", "a"];
         assert_eq!(shown(&claim), [&copy[..], &["✂"], &copy].concat());
     }
 }

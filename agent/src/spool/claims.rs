@@ -60,9 +60,16 @@ impl Queued {
 impl Work<'_> {
     /// Gives a printer what it wants: from its own queue, and from those that it stands in for.
     pub(super) fn claim(&mut self, printer: usize, claims: &mut Claims) -> rusqlite::Result<()> {
+        // What is behind a ticket that was set aside is not kept back by it.
+        while !self.claim_readable(printer, claims)? {}
+        Ok(())
+    }
+
+    /// `false` where it has set tickets aside instead.
+    fn claim_readable(&mut self, printer: usize, claims: &mut Claims) -> rusqlite::Result<bool> {
         let count = self.desk.want(printer).saturating_sub(self.known.printers[printer].claimed);
         if count == 0 || self.known.printers[printer].paused_since.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         let mut candidates = Vec::new();
         for queue in self.known.queues_of(printer, self.desk, self.at) {
@@ -70,10 +77,11 @@ impl Work<'_> {
         }
         candidates.sort_unstable_by_key(|candidate| (candidate.not_urgent, candidate.place));
         candidates.truncate(count as usize);
+        let mut all_readable = true;
         for candidate in &candidates {
-            self.take(printer, candidate, claims)?;
+            all_readable &= self.take(printer, candidate, claims)?;
         }
-        Ok(())
+        Ok(all_readable)
     }
 
     fn candidates(
@@ -96,7 +104,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn take(&mut self, printer: usize, candidate: &Candidate, claims: &mut Claims) -> rusqlite::Result<()> {
+    /// `false` where this program cannot read it.
+    fn take(&mut self, printer: usize, candidate: &Candidate, claims: &mut Claims) -> rusqlite::Result<bool> {
         let &Candidate { place, queue, .. } = candidate;
         let row = self
             .prepare(
@@ -106,8 +115,8 @@ impl Work<'_> {
             .query_row([place], Queued::from_row)?;
         self.known.printers[queue].leave(row.pinned);
         let Some(Item::Ticket(ticket)) = read_payload::<Item>(&row.item) else {
-            // It could be read when it came: this is an older program than the one that stored it.
-            return self.set_aside(place, &row);
+            self.set_aside(place, row.seq)?;
+            return Ok(false);
         };
         let printers = &self.options.printers;
         let late_min = self.options.late.late_min(row.made_at, self.hub_now);
@@ -126,13 +135,16 @@ impl Work<'_> {
                 late_min,
             },
         ));
-        Ok(())
+        Ok(true)
     }
 
-    fn set_aside(&mut self, place: i64, row: &Queued) -> rusqlite::Result<()> {
-        self.prepare("DELETE FROM tickets WHERE place = ?1")?.execute([place])?;
-        self.prepare("DELETE FROM payloads WHERE place = ?1")?.execute([place])?;
-        self.receive(row.seq, &row.item)
+    /// It could be read when it came: this is an older program than the one that stored it. Its row stays, which knows how
+    /// often it was begun; it is queued again by a
+    /// program that can read it.
+    fn set_aside(&mut self, place: i64, seq: Seq) -> rusqlite::Result<()> {
+        self.prepare("UPDATE tickets SET state = 5 WHERE place = ?1")?.execute([place])?;
+        tracing::warn!(code = "item-unreadable", %seq, "a ticket of a newer agent: update this one");
+        self.report(&Report::Unreadable { seq }).map(drop)
     }
 
     pub(super) fn finish(&mut self, printer: usize, finish: &Finish) -> rusqlite::Result<()> {
@@ -191,7 +203,7 @@ impl Work<'_> {
         };
         let told = self.tell(is_counters, report)?;
         if finish.cut_short {
-            self.report(&Report::CutShort { ticket: finish.ticket })?;
+            self.tell_cut_short(is_counters, finish.ticket)?;
         }
         match finish.ending {
             Ending::Printed(evidence) => self

@@ -64,6 +64,8 @@ pub(super) enum Write {
     Retain,
     /// What the store's own counter asks for.
     Counter { request: Box<Request>, answer: Asker<Answered> },
+    /// The hub has what the counter has done, up to here. Lazy.
+    UploadedUpTo { up_to: u64 },
     /// Nothing: answered when all before it is durable.
     Flush { answer: Asker<()> },
 }
@@ -72,7 +74,11 @@ impl Write {
     /// Whether it can wait for the next transaction that has to be made anyway.
     pub(super) fn is_lazy(&self) -> bool {
         match self {
-            Write::Acknowledged { .. } | Write::Learn { .. } | Write::Own { .. } | Write::Retain => true,
+            Write::Acknowledged { .. }
+            | Write::UploadedUpTo { .. }
+            | Write::Learn { .. }
+            | Write::Own { .. }
+            | Write::Retain => true,
             Write::Recover
             | Write::Receive { .. }
             | Write::SkipTo { .. }
@@ -90,9 +96,27 @@ impl Write {
         }
     }
 
-    /// Whether it has to stay in order with its like: a cursor moves.
-    pub(super) fn moves_received(&self) -> bool {
-        matches!(self, Write::Receive { .. } | Write::SkipTo { .. })
+    /// What it has to stay in order with, when what comes before it there fails.
+    pub(super) fn lane(&self) -> Option<Lane> {
+        match self {
+            Write::Receive { .. } | Write::SkipTo { .. } => Some(Lane::Received),
+            Write::Acknowledged { .. } | Write::Renumber { .. } => Some(Lane::Places),
+            Write::SetPaused { .. } => Some(Lane::Pauses),
+            Write::Recover
+            | Write::Finish { .. }
+            | Write::HandBack { .. }
+            | Write::Release { .. }
+            | Write::ReleaseAll { .. }
+            | Write::Settle { .. }
+            | Write::Reprint { .. }
+            | Write::PrintHere { .. }
+            | Write::Learn { .. }
+            | Write::Own { .. }
+            | Write::Retain
+            | Write::Counter { .. }
+            | Write::UploadedUpTo { .. }
+            | Write::Flush { .. } => None,
+        }
     }
 
     /// The last place that it delivers.
@@ -105,11 +129,17 @@ impl Write {
     pub(super) fn is_moot(&self) -> bool {
         matches!(self, Write::Receive { items, answer } if items.is_empty() && answer.is_closed())
     }
+}
 
-    /// Whether it means reports by their places, and so comes after what gives them new ones.
-    pub(super) fn means_places(&self) -> bool {
-        matches!(self, Write::Acknowledged { .. } | Write::Renumber { .. })
-    }
+/// Writes whose order counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// The hub's cursor moves.
+    Received,
+    /// Reports are meant by their places, or given new ones.
+    Places,
+    /// A printer waits or goes on: what was asked last holds.
+    Pauses,
 }
 
 /// What a write gives back once it is committed.

@@ -36,6 +36,8 @@ impl Spool {
     /// With a full disk it opens too, as [`Counts::storing`] says; what has to be settled is then settled as soon
     /// as there is room, before any printer gets a ticket.
     ///
+    /// A damaged one is set aside, and what could be read of it goes on in another one.
+    ///
     /// # Errors
     /// See [`SpoolError`]; each is one for a person.
     pub fn open(folder: &Path, options: SpoolOptions) -> Result<Self, SpoolError> {
@@ -84,7 +86,12 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub fn acknowledged(&self, up_to: Seq) -> Result<(), SpoolError> {
-        self.send(Command::Write(Write::Acknowledged { up_to }, self.place()))
+        self.write_lazily(Write::Acknowledged { up_to })
+    }
+
+    /// Without waiting for room, and for nobody who waits.
+    pub(super) fn write_lazily(&self, write: Write) -> Result<(), SpoolError> {
+        self.send(Command::Write(write, self.place()))
     }
 
     /// Gives all pending reports new places after `after`, in the same order, and answers with the last one:

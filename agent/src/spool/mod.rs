@@ -12,7 +12,7 @@
 //! # One queue a printer
 //! Urgent tickets come first, then the order of arrival. A queue is a printer's own; while that printer cannot
 //! print, its backup takes from it (`backup`). What is of no more use by the time that a ticket names waits
-//! for a person (`expiry`); that time is by the hub's clock (`hub_clock`). A person can tell a printer to wait, and
+//! for a person (`expiry`), and what is late says so (`late`); both by the hub's clock (`hub_clock`). A person can tell a printer to wait, and
 //! have any ticket printed again (`people`). All of it is in the tables: a crash between any two steps changes nothing
 //! of it.
 //!
@@ -35,6 +35,10 @@
 //! Nothing is acknowledged, the commands stay and are tried again every second, [`Counts::storing`] says so.
 //! Reading goes on, and so does printing. What the hub delivers again meanwhile is kept once. At most [`COMMANDS_MAX`]
 //! commands wait; then their senders do, and the link reads nothing more from the hub.
+//!
+//! # The database is damaged
+//! It is set aside and another one takes its place, with what can still be read (`damage`, `salvage`); the hub delivers the
+//! rest again. Never for a full disk, a lock or a permission.
 //!
 //! # However long a queue is
 //! No statement that a commit runs walks a queue: each finds its rows by an index, and counts are kept beside the

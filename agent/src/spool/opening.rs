@@ -53,6 +53,7 @@ pub(super) struct Shared {
     assigned_up_to: watch::Sender<Seq>,
     counts: watch::Sender<Counts>,
     changes: watch::Sender<u64>,
+    uploads: watch::Sender<u64>,
     damaged: watch::Sender<bool>,
     printers: Vec<PrinterName>,
 }
@@ -66,6 +67,7 @@ impl Shared {
             assigned_up_to: watch::Sender::new(store.assigned_up_to()),
             counts: watch::Sender::new(store.counts()),
             changes: watch::Sender::new(store.changes()),
+            uploads: watch::Sender::new(store.uploads()),
             damaged: watch::Sender::new(false),
             printers,
         }
@@ -77,8 +79,9 @@ impl Shared {
         let assigned = store.assigned_up_to();
         self.assigned_up_to.send_if_modified(|seq| std::mem::replace(seq, assigned) != assigned);
         self.counts.send_if_modified(|counts| store.update_counts(counts, storing));
-        let changes = store.changes();
-        self.changes.send_if_modified(|last| std::mem::replace(last, changes) != changes);
+        for (shown, now) in [(&self.changes, store.changes()), (&self.uploads, store.uploads())] {
+            shown.send_if_modified(|last| std::mem::replace(last, now) != now);
+        }
     }
 
     pub(super) fn cursors(&self) -> Cursors {
@@ -99,6 +102,10 @@ impl Shared {
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    pub(super) fn uploads_changed(&self) -> watch::Receiver<u64> {
+        self.uploads.subscribe()
     }
 
     /// The database is not what was written: another one has to take its place.

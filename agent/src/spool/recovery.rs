@@ -231,8 +231,18 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// What only a newer program could read: perhaps this is it.
+    /// What an older program could not read: perhaps this one can.
     fn read_again(&mut self) -> rusqlite::Result<()> {
+        let set_aside = self
+            .prepare("SELECT place, payload FROM tickets JOIN payloads USING (place) WHERE state = 5")?
+            .query_map([], |row| {
+                let is_readable = read_payload::<Item>(&row.get::<_, Vec<u8>>(1)?).is_some();
+                Ok(is_readable.then_some(row.get::<_, i64>(0)?))
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        for place in set_aside.into_iter().flatten() {
+            self.prepare("UPDATE tickets SET state = 0 WHERE place = ?1")?.execute([place])?;
+        }
         let rows = self
             .prepare("SELECT seq, payload FROM unreadable ORDER BY seq")?
             .query_map([], |row| Ok((seq(row.get(0)?), row.get::<_, Vec<u8>>(1)?)))?

@@ -87,7 +87,7 @@ pub(super) fn make(
     }
     begin(&transaction, from.as_ref(), spool, options).map_err(failed)?;
     let count = |sql| transaction.query_row(sql, [], |row| row.get::<_, u32>(0)).map_err(failed);
-    salvaged.tickets = count("SELECT count(*) FROM tickets WHERE state IN (0, 1, 3)")?;
+    salvaged.tickets = count("SELECT count(*) FROM tickets WHERE state IN (0, 1, 3, 5)")?;
     salvaged.reports = count("SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM uploads)")?;
     report(&transaction, kept_as, &salvaged).map_err(failed)?;
     transaction.commit().map_err(failed)?;
@@ -265,9 +265,9 @@ fn values<'r>(row: &'r Row<'_>, columns: usize) -> rusqlite::Result<Option<Vec<T
 /// Takes out what does not hold together. How many tickets that had not come out are among it.
 fn leave_behind(to: &Connection) -> rusqlite::Result<u32> {
     let mut lost = to.execute(
-        "DELETE FROM tickets WHERE length(id) <> 16 OR state NOT BETWEEN 0 AND 4
+        "DELETE FROM tickets WHERE length(id) <> 16 OR state NOT BETWEEN 0 AND 5
             OR attempt NOT BETWEEN 0 AND 65535 OR repeat NOT BETWEEN 0 AND 65535
-            OR (state IN (0, 1, 3) AND place NOT IN (SELECT place FROM payloads))
+            OR (state IN (0, 1, 3, 5) AND place NOT IN (SELECT place FROM payloads))
             OR (state = 1 AND taken_by IS NULL)",
         [],
     )?;

@@ -36,7 +36,8 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT;
     -- place: the order of arrival, and so of printing.
     -- printer: whose queue it is in. pinned: a person chose that printer, so no other takes it.
-    -- state: 0 queued, 1 claimed by taken_by, 2 printed by taken_by, 3 held, 4 settled by a person.
+    -- state: 0 queued, 1 claimed by taken_by, 2 printed by taken_by, 3 held, 4 settled by a person,
+    -- 5 not readable by the program that runs.
     -- attempt: begun attempts that have ended in doubt or were followed by a person's reprint.
     -- boxes: what came out as boxes when that was last known.
     -- told: the last outcome as it was reported; told_seq: the place of that report.

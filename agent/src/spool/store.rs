@@ -43,6 +43,8 @@ pub(super) struct Known {
     pub(super) has_submissions: bool,
     /// The last change of a ticket that it has given.
     pub(super) changes: u64,
+    /// The last thing that the hub is to be told of it.
+    pub(super) uploads: u64,
     /// How much of the bound is in use.
     pub(super) used_percent: u64,
     /// How far the hub's clock is ahead of this PC's, as it is stored.
@@ -158,6 +160,7 @@ impl Store {
             held: 0,
             has_submissions,
             changes,
+            uploads: counter::last_upload(&connection).map_err(failed)?,
             used_percent: 0,
             hub_ahead_ms,
             hub_zero,
@@ -191,6 +194,10 @@ impl Store {
 
     pub(super) fn changes(&self) -> u64 {
         self.known.changes
+    }
+
+    pub(super) fn uploads(&self) -> u64 {
+        self.known.uploads
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -396,6 +403,7 @@ impl Store {
             Upload::Tickets(tickets) => Some(tickets.accepted_at),
             Upload::Cancelled(cancelled) => Some(cancelled.cancelled_at),
             Upload::Outcome(report) => Some(report.ended_at),
+            Upload::CutShort { .. } => None,
         });
         Ok(Kept {
             used_bytes: schema::used_bytes(&self.connection)?,

@@ -57,7 +57,8 @@ impl TicketState {
 
     fn from_number(number: u8, is_withdrawn: bool) -> Self {
         match number {
-            0 => TicketState::Waiting,
+            // What this program cannot read waits for another one.
+            0 | 5 => TicketState::Waiting,
             1 => TicketState::Printing,
             2 => TicketState::Printed,
             4 if is_withdrawn => TicketState::Cancelled,

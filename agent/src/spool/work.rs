@@ -110,6 +110,11 @@ impl<'s> Work<'s> {
                     .execute(params![unit, name])?;
                 Ok(Reply::Done)
             }
+            Write::UploadedUpTo { up_to } => {
+                let up_to = i64::try_from(*up_to).unwrap_or(i64::MAX);
+                self.prepare("DELETE FROM uploads WHERE seq <= ?1")?.execute([up_to])?;
+                Ok(Reply::Done)
+            }
             Write::Counter { request, .. } => self.counter(request).map(Reply::Counter),
             Write::Retain => self.retain().map(|()| Reply::Done),
             Write::Flush { .. } => Ok(Reply::Done),

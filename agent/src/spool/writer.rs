@@ -2,10 +2,10 @@
 //!
 //! It waits for a command, takes all that have come with it, runs them in one transaction and answers after the
 //! commit. Where that fails, the commands stay: they are tried again every second, one by one, so that what
-//! needs no room (deletions, a change of state) goes through while a delivery has to wait. What means reports by their
-//! places is not among it while they are to get new ones.
+//! needs no room (deletions, a change of state) goes through while a delivery has to wait. Where the order counts
+//! ([`Lane`]), what comes later waits too.
 
-use super::command::{Asker, Command, Read, Write};
+use super::command::{Asker, Command, Lane, Read, Write};
 use super::opening::Shared;
 use super::store::{Committed, Store};
 use super::storing::storing_of;
@@ -257,26 +257,21 @@ impl Writer {
         let (mut waiting, eager): (Vec<Waiting>, Vec<Waiting>) =
             std::mem::take(&mut self.pending).into_iter().partition(|(write, _)| {
                 renumbers |= matches!(write, Write::Renumber { .. });
-                write.is_lazy() && !(renumbers && write.means_places())
+                write.is_lazy() && !(renumbers && write.lane() == Some(Lane::Places))
             });
         waiting.extend(eager);
         let mut failed = None;
-        let mut received_blocked = false;
-        let mut places_blocked = false;
+        let mut blocked = Vec::new();
         let mut recovery_blocked = false;
         for (write, permit) in waiting {
-            if recovery_blocked
-                || (received_blocked && write.moves_received())
-                || (places_blocked && write.means_places())
-            {
+            if recovery_blocked || write.lane().is_some_and(|lane| blocked.contains(&lane)) {
                 self.pending.push((write, permit));
                 continue;
             }
             match self.store.run_without_claims(&write) {
                 Ok(committed) => self.settle(vec![(write, permit)], committed),
                 Err(error) => {
-                    received_blocked |= write.moves_received();
-                    places_blocked |= matches!(write, Write::Renumber { .. });
+                    blocked.extend(write.lane());
                     recovery_blocked |= matches!(write, Write::Recover);
                     failed = Some(error);
                     self.pending.push((write, permit));

@@ -3,6 +3,7 @@
 use crate::samples::within;
 use docket_agent::config::SocketChoice;
 use docket_agent::link::connect::{ADDRESS_MS_MAX, ConnectError, connect_to_any};
+use docket_agent::link::reach::REACH_MS_MAX;
 use docket_agent::link::tls::enrol_config;
 use docket_protocol::enrol::{ENROL_ALPN, HUB_SERVER_NAME};
 use quinn::crypto::rustls::QuicServerConfig;
@@ -30,7 +31,8 @@ fn hub() -> (quinn::Endpoint, SocketAddr) {
 
 async fn connected_to(addresses: &[SocketAddr]) -> Result<SocketAddr, ConnectError> {
     let config = enrol_config().unwrap();
-    let connecting = connect_to_any(addresses, &config, SocketChoice::Auto);
+    let end = Instant::now() + Duration::from_millis(REACH_MS_MAX);
+    let connecting = connect_to_any(addresses, &config.quic, SocketChoice::Auto, end.into());
     let connected = within("an end", connecting).await?;
     Ok(connected.connection.remote_address())
 }

@@ -13,6 +13,8 @@ use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{PrinterName, Seq};
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Evidence, Outcome};
+use docket_protocol::pack::unpack;
+use docket_protocol::session::UPLOAD_BYTES_MAX;
 use docket_protocol::upload::Upload;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -88,8 +90,10 @@ impl Till {
 
     /// What the hub is to hear of the counter.
     async fn uploads(&self) -> Vec<Upload> {
-        let rows = self.desk.spool().uploads_after(0, 1_000).await.unwrap();
-        rows.into_iter().map(|(_, payload)| read_payload(&payload).unwrap()).collect()
+        let Some(batch) = self.desk.spool().uploads(UPLOAD_BYTES_MAX).await.unwrap() else {
+            return Vec::new();
+        };
+        unpack(&batch.packed).unwrap().iter().map(|row| read_payload(row).unwrap()).collect()
     }
 }
 

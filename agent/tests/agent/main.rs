@@ -22,4 +22,5 @@ mod spool_late;
 mod spool_model;
 mod spool_queues;
 mod spool_recovery;
+mod status;
 mod transports;

@@ -10,7 +10,9 @@ use docket_agent::config::Config;
 use docket_agent::counter::Counter;
 use docket_agent::page::{self, Page, Shown};
 use docket_agent::printers::Added;
-use docket_agent::spool::{ClaimPort, Ending, Finish, OnUnknown, Spool, SpoolOptions, TicketState};
+use docket_agent::spool::{
+    ClaimPort, Ending, Finish, OnUnknown, SPOOL_BYTES_MAX, Spool, SpoolOptions, TicketState,
+};
 use docket_protocol::boxes::Boxes;
 use docket_protocol::document::{Align, Block, Document, Style};
 use docket_protocol::ids::{AgentId, PrinterName, Seq, StoreId, UnixMs};
@@ -64,10 +66,18 @@ impl Desk {
 
     /// Does what the agent does when the printers have changed.
     pub async fn reopen(&mut self) {
+        self.reopen_within(SPOOL_BYTES_MAX).await;
+    }
+
+    /// The same with less room.
+    pub async fn reopen_within(&mut self, bytes_max: u64) {
         self.config.added = self.page.printers.borrow_and_update().clone();
         let old = self.shown.spool.send_replace(None).unwrap();
         old.close().await;
-        let options = SpoolOptions::new(self.config.printer_routes(), Some("boot".into()));
+        let options = SpoolOptions {
+            bytes_max,
+            ..SpoolOptions::new(self.config.printer_routes(), Some("boot".into()))
+        };
         let spool = Spool::open(&self.config.data, options).unwrap();
         self.shown.spool.send_replace(Some(spool));
     }

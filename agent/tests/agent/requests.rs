@@ -7,7 +7,7 @@ use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::outcome::Evidence;
 use docket_protocol::ticket::Ticket;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 use tempfile::{TempDir, tempdir};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -126,6 +126,24 @@ async fn what_an_earlier_life_had_taken_is_not_done_again() {
     // A later one is done; by then the former would have been.
     assert_eq!(running.ask(&Request::Release { ticket: None }).await, Answer::Released { tickets: 0 });
     assert_eq!(running.spool.counts().borrow().waiting, 0);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_done() {
+    let folder = tempdir().unwrap();
+    let requests = folder.path().join("requests");
+    std::fs::create_dir_all(&requests).unwrap();
+    // No agent ran, and whoever asked went away instead of waiting.
+    let pause = serde_json::to_vec(&Request::Pause { printer: "front".into() }).unwrap();
+    let left = requests.join("1.ask");
+    std::fs::write(&left, pause).unwrap();
+    let long_ago = SystemTime::now() - Duration::from_secs(120);
+    std::fs::File::options().write(true).open(&left).unwrap().set_modified(long_ago).unwrap();
+    let running = Running::start(folder);
+    // A later one is done; by then the former would have been.
+    assert_eq!(running.ask(&Request::Release { ticket: None }).await, Answer::Released { tickets: 0 });
+    assert_eq!(running.spool.counts().borrow().paused, []);
+    assert_eq!(files(running.folder.path()), Vec::<PathBuf>::new());
 }
 
 #[tokio::test]

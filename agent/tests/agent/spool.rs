@@ -222,6 +222,38 @@ async fn what_cannot_be_read_is_kept_and_reported() {
 }
 
 #[tokio::test]
+async fn what_an_older_program_cannot_read_is_printed_by_the_next_with_its_marks() {
+    let folder = tempdir().unwrap();
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    port.want(1).unwrap();
+    spool.receive(items(2)).await.unwrap();
+    let in_doubt = claim(&mut port).await;
+    port.want(0).unwrap();
+    port.finish(finish(&in_doubt, Ending::Unknown(Doubt::ConnectionLost))).await.unwrap();
+    spool.close().await;
+    let rewrite = |payload: Vec<u8>| {
+        let database = rusqlite::Connection::open(folder.path().join("spool.db")).unwrap();
+        database.execute("UPDATE payloads SET payload = ?1 WHERE place = 1", [&payload]).unwrap();
+    };
+    rewrite(vec![0xFF; 40]);
+    // What it can read is not kept back by it.
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    port.want(1).unwrap();
+    assert_eq!(claim(&mut port).await.ticket.id, ticket(2, "front").id);
+    assert_eq!(reports(&spool).await.last(), Some(&Report::Unreadable { seq: Seq(1) }));
+    assert_eq!(waiting(&spool).await, (1, 0));
+    spool.close().await;
+    rewrite(item(&in_doubt.ticket));
+    let spool = open(folder.path());
+    let mut port = spool.port(&front()).unwrap();
+    port.want(1).unwrap();
+    let again = claim(&mut port).await;
+    assert_eq!((again.ticket.id, again.attempt, again.repeat), (in_doubt.ticket.id, 2, 1));
+}
+
+#[tokio::test]
 async fn cursors_move_as_the_hub_says() {
     let folder = tempdir().unwrap();
     let spool = open(folder.path());

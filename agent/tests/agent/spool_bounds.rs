@@ -4,6 +4,7 @@ use crate::samples::{PATIENCE, claim, finish, front, item, items, open, options,
 use docket_agent::spool::{Ending, FILLING_PERCENT, KEPT_TICKETS_MIN, Pending, Spool, Storing};
 use docket_protocol::ids::Seq;
 use docket_protocol::outcome::Evidence;
+use docket_tests::small_disk::SmallDisk;
 use std::path::Path;
 use tempfile::tempdir;
 
@@ -160,4 +161,29 @@ async fn what_fails_is_told_apart() {
     assert!(seen.remedy().0.contains("磁盘出错") && Storing::from_code(seen.code()) == Some(seen));
     database.execute_batch("ALTER TABLE lost RENAME TO unreadable").unwrap();
     within("the item", strange).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_printer_that_is_told_to_go_on_does_not_wait_once_the_disk_has_room() {
+    let disk = SmallDisk::mount().unwrap();
+    let spool = open(disk.path());
+    disk.fill().unwrap();
+    let pausing = tokio::spawn({
+        let spool = spool.clone();
+        async move { spool.set_paused(front(), true).await }
+    });
+    let mut counts = spool.counts();
+    within("a full disk", counts.wait_for(|counts| counts.storing == Storing::DiskFull)).await.unwrap();
+    let resuming = spool.set_paused(front(), false);
+    tokio::pin!(resuming);
+    tokio::select! {
+        biased;
+        done = &mut resuming => panic!("done before what was asked first: {done:?}"),
+        // Asked later, and it needs no room.
+        flushed = within("a flush", spool.flush()) => flushed.unwrap(),
+    }
+    disk.free().unwrap();
+    within("the pause", pausing).await.unwrap().unwrap();
+    within("its end", resuming).await.unwrap();
+    assert_eq!(counts.borrow().paused, []);
 }

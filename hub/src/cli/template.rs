@@ -1,8 +1,12 @@
 //! `docket-hub template`: what a person who changes slips works with. Nothing of it needs a running hub, and
 //! only what concerns the chain's own folder needs its configuration.
 
+use super::checker;
 use crate::config::Config;
-use crate::templates::folder::{Folder, read_images, read_text};
+use crate::templates::files::{read_images, read_text};
+use crate::templates::folder::{Changed, Folder, KEPT_FOLDER};
+use crate::templates::is_printed;
+use crate::templates::trial::Candidate;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use docket_paper::font::Fonts;
@@ -14,6 +18,7 @@ use docket_paper::{Paper, picture, png};
 use docket_protocol::document::{Align, Style};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A font that has this can draw slips.
 const FONT_SAMPLE: char = '单';
@@ -34,6 +39,9 @@ pub(super) enum TemplateCommand {
         /// 文件夹 / folder
         folder: PathBuf,
     },
+    /// What this program starts itself with.
+    #[command(hide = true)]
+    Try,
 }
 
 #[derive(Debug, Args)]
@@ -78,6 +86,7 @@ pub(super) fn execute(config: &Path, command: TemplateCommand) -> anyhow::Result
         )?),
         TemplateCommand::Preview(preview) => show(config, &preview),
         TemplateCommand::Export { folder } => export(&folder),
+        TemplateCommand::Try => anyhow::bail!("template-untried: this program tries templates with it, and nobody else"),
     }
 }
 
@@ -86,25 +95,40 @@ fn own_folder(config: &Path) -> anyhow::Result<Option<PathBuf>> {
     Ok(Config::read(config)?.templates.folder)
 }
 
+/// What the configured folder says, and what of it is in force: as the hub sees it, and with the last good ones that it
+/// has kept.
+fn in_force(config: &Config) -> anyhow::Result<Option<(PathBuf, Changed)>> {
+    let Some(folder) = config.templates.folder.clone() else { return Ok(None) };
+    let kept = config.data.join(KEPT_FOLDER);
+    let changed = Folder::new(folder.clone(), kept, checker()?).read_only().restored().open();
+    Ok(Some((folder, changed)))
+}
+
 fn list(config: &Path) -> anyhow::Result<()> {
-    let folder = own_folder(config)?;
+    let own = in_force(&Config::read(config)?)?;
     for kind in TemplateKind::ALL {
-        let own = folder.as_deref().map(|folder| folder.join(kind.file())).filter(|file| file.exists());
-        let source = match own {
-            None => "自带 / built in".to_owned(),
-            Some(file) => match read(kind, &file) {
-                Ok(_) => format!("{}", file.display()),
-                Err(error) => format!("{} ✗ {error}", file.display()),
-            },
+        let source = match &own {
+            Some((folder, changed)) if changed.own.contains_key(&kind) => {
+                match changed.refused.iter().any(|refusal| refusal.is_about(folder, kind)) {
+                    true => "上一个正确的 / the last good one".to_owned(),
+                    false => folder.join(kind.file()).display().to_string(),
+                }
+            }
+            _ => "自带 / built in".to_owned(),
         };
-        println!("{:<8} {}\t{source}", kind.as_str(), kind.title());
+        let unprinted =
+            if is_printed(kind) { "" } else { "(还没有东西用它打印 / nothing prints it yet)" };
+        println!("{:<8} {}\t{source}{unprinted}", kind.as_str(), kind.title());
+    }
+    for refusal in own.iter().flat_map(|(_, changed)| &changed.refused) {
+        println!("✗ {}: {}", refusal.subject, refusal.detail);
     }
     Ok(())
 }
 
 /// Checks one file, or all of a folder as the hub does: all that is wrong is said, not only the first.
 fn check(path: &Path) -> anyhow::Result<()> {
-    let (right, wrong) = if path.is_dir() { check_folder(path) } else { check_file(path) };
+    let (right, wrong) = if path.is_dir() { check_folder(path)? } else { check_file(path) };
     anyhow::ensure!(
         !right.is_empty() || !wrong.is_empty(),
         "template-none: {}: 没有 *{FILE_ENDING} 文件 / no *{FILE_ENDING} files",
@@ -118,12 +142,12 @@ fn check(path: &Path) -> anyhow::Result<()> {
 }
 
 /// What is right in a folder, and what is wrong.
-fn check_folder(path: &Path) -> (Vec<String>, Vec<String>) {
+fn check_folder(path: &Path) -> anyhow::Result<(Vec<String>, Vec<String>)> {
     // Nothing is kept elsewhere that would stand in for a bad file.
-    let changed = Folder::new(path.to_path_buf(), path.to_path_buf()).read_only().open();
+    let changed = Folder::new(path.to_path_buf(), path.to_path_buf(), checker()?).read_only().open();
     let right = changed.own.keys().map(|kind| path.join(kind.file()).display().to_string());
     let wrong = changed.refused.iter().map(|refusal| format!("{}: {}", refusal.subject, refusal.detail));
-    (right.collect(), wrong.collect())
+    Ok((right.collect(), wrong.collect()))
 }
 
 fn check_file(file: &Path) -> (Vec<String>, Vec<String>) {
@@ -139,25 +163,21 @@ fn named(file: &Path) -> anyhow::Result<TemplateKind> {
     kind_of(stem).map_err(|names| anyhow::anyhow!("template-unused: {}: {names}", file.display()))
 }
 
-/// Reads a template with the pictures that lie next to it.
+/// Reads a template with the pictures that lie next to it, and tries it apart.
 fn read(kind: TemplateKind, file: &Path) -> anyhow::Result<Template> {
     let text = read_text(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let images = read_images(folder).map_err(anyhow::Error::msg)?;
-    Ok(Template::check(kind, file.display().to_string(), &text, &images)?)
+    let name = file.display().to_string();
+    checker()?.check(&Candidate::new(kind, &name, &text, &images)).map_err(anyhow::Error::msg)?;
+    Ok(Template::read(kind, name, &text, &images)?)
 }
 
 fn show(config: &Path, preview: &Preview) -> anyhow::Result<()> {
     let kind = preview.kind;
     let template = match &preview.file {
-        Some(file) => read(kind, file)?,
-        // Without a configuration, this program's are in force.
-        None if !config.exists() => Template::default_of(kind),
-        None => match own_folder(config)?.map(|folder| folder.join(kind.file())).filter(|file| file.exists())
-        {
-            Some(file) => read(kind, &file)?,
-            None => Template::default_of(kind),
-        },
+        Some(file) => Arc::new(read(kind, file)?),
+        None => shown(config, kind)?,
     };
     let view = sample::preview(kind, preview.paper);
     let lines = lay_out(&template.render(&view)?, preview.paper, &Marks::default());
@@ -176,6 +196,26 @@ fn show(config: &Path, preview: &Preview) -> anyhow::Result<()> {
         eprintln!("{}", path.display());
     }
     Ok(())
+}
+
+/// What is in force; and where that is not what the folder says, why.
+fn shown(config: &Path, kind: TemplateKind) -> anyhow::Result<Arc<Template>> {
+    let default = || Arc::new(Template::default_of(kind));
+    // Without a configuration, this program's are in force.
+    if !config.exists() {
+        return Ok(default());
+    }
+    let Some((folder, changed)) = in_force(&Config::read(config)?)? else { return Ok(default()) };
+    let own = changed.own.get(&kind);
+    for refusal in changed.refused.iter().filter(|refusal| refusal.is_about(&folder, kind)) {
+        eprintln!("✗ {}: {}", refusal.subject, refusal.detail);
+        let (zh, en) = match own {
+            Some(_) => ("上一个正确的", "the last good one"),
+            None => ("自带的", "the built-in one"),
+        };
+        eprintln!("下面是仍有效的:{zh} / shown is what is in force: {en}");
+    }
+    Ok(own.map_or_else(default, Arc::clone))
 }
 
 /// A line for a terminal: sizes as a note at its end, what is no text in brackets.

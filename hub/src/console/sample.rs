@@ -64,7 +64,12 @@ pub fn store(id: &str, name: &str) -> StoreView {
         light: Light::Green,
         reasons: Vec::new(),
         shops: vec![format!("meituan/{id}")],
-        link: LinkView::Up { agent: "a1".into(), since: UnixMs(AT.0 - 90_000), version: "0.1.0".into() },
+        link: LinkView::Up {
+            agent: "a1".into(),
+            since: UnixMs(AT.0 - 90_000),
+            version: "0.1.0".into(),
+            way: None,
+        },
         printers: vec![PrinterView {
             name: "front".into(),
             light: Light::Green,

@@ -3,7 +3,7 @@
 use super::late::{self, Late};
 use super::store::{StoreView, view_store};
 use crate::clock;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, NoTcp};
 use crate::storage::agents::AgentRow;
 use crate::storage::views::{AlarmView, OrderView};
 use crate::storage::{Storage, StorageError};
@@ -100,5 +100,17 @@ pub async fn take(storage: &Storage, fleet: &Fleet) -> Result<Snapshot, StorageE
     let open_elsewhere = all_open.saturating_sub(i64::try_from(listed_open).unwrap_or(i64::MAX)).max(0);
     let line = |order: OrderView| OrderLine { late: late::of_order(&order, at), order };
     let orders = overview.orders.into_iter().map(line).collect();
-    Ok(Snapshot { at, stores: views, orders, open_elsewhere, alarms: overview.alarms, refused })
+    let alarms = fleet.no_tcp().map(no_tcp).into_iter().chain(overview.alarms).collect();
+    Ok(Snapshot { at, stores: views, orders, open_elsewhere, alarms, refused })
+}
+
+/// The only alarm that is not stored: it lasts as long as the hub's program.
+fn no_tcp(no_tcp: &NoTcp) -> AlarmView {
+    AlarmView {
+        code: "link-tcp-listen".into(),
+        subject: no_tcp.address.to_string(),
+        detail: no_tcp.cause.clone(),
+        since: no_tcp.since,
+        times: 1,
+    }
 }

@@ -9,6 +9,7 @@ use crate::fleet::AgentLive;
 use crate::storage::agents::{AgentRow, StoreRow};
 use crate::storage::views::Overview;
 use docket_protocol::ids::UnixMs;
+use docket_protocol::message::LinkReport;
 use docket_protocol::printer::PrinterHealth;
 use docket_protocol::storage::Storing;
 use serde::Serialize;
@@ -84,7 +85,42 @@ pub enum LinkView {
         since: UnixMs,
         /// Version of its program.
         version: String,
+        /// How it is connected; an older agent does not say.
+        way: Option<WayView>,
     },
+}
+
+/// How an agent is connected.
+#[derive(Debug, Clone, Serialize)]
+pub struct WayView {
+    /// `quic`, or `tls` for TLS over TCP.
+    pub transport: &'static str,
+    /// Through a proxy.
+    pub proxied: bool,
+    /// Round trip.
+    pub rtt_ms: Option<u32>,
+    /// Packets lost, where that is known.
+    pub lost_packets: Option<u64>,
+    /// Sessions after the first one since the agent's program began.
+    pub reconnects: u32,
+    /// How often it went from QUIC to TCP since then.
+    pub fallbacks: u32,
+    /// When its program began, by the PC's clock.
+    pub counted_since: UnixMs,
+}
+
+impl From<&LinkReport> for WayView {
+    fn from(report: &LinkReport) -> Self {
+        WayView {
+            transport: report.transport.as_str(),
+            proxied: report.proxied,
+            rtt_ms: report.rtt_us.map(|us| us.div_ceil(1_000)),
+            lost_packets: report.lost_packets,
+            reconnects: report.reconnects,
+            fallbacks: report.fallbacks,
+            counted_since: report.counted_since,
+        }
+    }
 }
 
 /// A printer.
@@ -265,7 +301,8 @@ fn view_link(agent: Option<&AgentRow>, live: Option<&AgentLive>) -> LinkView {
     match live {
         None => LinkView::NeverSeen { agent },
         Some(live) if live.connected => {
-            LinkView::Up { agent, since: live.since, version: row.version.clone() }
+            let way = live.link.as_ref().map(WayView::from);
+            LinkView::Up { agent, since: live.since, version: row.version.clone(), way }
         }
         Some(live) => LinkView::Down { agent, since: live.since },
     }
@@ -321,6 +358,7 @@ mod tests {
             connected: true,
             since: before(60_000),
             address: None,
+            link: None,
             status: AgentStatus { printers: vec![health], waiting: 0, held: 0, spool_full: false },
             status_at: Some(before(1_000)),
             storage: None,

@@ -4,6 +4,7 @@
 use super::language::Language;
 use super::late::Late;
 use super::snapshot::Light;
+use super::store::WayView;
 use docket_protocol::ids::Platform;
 
 /// An alarm's meaning and remedy.
@@ -82,6 +83,16 @@ pub fn alarm(code: &str, language: Language) -> Option<Alarm> {
             ("总部读不懂门店的回报:程序版本相差太远", "更新总部程序"),
             ("the hub cannot read a store's report: the versions are too far apart", "update the hub"),
         ),
+        "link-tcp-listen" => (
+            (
+                "总部的 TCP 端口打不开:网络不放行 UDP 的门店连不上",
+                "放行或改 [link] tcp_listen(并告诉这些门店的 [link] fallback);不需要时写 \"off\"",
+            ),
+            (
+                "the hub's TCP port cannot be had: stores whose network lets no UDP through cannot connect",
+                "allow it, or set [link] tcp_listen (and those stores' [link] fallback); \"off\" if it is not needed",
+            ),
+        ),
         "ticket-cut-short" => (
             ("有小票超过 45 米,没有打完", "核对该订单,并检查该小票的模板"),
             (
@@ -122,6 +133,19 @@ pub fn light(light: Light, language: Language) -> &'static str {
         Light::Unknown => language.pick("不明", "Unknown"),
         Light::Yellow => language.pick("注意", "Attention"),
         Light::Green => language.pick("正常", "OK"),
+    }
+}
+
+/// How a store is connected: `QUIC 12 ms`, `TCP(备用)40 ms`.
+pub fn way(way: &WayView, language: Language) -> String {
+    let transport = match (way.transport, way.proxied) {
+        ("quic", _) => "QUIC ",
+        (_, false) => language.pick("TCP(备用)", "TCP (fallback) "),
+        (_, true) => language.pick("TCP(备用,经代理)", "TCP (fallback, by proxy) "),
+    };
+    match way.rtt_ms {
+        Some(ms) => format!("{transport}{ms} ms"),
+        None => transport.trim_end().to_owned(),
     }
 }
 

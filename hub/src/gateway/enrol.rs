@@ -2,9 +2,10 @@
 
 use super::ca::Authority;
 use super::codes;
+use super::wire::Stream;
 use crate::storage::Storage;
 use crate::storage::agents::NewAgent;
-use docket_protocol::enrol::{Answer, ENROL_BYTES_MAX, EXPORTER_LABEL, EnrolRefusal, Grant, Request};
+use docket_protocol::enrol::{Answer, ENROL_BYTES_MAX, EnrolRefusal, Grant, Request};
 use docket_protocol::frame;
 use docket_protocol::ids::AgentId;
 use ring::digest;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::{info, warn};
 
 /// Codes that an address may try in [`TRIES_WINDOW`].
@@ -38,27 +40,33 @@ impl Enrolment {
     }
 
     /// Serves one connection.
-    pub async fn serve(&self, connection: quinn::Connection) {
+    pub(super) async fn serve(&self, mut stream: Stream) {
         let exchange = async {
-            let Ok((mut send, mut receive)) = connection.accept_bi().await else { return };
-            let Ok(bytes) = receive.read_to_end(ENROL_BYTES_MAX).await else { return };
-            let answer = self.answer(&connection, &bytes).await;
-            if send.write_all(&frame::payload(&answer)).await.is_ok() && send.finish().is_ok() {
-                // The agent closes once it has read.
-                connection.closed().await;
+            let mut bytes = Vec::new();
+            let limit = ENROL_BYTES_MAX as u64 + 1;
+            (&mut stream).take(limit).read_to_end(&mut bytes).await.ok()?;
+            if bytes.len() > ENROL_BYTES_MAX {
+                return None;
             }
+            let answer = self.answer(&stream, &bytes).await;
+            stream.write_all(&frame::payload(&answer)).await.ok()
         };
-        if tokio::time::timeout(EXCHANGE_MAX, exchange).await.is_err() {
-            connection.close(0_u32.into(), b"enrol-timeout");
+        match tokio::time::timeout(EXCHANGE_MAX, exchange).await {
+            Ok(_) => {
+                // The agent closes once it has read.
+                stream.finish().await;
+                stream.close(0, "done");
+            }
+            Err(_) => stream.close(0, "enrol-timeout"),
         }
     }
 
-    async fn answer(&self, connection: &quinn::Connection, bytes: &[u8]) -> Answer {
-        let from = connection.remote_address().ip();
+    async fn answer(&self, stream: &Stream, bytes: &[u8]) -> Answer {
+        let from = stream.address().ip();
         let answer = if self.is_one_too_many(from) {
             Err(EnrolRefusal::TooMany)
         } else {
-            self.enrol(connection, bytes).await
+            self.enrol(stream, bytes).await
         };
         match answer {
             Ok(grant) => {
@@ -72,12 +80,9 @@ impl Enrolment {
         }
     }
 
-    async fn enrol(&self, connection: &quinn::Connection, bytes: &[u8]) -> Result<Grant, EnrolRefusal> {
+    async fn enrol(&self, stream: &Stream, bytes: &[u8]) -> Result<Grant, EnrolRefusal> {
         let request: Request = frame::read_payload(bytes).ok_or(EnrolRefusal::Malformed)?;
-        let mut exported = [0_u8; 32];
-        connection
-            .export_keying_material(&mut exported, EXPORTER_LABEL, b"")
-            .map_err(|_| EnrolRefusal::Malformed)?;
+        let exported = stream.keying_material().ok_or(EnrolRefusal::Malformed)?;
         let stored = self.storage.code(request.lookup).await.map_err(|_| EnrolRefusal::Unavailable)?;
         let code = stored?;
         if !codes::verify(&code.key, &[&exported, b"agent", &request.public_key], &request.tag) {

@@ -1,40 +1,42 @@
-//! The gateway: the UDP endpoint at which agents enrol and hold their sessions.
+//! The gateway: the UDP endpoint at which agents enrol and hold their sessions, and the TCP port for those whose
+//! network lets no UDP through.
 
 pub mod ca;
 pub mod codes;
 mod connection_ids;
 mod enrol;
+mod gate;
 mod session;
+mod tcp;
+mod tls;
+mod wire;
 
 use crate::fleet::Fleet;
 use crate::storage::Storage;
 use ca::Authority;
 use connection_ids::RandomIds;
-use docket_protocol::enrol::{ENROL_ALPN, LINK_ALPN};
+use docket_protocol::enrol::ENROL_ALPN;
+use docket_protocol::ids::AgentId;
 use docket_protocol::message::Refusal;
+use docket_protocol::session::{CloseReason, GREETING_MAX};
 use enrol::Enrolment;
-use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
+use quinn::crypto::rustls::HandshakeData;
 use rustls::pki_types::CertificateDer;
-use rustls::server::WebPkiClientVerifier;
 use session::SessionShell;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
+use tokio::task::AbortHandle;
 use tracing::{debug, info, warn};
+use wire::{FAREWELL_MAX, Stream};
 
 /// Receive buffer of the socket: with the usual 200 KiB, thousands of agents that connect at once after a
 /// restart lose most of their first packets.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
-/// A connection that is idle sends something this often, so that NATs keep its mapping.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A connection without a sign of life for so long is gone.
-const IDLE_MAX_MS: u32 = 45_000;
 /// Between two stateless resets: thousands of agents learn within seconds that the hub is another.
 const RESET_INTERVAL_MIN: Duration = Duration::from_millis(1);
-/// What the peer may send on the control stream ahead of our reading.
-const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 /// How often changes that other processes made in the database are looked for.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
@@ -49,38 +51,79 @@ pub enum GatewayError {
         /// Why.
         cause: std::io::Error,
     },
+    /// The TCP port cannot be had.
+    #[error(
+        "link-tcp-listen: TCP {address}: {cause}; choose another [link] tcp_listen, allow it, or write \"off\""
+    )]
+    ListenTcp {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        cause: std::io::Error,
+    },
     /// The certificates do not fit.
     #[error("link-tls: {0}; restore the `ca` folder of the data folder from a backup")]
     Tls(String),
 }
 
-/// The running endpoint.
+/// The TCP port: where agents connect whose network lets no UDP through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TcpPort {
+    /// There is none.
+    Off,
+    /// There is this one, or no hub.
+    At(SocketAddr),
+    /// There is this one, if it can be had: nobody has asked for it.
+    IfPossible(SocketAddr),
+}
+
+/// The running endpoints.
 #[derive(Debug)]
 pub struct Gateway {
     endpoint: quinn::Endpoint,
+    tcp: Option<SocketAddr>,
+    accepting: Vec<AbortHandle>,
+    fleet: Arc<Fleet>,
+}
+
+/// Whom a connection is taken to.
+struct Reception {
+    storage: Storage,
+    fleet: Arc<Fleet>,
+    enrolment: Enrolment,
 }
 
 impl Gateway {
-    /// Opens the port and serves agents until the handle is closed.
+    /// Opens the ports and serves agents until the handle is closed. To be called within the runtime.
     ///
     /// # Errors
-    /// Where the port or the certificates cannot be used.
+    /// Where a port or the certificates cannot be used.
     pub fn start(
         address: SocketAddr,
+        tcp: TcpPort,
         storage: Storage,
         fleet: Arc<Fleet>,
         authority: Arc<Authority>,
     ) -> Result<Self, GatewayError> {
-        let config = server_config(&authority)?;
+        let tls = tls::server_config(&authority)?;
         let socket = bind(address).map_err(|cause| GatewayError::Listen { address, cause })?;
         let mut ids = quinn::EndpointConfig::new(Arc::new(authority.reset_key()));
         ids.cid_generator(|| Box::new(RandomIds::new())).min_reset_interval(RESET_INTERVAL_MIN);
+        let config = tls::quic_config(Arc::clone(&tls))?;
         let endpoint = quinn::Endpoint::new(ids, Some(config), socket, Arc::new(quinn::TokioRuntime))
             .map_err(|cause| GatewayError::Listen { address, cause })?;
-        let enrolment = Arc::new(Enrolment::new(storage.clone(), authority));
-        tokio::spawn(watch_database(storage.clone(), Arc::clone(&fleet)));
-        tokio::spawn(accept(endpoint.clone(), storage, fleet, enrolment));
-        Ok(Gateway { endpoint })
+        let listener = open(tcp, &fleet)?;
+        let tcp = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let enrolment = Enrolment::new(storage.clone(), authority);
+        let reception =
+            Arc::new(Reception { storage: storage.clone(), fleet: Arc::clone(&fleet), enrolment });
+        tokio::spawn(watch_database(storage, Arc::clone(&fleet)));
+        let mut accepting =
+            vec![tokio::spawn(accept(endpoint.clone(), Arc::clone(&reception))).abort_handle()];
+        if let Some(listener) = listener {
+            accepting.push(tokio::spawn(tcp::accept(listener, tls, reception)).abort_handle());
+        }
+        Ok(Gateway { endpoint, tcp, accepting, fleet })
     }
 
     /// Where it listens.
@@ -91,56 +134,122 @@ impl Gateway {
         self.endpoint.local_addr()
     }
 
+    /// Where it listens for TLS over TCP, if it does.
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        self.tcp
+    }
+
     /// Closes all connections and waits for the farewells.
     pub async fn close(&self) {
+        self.accepting.iter().for_each(AbortHandle::abort);
         self.endpoint.close(0_u32.into(), b"hub-stopping");
+        self.fleet.end_all();
         self.endpoint.wait_idle().await;
     }
 }
 
-async fn accept(endpoint: quinn::Endpoint, storage: Storage, fleet: Arc<Fleet>, enrolment: Arc<Enrolment>) {
+fn open(tcp: TcpPort, fleet: &Fleet) -> Result<Option<tokio::net::TcpListener>, GatewayError> {
+    match tcp {
+        TcpPort::Off => Ok(None),
+        TcpPort::At(address) => {
+            let listener = tcp::bind(address);
+            listener.map(Some).map_err(|cause| GatewayError::ListenTcp { address, cause })
+        }
+        TcpPort::IfPossible(address) => match tcp::bind(address) {
+            Ok(listener) => Ok(Some(listener)),
+            Err(error) => {
+                warn!(
+                    code = "link-tcp-listen", %address, %error,
+                    "no TCP port for agents: stores whose network lets no UDP through cannot connect"
+                );
+                fleet.lacks_tcp(address, &error);
+                Ok(None)
+            }
+        },
+    }
+}
+
+async fn accept(endpoint: quinn::Endpoint, reception: Arc<Reception>) {
     while let Some(incoming) = endpoint.accept().await {
-        let (storage, fleet, enrolment) = (storage.clone(), Arc::clone(&fleet), Arc::clone(&enrolment));
+        let reception = Arc::clone(&reception);
         tokio::spawn(async move {
             let from = incoming.remote_address();
-            match incoming.await {
-                Ok(connection) => serve(connection, storage, fleet, enrolment).await,
+            // In a box, like every step that is over when a session begins: it goes on for days.
+            match Box::pin(incoming.into_future()).await {
+                Ok(connection) => serve(connection, &reception).await,
                 Err(error) => debug!(%from, %error, "no handshake"),
             }
         });
     }
 }
 
-async fn serve(
-    connection: quinn::Connection,
-    storage: Storage,
-    fleet: Arc<Fleet>,
-    enrolment: Arc<Enrolment>,
-) {
+async fn serve(connection: quinn::Connection, reception: &Reception) {
     let alpn = connection
         .handshake_data()
         .and_then(|data| data.downcast::<HandshakeData>().ok())
         .and_then(|data| data.protocol);
+    let stream_within = |limit| {
+        let connection = connection.clone();
+        async move {
+            match tokio::time::timeout(limit, connection.accept_bi()).await {
+                Ok(Ok((send, receive))) => Some(Stream::Quic { connection, send, receive }),
+                Ok(Err(_)) | Err(_) => None,
+            }
+        }
+    };
     if alpn.as_deref() == Some(ENROL_ALPN) {
-        return enrolment.serve(connection).await;
+        match Box::pin(stream_within(GREETING_MAX)).await {
+            Some(stream) => Box::pin(reception.enrolment.serve(stream)).await,
+            None => connection.close(0_u32.into(), b"enrol-timeout"),
+        }
+        return;
     }
     let certificate = connection
         .peer_identity()
         .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
         .and_then(|chain| chain.into_iter().next());
-    let Some(certificate) = certificate else {
-        return session::refuse(connection, Refusal::UnknownAgent).await;
-    };
-    match storage.agent_by_fingerprint(enrol::fingerprint(&certificate)).await {
-        Ok(Some(agent)) => SessionShell { agent, storage, fleet }.run(connection).await,
-        Ok(None) => {
-            warn!(from = %connection.remote_address(), code = Refusal::UnknownAgent.code(), "certificate without agent");
-            session::refuse(connection, Refusal::UnknownAgent).await;
+    match Box::pin(reception.admit(certificate, connection.remote_address())).await {
+        Ok(agent) => match Box::pin(stream_within(GREETING_MAX)).await {
+            Some(stream) => reception.session(agent, stream).await,
+            None => {
+                let (code, number) = CloseReason::NoGreeting.code();
+                connection.close(number.into(), code.as_bytes());
+            }
+        },
+        Err(refusal) => match Box::pin(stream_within(FAREWELL_MAX)).await {
+            Some(stream) => Box::pin(session::refuse(stream, refusal)).await,
+            None => {
+                connection.close(CloseReason::Refused(refusal).code().1.into(), refusal.code().as_bytes())
+            }
+        },
+    }
+}
+
+impl Reception {
+    /// Whose certificate this is.
+    async fn admit(
+        &self,
+        certificate: Option<CertificateDer<'static>>,
+        from: SocketAddr,
+    ) -> Result<AgentId, Refusal> {
+        let certificate = certificate.ok_or(Refusal::UnknownAgent)?;
+        match self.storage.agent_by_fingerprint(enrol::fingerprint(&certificate)).await {
+            Ok(Some(agent)) => Ok(agent),
+            Ok(None) => {
+                warn!(%from, code = Refusal::UnknownAgent.code(), "certificate without agent");
+                Err(Refusal::UnknownAgent)
+            }
+            Err(error) => {
+                warn!(%error, "an agent could not be looked up");
+                Err(Refusal::Unavailable)
+            }
         }
-        Err(error) => {
-            warn!(%error, "an agent could not be looked up");
-            session::refuse(connection, Refusal::Unavailable).await;
-        }
+    }
+
+    /// Runs an agent's session.
+    fn session(&self, agent: AgentId, stream: Stream) -> impl Future<Output = ()> + Send + use<> {
+        let shell = SessionShell { agent, storage: self.storage.clone(), fleet: Arc::clone(&self.fleet) };
+        Box::pin(shell.run(stream))
     }
 }
 
@@ -169,38 +278,6 @@ async fn watch_database(storage: Storage, fleet: Arc<Fleet>) {
             }
         }
     }
-}
-
-fn server_config(authority: &Authority) -> Result<quinn::ServerConfig, GatewayError> {
-    let failed = |error: &dyn std::fmt::Display| GatewayError::Tls(error.to_string());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(authority.ca().clone()).map_err(|error| failed(&error))?;
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .allow_unauthenticated()
-        .build()
-        .map_err(|error| failed(&error))?;
-    let (chain, key) = authority.hub();
-    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|error| failed(&error))?
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(chain, key)
-        .map_err(|error| failed(&error))?;
-    tls.alpn_protocols = vec![LINK_ALPN.to_vec(), ENROL_ALPN.to_vec()];
-    let crypto = QuicServerConfig::try_from(tls).map_err(|error| failed(&error))?;
-    let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
-    let mut transport = quinn::TransportConfig::default();
-    transport
-        .max_concurrent_bidi_streams(1_u8.into())
-        .max_concurrent_uni_streams(0_u8.into())
-        .stream_receive_window(STREAM_WINDOW_BYTES.into())
-        .receive_window(STREAM_WINDOW_BYTES.into())
-        .mtu_discovery_config(None)
-        .keep_alive_interval(Some(KEEP_ALIVE))
-        .max_idle_timeout(Some(quinn::VarInt::from_u32(IDLE_MAX_MS).into()));
-    config.transport_config(Arc::new(transport));
-    Ok(config)
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<std::net::UdpSocket> {

@@ -6,7 +6,7 @@
 //!
 //! * [`orders`]: pushes, orders, events and their tickets.
 //! * [`agents`]: stores, enrolment codes, agents and their sessions.
-//! * [`outbox`]: what goes to an agent and what it reports.
+//! * [`outbox`]: what goes to an agent, `reports` and `uploads`: what it tells.
 //! * [`views`]: what the console shows. [`retention`]: what goes when.
 
 pub mod agents;
@@ -18,6 +18,7 @@ mod reports;
 pub mod retention;
 mod schema;
 mod ticket_state;
+mod uploads;
 pub mod views;
 
 use crate::routing::Routing;

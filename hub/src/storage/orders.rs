@@ -237,11 +237,17 @@ fn print(
         let id = *ticket.id.as_bytes();
         let mut insert = connection.prepare_cached(
             "INSERT INTO tickets (id, order_number, store, kind, station, title, state, made_at, item)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (id) DO UPDATE SET
+                 order_number = excluded.order_number, store = excluded.store, kind = excluded.kind,
+                 station = excluded.station, title = excluded.title, state = excluded.state,
+                 made_at = excluded.made_at, spooled_at = NULL, item = excluded.item
+             WHERE item = x'' RETURNING number",
         )?;
         let (kind, station, title) = (ticket.kind.as_str(), ticket.station.clone(), ticket.title.clone());
         let item = frame::payload(&Item::Ticket(ticket));
-        let inserted = insert.execute(params![
+        // Only what is new is sent. A counter's upload that claims a platform's ticket does not keep it from that.
+        let values = params![
             id,
             order_number,
             store.id.as_str(),
@@ -251,11 +257,10 @@ fn print(
             state as i64,
             now.0,
             item
-        ])?;
-        if inserted == 1
-            && let Some(agent) = &agent
-        {
-            all.push(outbox::assign(connection, agent, connection.last_insert_rowid(), item)?);
+        ];
+        let number: Option<i64> = insert.query_row(values, |row| row.get(0)).optional()?;
+        if let (Some(number), Some(agent)) = (number, &agent) {
+            all.push(outbox::assign(connection, agent, number, item)?);
         }
     }
     Ok(all)

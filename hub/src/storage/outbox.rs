@@ -169,7 +169,7 @@ impl Contact {
 }
 
 /// Gives the store's open tickets to an agent whose spool does not have them: a new PC, or a spool that was
-/// lost. Those that the former spool may have printed are marked.
+/// lost. Those that the former spool may have printed are marked. Tickets of the counter have no content here.
 pub(super) fn hand_over(
     connection: &Connection,
     store: &StoreId,
@@ -179,7 +179,8 @@ pub(super) fn hand_over(
     connection.prepare_cached("DELETE FROM outbox WHERE agent = ?1")?.execute([agent.as_str()])?;
     let open: Vec<(i64, UnixMs, Vec<u8>)> = connection
         .prepare_cached(
-            "SELECT number, made_at, item FROM tickets WHERE store = ?1 AND state < ?2 ORDER BY made_at, number",
+            "SELECT number, made_at, item FROM tickets
+             WHERE store = ?1 AND state < ?2 AND item <> x'' ORDER BY made_at, number",
         )?
         .query_map(params![store.as_str(), TicketState::Printed as i64], |row| {
             Ok((row.get(0)?, UnixMs(row.get(1)?), row.get(2)?))

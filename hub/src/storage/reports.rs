@@ -63,7 +63,7 @@ fn report(
 }
 
 /// An agent speaks for its own store only. Printed is the end: what is said of another attempt afterwards changes only the count of repeats.
-fn record(
+pub(super) fn record(
     connection: &Connection,
     agent: &AgentId,
     report: &TicketReport,
@@ -125,7 +125,7 @@ fn spool_replaced(
 }
 
 /// An order of which a slip is not whole is looked at by people: dishes may be missing from it.
-fn cut_short(
+pub(super) fn cut_short(
     connection: &Connection,
     agent: &AgentId,
     ticket: TicketId,

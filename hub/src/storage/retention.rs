@@ -68,5 +68,11 @@ fn remove(connection: &Connection, before: UnixMs) -> Result<usize, Fault> {
                   ORDER BY id LIMIT ?2)",
         )?
         .execute(params![before.0, SLICE])?;
-    Ok(orders.len() + pushes)
+    let unread = connection
+        .prepare_cached(
+            "DELETE FROM unread_uploads WHERE digest IN
+                 (SELECT digest FROM unread_uploads WHERE received_at < ?1 LIMIT ?2)",
+        )?
+        .execute(params![before.0, SLICE])?;
+    Ok(orders.len() + pushes + unread)
 }

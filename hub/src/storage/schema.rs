@@ -107,6 +107,16 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (code, subject)
     ) STRICT, WITHOUT ROWID;
     ",
+    // 2: what counters sent up and this hub cannot take.
+    "
+    CREATE TABLE unread_uploads (
+        digest       BLOB PRIMARY KEY,
+        agent        TEXT NOT NULL,
+        received_at  INTEGER NOT NULL,
+        code         TEXT NOT NULL,
+        row          BLOB NOT NULL
+    ) STRICT;
+    ",
 ];
 
 /// Brings the file to the newest version, one migration a transaction.

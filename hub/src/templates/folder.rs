@@ -8,29 +8,24 @@
 //! An editor may write a file in several steps. A change counts once it has been the same for two looks.
 
 use super::Own;
-use docket_paper::Paper;
-use docket_paper::logo::{self, LOGO_BYTES_MAX};
-use docket_paper::template::{FILE_ENDING, Images, SOURCE_BYTES_MAX, Template, TemplateKind};
+use super::files::{
+    IMAGE_ENDING, IMAGES_MAX, Stamps, UNREADABLE, image_names, read_bytes, read_image, read_text, stamps,
+    write_whole,
+};
+use super::guard::ENDED_ENDING;
+use super::trial::{Candidate, Checker, UNTRIED};
+use docket_paper::logo::LOGO_BYTES_MAX;
+use docket_paper::template::{Bound, FILE_ENDING, Images, Template, TemplateKind};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::{fs, io};
 
-/// Pictures that are read.
-pub const IMAGES_MAX: usize = 16;
-/// Files of a folder that are looked at; it is not meant for others.
-const FILES_MAX: usize = 1_000;
-/// The code of a file that cannot be read.
-const UNREADABLE: &str = "template-file";
+/// Where the last good copies are, in the data folder.
+pub const KEPT_FOLDER: &str = "templates";
 /// Of a folder in which there is nothing at all, as it is where a drive is to be mounted.
 const EMPTY: &str = "空文件夹,网络盘没挂上?要改回自带小票,请放入任意一个文件 / it is empty: is its drive mounted? to go back to the \
                      slips of this program put any file into it";
-/// Which of them would be seen depends on the file system.
-const TOO_MANY: &str = "文件太多,请移走与小票无关的 / too many files: move away what no slip needs";
-/// How pictures' names end.
-const IMAGE_ENDING: &str = ".png";
 
 /// Something that a person has to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +37,14 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Whether the file could not even be read.
-    fn is_of_reading(&self) -> bool {
-        self.detail.starts_with(UNREADABLE)
+    /// Whether it keeps what this folder says of a slip from being in force.
+    pub fn is_about(&self, folder: &Path, kind: TemplateKind) -> bool {
+        self.subject == kind.file() || Path::new(&self.subject) == folder
+    }
+
+    /// Whether the file could not even be read, or tried: that may pass without a change to it.
+    fn may_pass(&self) -> bool {
+        [UNREADABLE, UNTRIED].iter().any(|code| self.detail.starts_with(code))
     }
 }
 
@@ -57,15 +57,12 @@ pub struct Changed {
     pub refused: Vec<Refusal>,
 }
 
-/// When a file was changed last, and how long it is.
-type Stamp = (SystemTime, u64);
-type Stamps = BTreeMap<String, Stamp>;
-
 /// A chain's folder as it was seen last.
 #[derive(Debug)]
 pub struct Folder {
     folder: PathBuf,
     kept: PathBuf,
+    checker: Arc<dyn Checker>,
     /// Whether copies are written: by the one hub that serves, and not by a command beside it.
     keeps: bool,
     /// As of the last look.
@@ -74,20 +71,24 @@ pub struct Folder {
     applied: Option<Stamps>,
     own: Own,
     images: Images,
+    /// Texts that were tried with these pictures, and what came of it: nothing is tried twice.
+    tried: BTreeMap<TemplateKind, (String, Result<(), String>)>,
     refused: Vec<Refusal>,
 }
 
 impl Folder {
-    /// A folder, and the folder of the last good copies.
-    pub fn new(folder: PathBuf, kept: PathBuf) -> Self {
+    /// A folder, the folder of the last good copies, and who tries what changes.
+    pub fn new(folder: PathBuf, kept: PathBuf, checker: Arc<dyn Checker>) -> Self {
         Folder {
             folder,
             kept,
+            checker,
             keeps: true,
             seen: None,
             applied: None,
             own: Own::new(),
             images: Images::new(),
+            tried: BTreeMap::new(),
             refused: Vec::new(),
         }
     }
@@ -98,9 +99,15 @@ impl Folder {
         Folder { keeps: false, ..self }
     }
 
-    /// At the start: what the folder says, or where it says nothing good, what was kept.
+    /// The same with the last good copies in force.
+    #[must_use]
+    pub fn restored(self) -> Self {
+        let Kept { own, images } = restore(&self.kept);
+        Folder { own, images, ..self }
+    }
+
+    /// The first look: what is there counts at once, and where it is not in order, what was restored stays.
     pub fn open(&mut self) -> Changed {
-        self.restore();
         match self.read() {
             Ok(stamps) => {
                 self.seen = Some(stamps.clone());
@@ -121,7 +128,7 @@ impl Folder {
                     return Some(self.changed());
                 }
                 // Permissions are mended without a trace in what was looked at.
-                if is_still && self.refused.iter().any(Refusal::is_of_reading) {
+                if is_still && self.refused.iter().any(Refusal::may_pass) {
                     let refused = self.refused.clone();
                     self.apply(stamps);
                     return (self.refused != refused).then(|| self.changed());
@@ -145,12 +152,17 @@ impl Folder {
         Changed { own: self.own.clone(), refused: self.refused.clone() }
     }
 
+    /// What people are told the folder is called.
+    pub fn subject(&self) -> String {
+        self.folder.display().to_string()
+    }
+
     fn unreadable(&self, error: &io::Error) -> Refusal {
         let detail = format!(
             "templates-folder: {error}: 现用的小票不变;请检查文件夹、网络盘和权限 / nothing changes; check the folder, its \
              drive and permissions"
         );
-        Refusal { subject: self.folder.display().to_string(), detail }
+        Refusal { subject: self.subject(), detail }
     }
 
     fn read(&self) -> io::Result<Stamps> {
@@ -161,27 +173,14 @@ impl Folder {
         Ok(stamps)
     }
 
-    /// Reads the last good copies. What is wrong with one is not worth an alarm: the folder is read next.
-    fn restore(&mut self) {
-        let Ok(stamps) = stamps(&self.kept) else { return };
-        for name in image_names(&stamps) {
-            if let Ok(image) = read_image(&self.kept.join(format!("{name}{IMAGE_ENDING}"))) {
-                self.images.insert(name, image);
-            }
-        }
-        for kind in TemplateKind::ALL {
-            if let Ok(text) = read_text(&self.kept.join(kind.file()))
-                && let Ok(template) = Template::check(kind, kind.file(), &text, &self.images)
-            {
-                self.own.insert(kind, Arc::new(template));
-            }
-        }
-    }
-
     /// Reads all of the folder and takes over what is in order.
     fn apply(&mut self, stamps: Stamps) {
         self.refused.clear();
+        let images = self.images.clone();
         self.apply_images(&stamps);
+        if self.images != images {
+            self.tried.clear();
+        }
         for kind in TemplateKind::ALL {
             self.apply_template(kind, &stamps);
         }
@@ -236,7 +235,8 @@ impl Folder {
             return;
         }
         let read = read_text(&self.folder.join(&file)).and_then(|text| {
-            match Template::check(kind, &file, &text, &self.images) {
+            self.try_out(kind, &file, &text)?;
+            match Template::read(kind, &file, &text, &self.images) {
                 Ok(template) => Ok((text, template)),
                 Err(error) => Err(error.to_string()),
             }
@@ -244,10 +244,32 @@ impl Folder {
         match read {
             Ok((text, template)) => {
                 self.keep(&file, text.as_bytes());
+                self.forget(&format!("{file}{ENDED_ENDING}"));
                 self.own.insert(kind, Arc::new(template));
             }
             Err(detail) => self.refused.push(Refusal { subject: file, detail }),
         }
+    }
+
+    fn try_out(&mut self, kind: TemplateKind, file: &str, text: &str) -> Result<(), String> {
+        if let Some((tried, result)) = self.tried.get(&kind)
+            && tried == text
+        {
+            return result.clone();
+        }
+        let candidate = Candidate::new(kind, file, text, &self.images);
+        let has_ended_a_hub = fs::read(self.kept.join(format!("{file}{ENDED_ENDING}")))
+            .is_ok_and(|ended| ended == text.as_bytes());
+        let result = if has_ended_a_hub {
+            Err(candidate.beyond(Bound::Order))
+        } else {
+            self.checker.check(&candidate)
+        };
+        match &result {
+            Err(detail) if detail.starts_with(UNTRIED) => self.tried.remove(&kind),
+            _ => self.tried.insert(kind, (text.to_owned(), result.clone())),
+        };
+        result
     }
 
     fn keep_image(&mut self, file: &str) {
@@ -305,90 +327,30 @@ impl Folder {
     }
 }
 
-/// The files of a folder that templates are made of.
-fn stamps(folder: &Path) -> io::Result<Stamps> {
-    let mut stamps = Stamps::new();
-    for (count, entry) in fs::read_dir(folder)?.enumerate() {
-        let entry = entry?;
-        if count >= FILES_MAX {
-            return Err(io::Error::other(TOO_MANY));
-        }
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if name.starts_with('.') || !(name.ends_with(FILE_ENDING) || name.ends_with(IMAGE_ENDING)) {
-            continue;
-        }
-        // Behind a link it is the file that counts.
-        let metadata = match fs::metadata(entry.path()) {
-            Ok(metadata) => metadata,
-            // It has gone while we look.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        if metadata.is_file() {
-            stamps.insert(name, (metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len()));
+/// What is kept of a folder.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The last good templates.
+    pub own: Own,
+    images: Images,
+}
+
+/// Reads the last good copies, each of which was tried before it was kept. What is wrong with one is not worth an
+/// alarm: the hub that serves looks at the chain's folder next.
+pub fn restore(kept: &Path) -> Kept {
+    let mut restored = Kept::default();
+    let Ok(stamps) = stamps(kept) else { return restored };
+    for name in image_names(&stamps) {
+        if let Ok(image) = read_image(&kept.join(format!("{name}{IMAGE_ENDING}"))) {
+            restored.images.insert(name, image);
         }
     }
-    Ok(stamps)
-}
-
-fn image_names(stamps: &Stamps) -> BTreeSet<String> {
-    stamps.keys().filter_map(|name| name.strip_suffix(IMAGE_ENDING)).map(str::to_owned).collect()
-}
-
-/// All pictures of a folder that can be used; a template that shows another is refused for it.
-///
-/// # Errors
-/// Where the folder cannot be read.
-pub fn read_images(folder: &Path) -> Result<Images, String> {
-    let stamps =
-        stamps(folder).map_err(|error| format!("templates-folder: {}: {error}", folder.display()))?;
-    let read = |name: String| {
-        let image = read_image(&folder.join(format!("{name}{IMAGE_ENDING}"))).ok()?;
-        Some((name, image))
-    };
-    Ok(image_names(&stamps).into_iter().take(IMAGES_MAX).filter_map(read).collect())
-}
-
-/// A picture, for the widest paper; where it is printed it is made to fit.
-fn read_image(path: &Path) -> Result<docket_protocol::document::Image, String> {
-    let bytes = read_bytes(path, LOGO_BYTES_MAX).map_err(|error| unreadable(&error))?;
-    logo::from_png(&bytes, Paper::Mm80).map_err(|error| {
-        let (zh, en) = error.remedy();
-        format!("{}: {error}: {zh} / {en}", error.code())
-    })
-}
-
-/// The text of a template's file.
-///
-/// # Errors
-/// Where it cannot be read or is no text.
-pub fn read_text(path: &Path) -> Result<String, String> {
-    let bytes = read_bytes(path, SOURCE_BYTES_MAX).map_err(|error| unreadable(&error))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let line =
-            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
-        format!(
-            "template-encoding: 第 {line} 行:不是 UTF-8,请用 UTF-8 保存 / line {line}: save the file as UTF-8"
-        )
-    })
-}
-
-fn unreadable(error: &io::Error) -> String {
-    format!("{UNREADABLE}: {error}: 请检查文件和权限 / check the file and its permissions")
-}
-
-/// A file of at most so many bytes, and one more to tell that it is larger.
-fn read_bytes(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let part = path.with_extension("part");
-    let mut file = File::create(&part)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&part, path)
+    for kind in TemplateKind::ALL {
+        if let Ok(text) = read_text(&kept.join(kind.file()))
+            && let Ok(template) = Template::read(kind, kind.file(), &text, &restored.images)
+        {
+            restored.own.insert(kind, Arc::new(template));
+        }
+    }
+    restored
 }

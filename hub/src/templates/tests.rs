@@ -1,16 +1,19 @@
 //! A chain's folder as it is edited, broken, mended and taken away.
 
-use super::folder::{Changed, Folder, IMAGES_MAX};
-use super::watch;
+use super::files::IMAGES_MAX;
+use super::folder::{Changed, Folder, KEPT_FOLDER, restore};
+use super::guard::Guard;
+use super::trial::{Candidate, Checker, UNTRIED};
 use super::{Own, Templates};
 use docket_paper::template::{Images, Part, Slip, Template, TemplateKind, sample};
 use docket_protocol::document::Block;
 use docket_protocol::frame::{FRAME_BYTES_MAX, payload};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::order::{Dish, Order};
+use docket_routing::templates::Witness as _;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
@@ -20,6 +23,16 @@ const DOT: &[u8] = &[
     1, 8, 0, 0, 0, 0, 0x3A, 0x7E, 0x9B, 0x55, 0, 0, 0, 10, 0x49, 0x44, 0x41, 0x54, 0x78, 0x9C, 0x63, 0x60, 0,
     0, 0, 2, 0, 1, 0x48, 0xAF, 0xA4, 0x71, 0, 0, 0, 0, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82,
 ];
+
+/// Tries templates in this process: those of these tests end.
+#[derive(Debug)]
+struct Here;
+
+impl Checker for Here {
+    fn check(&self, candidate: &Candidate) -> Result<(), String> {
+        candidate.check()
+    }
+}
 
 struct Chain {
     root: TempDir,
@@ -46,10 +59,16 @@ impl Chain {
         fs::File::options().append(true).open(&path).unwrap().set_modified(at).unwrap();
     }
 
+    fn kept(&self) -> PathBuf {
+        self.root.path().join(KEPT_FOLDER)
+    }
+
     /// As a hub does that starts.
     fn open(&self) -> (Folder, Changed, Templates) {
+        let mut folder = Folder::new(self.slips(), self.kept(), Arc::new(Here)).restored();
+        let changed = folder.open();
         let templates = Templates::default();
-        let (folder, changed) = watch::open(&self.slips(), self.root.path(), &templates);
+        templates.put_in_force(changed.own.clone());
         (folder, changed, templates)
     }
 }
@@ -277,21 +296,93 @@ fn an_order_beyond_all_bounds_is_a_plain_list() {
 }
 
 #[test]
-fn a_command_beside_the_hub_has_the_same_slips_and_writes_nothing() {
+fn a_command_beside_the_hub_has_its_slips_and_writes_nothing() {
     let mut chain = Chain::new();
     chain.write("kitchen.jinja", b"own #{{ pickup }}");
-    let templates = Templates::default();
-    let changed = watch::open_read_only(&chain.slips(), chain.root.path(), &templates);
-    assert_eq!((changed.refused.as_slice(), first_line(&templates).as_str()), ([].as_slice(), "own #17"));
-    assert!(!chain.root.path().join(watch::KEPT_FOLDER).exists());
+    let look = || Folder::new(chain.slips(), chain.kept(), Arc::new(Here)).read_only().restored().open();
+    assert_eq!((look().refused, look().own.len()), (vec![], 1));
+    assert!(restore(&chain.kept()).own.is_empty() && !chain.kept().exists());
     let (_, _, served) = chain.open();
     assert_eq!(first_line(&served), "own #17");
-    chain.write("kitchen.jinja", b"[x]");
-    watch::open_read_only(&chain.slips(), chain.root.path(), &templates);
+    fs::write(chain.slips().join("kitchen.jinja"), "[x]").unwrap();
+    assert_eq!((look().refused.len(), look().own.len()), (1, 1));
+    let templates = Templates::default();
+    templates.put_in_force(restore(&chain.kept()).own);
     assert_eq!(first_line(&templates), "own #17", "what the hub has kept");
+    fs::write(chain.slips().join("readme.txt"), "").unwrap();
     fs::remove_file(chain.slips().join("kitchen.jinja")).unwrap();
-    watch::open_read_only(&chain.slips(), chain.root.path(), &templates);
-    assert!(chain.root.path().join(watch::KEPT_FOLDER).join("kitchen.jinja").exists());
+    assert!(look().own.is_empty() && chain.kept().join("kitchen.jinja").exists());
+}
+
+#[test]
+fn what_could_not_be_tried_is_tried_again_and_what_was_tried_is_not() {
+    #[derive(Debug, Default)]
+    struct Busy(Mutex<u32>);
+    impl Checker for Busy {
+        fn check(&self, candidate: &Candidate) -> Result<(), String> {
+            let mut tries = self.0.lock().unwrap();
+            *tries += 1;
+            if *tries < 3 { Err(format!("{UNTRIED}: no memory")) } else { candidate.check() }
+        }
+    }
+    let mut chain = Chain::new();
+    chain.write("kitchen.jinja", b"own #{{ pickup }}");
+    let busy = Arc::new(Busy::default());
+    let mut folder = Folder::new(chain.slips(), chain.kept(), Arc::clone(&busy) as Arc<dyn Checker>);
+    let changed = folder.open();
+    assert!(changed.own.is_empty() && changed.refused[0].detail.starts_with(UNTRIED), "{changed:?}");
+    assert!(folder.look().is_none(), "it is said once");
+    let changed = folder.look().expect("it was tried");
+    assert_eq!((changed.own.len(), changed.refused), (1, vec![]));
+    chain.write("label.jinja", b"label #{{ pickup }}");
+    assert!(folder.look().is_none());
+    assert_eq!(folder.look().unwrap().own.len(), 2);
+    assert_eq!(*busy.0.lock().unwrap(), 4, "the other kind was not tried again");
+}
+
+#[test]
+fn what_a_hub_has_ended_over_is_out_of_force_until_it_is_changed() {
+    let mut chain = Chain::new();
+    chain.write("kitchen.jinja", b"own #{{ pickup }}");
+    chain.write("label.jinja", b"label");
+    let (_, _, templates) = chain.open();
+    let guard = Guard::open(&chain.kept()).unwrap();
+    templates.be_heard_by(guard.clone());
+    assert_eq!(first_line(&templates), "own #17");
+    let _next = Guard::open(&chain.kept()).unwrap();
+    assert_eq!(restore(&chain.kept()).own.len(), 2, "that one came to its end");
+
+    guard.begins(TemplateKind::Kitchen);
+    for _restart in 0..2 {
+        let _next = Guard::open(&chain.kept()).unwrap();
+        let (_, changed, templates) = chain.open();
+        assert!(changed.refused[0].detail.starts_with("template-bound: kitchen.jinja: "), "{changed:?}");
+        assert_eq!((changed.own.len(), first_line(&templates).as_str()), (1, "美团外卖 #17"));
+    }
+    chain.write("kitchen.jinja", b"mended #{{ pickup }}");
+    for _restart in 0..2 {
+        let _next = Guard::open(&chain.kept()).unwrap();
+        let (_, changed, templates) = chain.open();
+        assert_eq!((changed.refused, first_line(&templates).as_str()), (vec![], "mended #17"));
+    }
+}
+
+/// Who opens a pipe waits for its other end.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused_and_waited_for_by_nobody() {
+    let mut chain = Chain::new();
+    chain.write("kitchen.jinja", b"own #{{ pickup }}");
+    let (mut folder, _, templates) = chain.open();
+    let file = chain.slips().join("kitchen.jinja");
+    fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    fs::create_dir(chain.slips().join("logo.png")).unwrap();
+    let refused = look(&mut folder, &templates).unwrap();
+    let subjects: Vec<&str> = refused.iter().map(|(subject, _)| subject.as_str()).collect();
+    assert_eq!(subjects, ["logo.png", "kitchen.jinja"]);
+    assert!(refused.iter().all(|(_, detail)| detail.starts_with("template-file: ")), "{refused:?}");
+    assert_eq!(first_line(&templates), "own #17", "the last good one");
 }
 
 /// Root may read everything: then there is nothing to be mended.

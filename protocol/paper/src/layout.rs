@@ -46,7 +46,8 @@ pub struct Marks {
 /// Lays a document out.
 pub fn lay_out(document: &Document, paper: Paper, marks: &Marks) -> Vec<Line> {
     let columns = usize::from(paper.columns());
-    let mut page = Page { paper, columns, marks, lines: Vec::new(), dots: 0, is_cut_due: false };
+    let mut page =
+        Page { paper, columns, marks, lines: Vec::new(), dots: 0, has_paper: false, is_cut_due: false };
     page.marks();
     for block in &document.blocks {
         match block {
@@ -60,7 +61,7 @@ pub fn lay_out(document: &Document, paper: Paper, marks: &Marks) -> Vec<Line> {
             Block::Barcode { data, symbology, height_dots, module_dots, caption } => {
                 page.barcode(data, *symbology, *height_dots, *module_dots, *caption);
             }
-            Block::Cut => page.is_cut_due = page.has_paper(),
+            Block::Cut => page.is_cut_due = page.has_paper,
             Block::Drawer { .. } if marks.repeat > 0 => {}
             Block::Drawer { connector } => {
                 page.push(Line::Drawer { connector: (*connector).clamp(1, CONNECTORS) });
@@ -83,17 +84,14 @@ pub fn is_cut_short(lines: &[Line]) -> bool {
     matches!(last, Some(Line::Text { text, style: Style::BOLD, align: Align::Center }) if text == CUT_SHORT)
 }
 
-/// `45分钟`, `3小时20分钟`, `2天5小时`: as people say it.
+/// `45分钟`, `3小时`, `2天`: as people say it, and so short that it stands in one line of the narrowest paper.
 pub fn waited(minutes: u32) -> String {
     const HOUR: u32 = 60;
     const DAY: u32 = 24 * HOUR;
-    let (days, hours, rest) = (minutes / DAY, minutes % DAY / HOUR, minutes % HOUR);
-    match (days, hours, rest) {
-        (0, 0, rest) => format!("{rest}分钟"),
-        (0, hours, 0) => format!("{hours}小时"),
-        (0, hours, rest) => format!("{hours}小时{rest}分钟"),
-        (days, 0, _) => format!("{days}天"),
-        (days, hours, _) => format!("{days}天{hours}小时"),
+    match minutes {
+        ..120 => format!("{minutes}分钟"),
+        120..2_880 => format!("{}小时", minutes / HOUR),
+        2_880.. => format!("{}天", minutes / DAY),
     }
 }
 
@@ -104,6 +102,8 @@ struct Page<'a> {
     lines: Vec<Line>,
     /// Paper that the lines take; what takes none counts as a line, so that everything ends.
     dots: u32,
+    /// Whether there is anything to cut off.
+    has_paper: bool,
     /// Done before the next thing that takes paper: the cut at the end is not the document's, and two are one.
     is_cut_due: bool,
 }
@@ -116,16 +116,12 @@ impl Page<'_> {
             self.push(Line::Cut);
             self.marks();
         }
+        self.has_paper = takes_paper || (self.has_paper && line != Line::Cut);
         self.dots += if takes_paper { line.height_dots() } else { u32::from(LINE_DOTS) };
         // What lies beyond is not even kept.
         if self.dots <= PAPER_DOTS_MAX {
             self.lines.push(line);
         }
-    }
-
-    /// Whether there is anything to cut off.
-    fn has_paper(&self) -> bool {
-        self.is_cut_due || self.lines.iter().rev().take_while(|line| **line != Line::Cut).any(takes_paper)
     }
 
     fn marks(&mut self) {

@@ -9,6 +9,10 @@ use docket_paper::raster::has_real_time;
 use docket_paper::text::columns;
 use docket_paper::{LINE_DOTS, Paper, picture, svg};
 use docket_protocol::document::{Align, Block, Cell, Document, Image, Style, Symbology};
+use std::time::{Duration, Instant};
+
+/// Far longer than laying anything out takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn text(text: impl Into<String>) -> Block {
     Block::Text { text: text.into(), style: Style::NORMAL, align: Align::Left }
@@ -99,6 +103,18 @@ fn long_texts_are_whole_or_say_that_they_are_not() {
         let lines = lay_out(&Document { blocks: vec![endless] }, Paper::Mm58, &Marks::default());
         assert!(is_cut_short(&lines), "{:?}", lines.last());
     }
+}
+
+#[test]
+fn cuts_without_end_take_no_time() {
+    // As many as a frame of the link holds.
+    let pulses = std::iter::repeat_n(Block::Drawer { connector: 1 }, 11_000);
+    let cuts = std::iter::repeat_n(Block::Cut, 230_000);
+    let blocks: Vec<Block> = pulses.chain(cuts).chain([text("a")]).collect();
+    let began = Instant::now();
+    let lines = lay_out(&Document { blocks }, Paper::Mm58, &Marks::default());
+    assert_eq!(lines.len(), 11_001, "nothing is cut where nothing is printed");
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
 }
 
 #[test]

@@ -66,7 +66,8 @@ fn marks_stand_first_on_every_part() {
     assert_eq!((*style, *align), (Style::BIG, Align::Center));
     let late = Marks { repeat: 1, backup_for: Some("吧台".into()), late_min: 45 };
     assert_eq!(outline(vec![text("甲")], &late), ["【补打 1】", "【备用】吧台", "【迟到】45分钟", "甲"]);
-    for (minutes, said) in [(60, "1小时"), (200, "3小时20分钟"), (1_440, "1天"), (3_185, "2天5小时")]
+    for (minutes, said) in
+        [(119, "119分钟"), (120, "2小时"), (200, "3小时"), (2_879, "47小时"), (3_185, "2天")]
     {
         let late = Marks { late_min: minutes, ..Marks::default() };
         assert_eq!(outline(Vec::new(), &late), [format!("【迟到】{said}")]);

@@ -19,6 +19,16 @@ pub type Own = BTreeMap<TemplateKind, Arc<Template>>;
 #[derive(Default)]
 pub struct Templates {
     own: RwLock<Arc<Own>>,
+    witness: OnceLock<Arc<dyn Witness>>,
+}
+
+/// Hears which of a chain's own templates is being filled in: what one does with an order that no sample is like, nobody
+/// knows before.
+pub trait Witness: Send + Sync {
+    /// It begins.
+    fn begins(&self, kind: TemplateKind);
+    /// It is over, however it ended.
+    fn is_over(&self);
 }
 
 /// A slip, and what kept it from looking as it should.
@@ -36,7 +46,15 @@ impl Templates {
         let view = View::slip(slip);
         let mut failure = None;
         if let Some(own) = self.own().get(&slip.kind) {
-            match own.render(&view) {
+            let witness = self.witness.get();
+            if let Some(witness) = witness {
+                witness.begins(slip.kind);
+            }
+            let filled = own.render(&view);
+            if let Some(witness) = witness {
+                witness.is_over();
+            }
+            match filled {
                 Ok(document) => return Rendered { document, failure: None },
                 Err(error) => failure = Some(error.without_contents()),
             }
@@ -48,6 +66,12 @@ impl Templates {
                 failure: failure.or_else(|| Some(error.without_contents())),
             },
         }
+    }
+
+    /// From now on somebody hears what is being filled in.
+    pub fn be_heard_by(&self, witness: Arc<dyn Witness>) {
+        // Whoever is there first stays: a program serves once.
+        let _ = self.witness.set(witness);
     }
 
     /// The chain's own.

@@ -1,9 +1,13 @@
 //! The agent's end: connect, greet, live, and again.
 
 use super::live::Live;
-use super::{CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER};
+use super::upload::{Batch, Uploads};
+use super::{
+    CURSOR_MAX, CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE,
+    SETTLED_AFTER, UNANSWERED_PAUSE,
+};
 use crate::ids::Seq;
-use crate::message::{AgentStatus, Hello, Message, PROTOCOL_VERSION, Refusal, Welcome};
+use crate::message::{AgentStatus, Hello, LinkReport, Message, PROTOCOL_VERSION, Refusal, Welcome};
 use crate::storage::StorageReport;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -49,6 +53,7 @@ enum State {
     },
     Live {
         live: Live,
+        uploads: Uploads,
         since: Instant,
         epoch: u64,
     },
@@ -101,28 +106,58 @@ impl AgentSession {
     /// A connection stands; `cursors` as they are in the spool now.
     pub fn connected(&mut self, now: Instant, cursors: Cursors) {
         if let State::Connecting { .. } = self.state {
-            self.state = State::Greeting { until: now + GREETING_MAX, cursors };
-            self.effects.push_back(Effect::Send(Message::Hello(Hello {
-                protocol_min: PROTOCOL_VERSION,
-                protocol_max: PROTOCOL_VERSION,
-                spool: cursors.spool,
-                received_up_to: cursors.received_up_to,
-                assigned_up_to: cursors.assigned_up_to,
-                agent_version: self.version.clone(),
-                platform: self.platform.clone(),
-            })));
+            self.greet(now, cursors);
         }
     }
 
-    /// There is no connection, or it is gone. What was not yet done of it is dropped.
-    pub fn disconnected(&mut self, now: Instant) {
+    /// A better connection stands and takes the place of the one in use: there is no pause between the two. What was
+    /// not yet done of the old one is dropped, as when it breaks; `cursors` as they are in the spool now.
+    pub fn switched(&mut self, now: Instant, cursors: Cursors) {
+        if let State::Live { .. } = self.state {
+            self.settle(now);
+            self.effects.clear();
+            self.greet(now, cursors);
+        }
+    }
+
+    fn greet(&mut self, now: Instant, cursors: Cursors) {
+        self.state = State::Greeting { until: now + GREETING_MAX, cursors };
+        self.effects.push_back(Effect::Send(Message::Hello(Hello {
+            protocol_min: PROTOCOL_VERSION,
+            protocol_max: PROTOCOL_VERSION,
+            spool: cursors.spool,
+            received_up_to: cursors.received_up_to,
+            assigned_up_to: cursors.assigned_up_to,
+            agent_version: self.version.clone(),
+            platform: self.platform.clone(),
+        })));
+    }
+
+    /// A session that has lasted makes the next pause short again.
+    fn settle(&mut self, now: Instant) {
         if let State::Live { since, .. } = &self.state
             && now.saturating_duration_since(*since) >= SETTLED_AFTER
         {
             self.attempts = 0;
         }
+    }
+
+    /// There is no connection, or it is gone. What was not yet done of it is dropped.
+    pub fn disconnected(&mut self, now: Instant) {
+        self.settle(now);
         self.effects.clear();
         self.state = State::Waiting { until: now + self.pause() };
+    }
+
+    /// Nobody has answered the attempt to connect. The hub may be out of reach for a minute or for a night, and is to be
+    /// found soon after in either case.
+    pub fn unanswered(&mut self, now: Instant) {
+        let pause = match self.refusal {
+            Some(_) => self.pause(),
+            None => self.chance.between(UNANSWERED_PAUSE / 2, UNANSWERED_PAUSE),
+        };
+        self.effects.clear();
+        self.state = State::Waiting { until: now + pause };
     }
 
     /// A message came.
@@ -132,7 +167,16 @@ impl AgentSession {
                 self.refusal = Some(refusal);
                 Err(CloseReason::Refused(refusal))
             }
+            (State::Live { live, uploads, .. }, Message::Uploaded { number }) => {
+                live.heard(now);
+                uploads.stored(now, number, &mut self.effects)
+            }
             (State::Live { live, .. }, message) => live.received(now, message, &mut self.effects),
+            (State::Greeting { .. }, Message::Welcome(welcome))
+                if welcome.received_up_to.max(welcome.sends_after) > CURSOR_MAX =>
+            {
+                Err(CloseReason::Unexpected)
+            }
             (State::Greeting { cursors, .. }, Message::Welcome(welcome)) => {
                 let cursors = *cursors;
                 self.welcomed(now, cursors, &welcome);
@@ -142,6 +186,7 @@ impl AgentSession {
             (State::Waiting { .. } | State::Connecting { .. } | State::Closing, _) => Ok(()),
         };
         self.close_on(outcome);
+        self.upload_on(now);
     }
 
     fn welcomed(&mut self, now: Instant, cursors: Cursors, welcome: &Welcome) {
@@ -168,7 +213,8 @@ impl AgentSession {
         };
         let mut live = Live::new(now, hub_has, assigned, has);
         live.outbox_has(assigned, &mut self.effects);
-        self.state = State::Live { live, since: now, epoch: welcome.epoch };
+        let uploads = Uploads::new(now);
+        self.state = State::Live { live, uploads, since: now, epoch: welcome.epoch };
     }
 
     /// The shell has stored what it was given up to here.
@@ -195,10 +241,38 @@ impl AgentSession {
         }
     }
 
+    /// The store has made something of its own accord, or has something left when a session begins: it is to go up.
+    pub fn uploads_wait(&mut self, now: Instant) {
+        if let State::Live { uploads, .. } = &mut self.state {
+            uploads.rows_wait();
+        }
+        self.upload_on(now);
+    }
+
+    /// The answer to [`Effect::ReadUploads`]; `None` where nothing waits.
+    pub fn uploads_read(&mut self, now: Instant, batch: Option<Batch>) {
+        if let State::Live { uploads, .. } = &mut self.state {
+            uploads.read(now, batch, &mut self.effects);
+        }
+    }
+
+    fn upload_on(&mut self, now: Instant) {
+        if let State::Live { live, uploads, .. } = &mut self.state {
+            uploads.proceed(now, live.is_quiet(), &mut self.effects);
+        }
+    }
+
     /// Sends the state of things now, if anyone listens.
     pub fn report_status(&mut self, status: AgentStatus) {
         if let State::Live { .. } = &self.state {
             self.effects.push_back(Effect::Send(Message::Status(status)));
+        }
+    }
+
+    /// Says how it is connected, if anyone listens.
+    pub fn report_link(&mut self, report: LinkReport) {
+        if let State::Live { .. } = &self.state {
+            self.effects.push_back(Effect::Send(Message::Link(report)));
         }
     }
 
@@ -215,7 +289,10 @@ impl AgentSession {
             State::Waiting { until } | State::Connecting { until } | State::Greeting { until, .. } => {
                 Some(*until)
             }
-            State::Live { live, .. } => Some(live.deadline()),
+            State::Live { live, uploads, .. } => {
+                let upload = uploads.deadline(live.is_quiet());
+                Some(upload.map_or(live.deadline(), |at| at.min(live.deadline())))
+            }
             State::Closing => None,
         }
     }
@@ -237,6 +314,7 @@ impl AgentSession {
             }
         };
         self.close_on(outcome);
+        self.upload_on(now);
     }
 
     /// What is to be done next.

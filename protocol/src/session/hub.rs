@@ -1,6 +1,7 @@
 //! The hub's end of one connection.
 
 use super::live::Live;
+use super::upload::Taking;
 use super::{CURSOR_MAX, CloseReason, Effect, GREETING_MAX};
 use crate::ids::{Seq, UnixMs};
 use crate::message::{Message, PROTOCOL_VERSION, Refusal, Welcome};
@@ -40,13 +41,18 @@ enum State {
 #[derive(Debug)]
 pub struct HubSession {
     state: State,
+    taking: Taking,
     effects: VecDeque<Effect>,
 }
 
 impl HubSession {
     /// A connection has come.
     pub fn new(now: Instant) -> Self {
-        HubSession { state: State::Fresh { until: now + GREETING_MAX }, effects: VecDeque::new() }
+        HubSession {
+            state: State::Fresh { until: now + GREETING_MAX },
+            taking: Taking::default(),
+            effects: VecDeque::new(),
+        }
     }
 
     /// Whether the agent has been welcomed.
@@ -60,6 +66,16 @@ impl HubSession {
             (State::Live(live), Message::Status(status)) => {
                 live.heard(now);
                 self.effects.push_back(Effect::Status(status));
+                Ok(())
+            }
+            (State::Live(live), Message::Upload { number, packed }) => {
+                live.heard(now);
+                self.taking.came(number, packed, &mut self.effects);
+                Ok(())
+            }
+            (State::Live(live), Message::Link(report)) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Link(report));
                 Ok(())
             }
             (State::Live(live), Message::Storage(report)) => {
@@ -117,6 +133,13 @@ impl HubSession {
     pub fn stored(&mut self, up_to: Seq) {
         if let State::Live(live) = &mut self.state {
             live.stored(up_to, &mut self.effects);
+        }
+    }
+
+    /// The answer to [`Effect::StoreUpload`].
+    pub fn upload_stored(&mut self, number: u64) {
+        if let State::Live(_) = &self.state {
+            self.taking.stored(number, &mut self.effects);
         }
     }
 

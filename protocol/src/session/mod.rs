@@ -16,12 +16,17 @@
 mod agent;
 mod hub;
 mod live;
+mod upload;
 
 pub use agent::{AgentSession, Cursors, LinkState};
 pub use hub::{HubSession, Opened};
+pub use upload::{
+    Batch, GIVE_WAY_MAX, UPLOAD_ANSWER_MAX, UPLOAD_BYTES_FIRST, UPLOAD_BYTES_MAX, UPLOAD_BYTES_MIN,
+    UPLOAD_BYTES_PER_S_MAX, UPLOAD_SILENCE_MAX, UPLOAD_TAKES_MAX,
+};
 
 use crate::ids::{Seq, UnixMs};
-use crate::message::{AgentStatus, Hello, Message, Refusal};
+use crate::message::{AgentStatus, Hello, LinkReport, Message, Refusal};
 use crate::storage::StorageReport;
 use std::time::Duration;
 
@@ -39,6 +44,8 @@ pub const GREETING_MAX: Duration = Duration::from_secs(10);
 pub const RECONNECT_MIN: Duration = Duration::from_millis(250);
 /// The longest pause before connecting again.
 pub const RECONNECT_MAX: Duration = Duration::from_secs(10);
+/// The longest pause after an attempt that nobody has answered: it has cost the hub nothing, and took its own time.
+pub const UNANSWERED_PAUSE: Duration = Duration::from_secs(2);
 /// The pause after a refusal that only a person can lift.
 pub const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 /// A session that lasted so long makes the next pause short again.
@@ -74,10 +81,27 @@ pub enum Effect {
     /// call `outbox_has`. What is asked for later, above all `ReadOutbox` and `Acknowledged`, means the new
     /// places: it must not overtake this.
     RenumberAfter(Seq),
+    /// Agent only: read the oldest rows of the store's own, as many as fit into so many bytes but at least one, pack
+    /// them, and call `uploads_read`.
+    ReadUploads {
+        /// Before they are packed.
+        bytes_max: usize,
+    },
+    /// Agent only: the hub has stored these rows: they may be deleted.
+    UploadedUpTo(u64),
+    /// Hub only: store all of these rows or none, then call `upload_stored`. A row that is there already stays.
+    StoreUpload {
+        /// To be given back.
+        number: u64,
+        /// As it came.
+        packed: Vec<u8>,
+    },
     /// Hub only: open the session in storage, then call `opened` or `refuse`.
     Open(Hello),
     /// Hub only: the agent's state now.
     Status(AgentStatus),
+    /// Hub only: how the agent is connected.
+    Link(LinkReport),
     /// Hub only: how the agent's disk is now.
     Storage(StorageReport),
     /// Close the connection. An agent's shell then calls `disconnected`.
@@ -104,7 +128,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The code that logs show, and the error code of the QUIC connection.
+    /// The code that logs show, and the error code of a QUIC connection; TLS has none.
     pub fn code(self) -> (&'static str, u32) {
         match self {
             CloseReason::Refused(refusal) => (refusal.code(), 1),

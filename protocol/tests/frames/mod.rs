@@ -2,7 +2,9 @@
 
 mod memory;
 
-use docket_protocol::frame::{Decoder, FRAME_BYTES_MAX, FRAME_VERSION, FrameError, encode, payload};
+use docket_protocol::frame::{
+    Decoder, FRAME_BYTES_MAX, FRAME_VERSION, FrameError, MESSAGE_KINDS, encode, payload,
+};
 use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::message::{AgentStatus, Hello, Message, Refusal, Welcome};
 use docket_protocol::storage::StorageReport;
@@ -12,8 +14,6 @@ use proptest::prelude::{
 };
 
 const LENGTH_BYTES: usize = 4;
-/// The number that the next variant of [`Message`] will have.
-const NEXT_KIND: u8 = 7;
 
 fn message() -> impl Strategy<Value = Message> {
     let seq = || any::<u64>().prop_map(Seq);
@@ -127,7 +127,7 @@ proptest! {
             Ok(()) => prop_assert_eq!(messages.len() + usize::try_from(decoder.skipped()).unwrap(), 1),
             Err(error) => prop_assert_eq!(error, FrameError::Message { kind }),
         }
-        prop_assert!(decoder.skipped() == 0 || kind >= NEXT_KIND);
+        prop_assert!(decoder.skipped() == 0 || kind >= MESSAGE_KINDS);
     }
 
     #[test]
@@ -188,7 +188,7 @@ fn messages_of_a_newer_peer_are_skipped_and_counted() {
     let known = Message::Ack { up_to: Seq(9) };
     let mut bytes = Vec::new();
     // The last one is a variant above 127, whose number has two bytes.
-    for newer in [&[NEXT_KIND][..], &[NEXT_KIND, 1, 2, 3], &[127], &[0x80, 0x01, 9]] {
+    for newer in [&[MESSAGE_KINDS][..], &[MESSAGE_KINDS, 1, 2, 3], &[127], &[0x80, 0x01, 9]] {
         let mut body = vec![FRAME_VERSION];
         body.extend_from_slice(newer);
         bytes.extend(frame(&body));

@@ -11,7 +11,7 @@ use docket_protocol::document::{Align, Block, Image, Symbology};
 use docket_protocol::enrol::{Answer, EnrolRefusal};
 use docket_protocol::frame::{Decoder, encode, payload, read_payload};
 use docket_protocol::ids::Platform;
-use docket_protocol::message::{Item, Message, Refusal, Report};
+use docket_protocol::message::{Item, Message, Refusal, Report, Transport};
 use docket_protocol::order::{Cutlery, Fulfilment};
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::Condition;
@@ -87,6 +87,9 @@ fn lines() -> Vec<Line> {
         Ack: Message::Ack { up_to: samples::SEQ },
         Heartbeat: Message::Heartbeat { sent_up_to: samples::SEQ, stored_up_to: samples::SEQ.next() },
         Status: Message::Status(samples::status()),
+        Link: Message::Link(samples::link_report()),
+        Upload: Message::Upload { number: 300, packed: vec![0x78, 0x5e, 0, 0xff] },
+        Uploaded: Message::Uploaded { number: 70_000 },
         Storage: Message::Storage(samples::storage_report()),
     );
     variants!(lines, Refusal, value,
@@ -95,6 +98,10 @@ fn lines() -> Vec<Line> {
         Revoked: Refusal::Revoked,
         Superseded: Refusal::Superseded,
         Unavailable: Refusal::Unavailable,
+    );
+    variants!(lines, Transport, value,
+        Quic: Transport::Quic,
+        Tls: Transport::Tls,
     );
     variants!(lines, Item, value,
         Ticket: Item::Ticket(samples::ticket()),
@@ -176,10 +183,11 @@ fn lines() -> Vec<Line> {
         MoreThan: Cutlery::MoreThan(300),
     );
     variants!(lines, Upload, value,
-        Order: Upload::Order(samples::counter_order()),
+        Order: Upload::Order(Box::new(samples::counter_order())),
         Tickets: Upload::Tickets(samples::counter_tickets()),
         Cancelled: Upload::Cancelled(samples::counter_cancelled()),
         Outcome: Upload::Outcome(samples::ticket_report()),
+        CutShort: Upload::CutShort { ticket: samples::ticket_report().ticket },
     );
     variants!(lines, Block, value,
         Text: samples::text(),

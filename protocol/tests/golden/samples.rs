@@ -6,7 +6,7 @@ use docket_protocol::enrol::{Grant, Request};
 use docket_protocol::ids::{
     AgentId, Fen, OrderKey, Platform, PrinterName, Seq, Station, StoreId, TicketId, UnixMs,
 };
-use docket_protocol::message::{AgentStatus, Hello, Welcome};
+use docket_protocol::message::{AgentStatus, Hello, LinkReport, Transport, Welcome};
 use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recipient};
 use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
@@ -104,6 +104,19 @@ pub(super) fn status() -> AgentStatus {
         waiting: 5,
         held: 1,
         spool_full: true,
+    }
+}
+
+pub(super) fn link_report() -> LinkReport {
+    LinkReport {
+        transport: Transport::Tls,
+        proxied: true,
+        rtt_us: Some(12_345),
+        lost_packets: Some(6_789),
+        reconnects: 300,
+        fallbacks: 2,
+        connected_at: NOW,
+        counted_since: UnixMs(NOW.0 - 86_400_000),
     }
 }
 

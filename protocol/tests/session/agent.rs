@@ -3,7 +3,7 @@ use docket_protocol::ids::Seq;
 use docket_protocol::message::{AgentStatus, Message, Refusal};
 use docket_protocol::session::{
     CloseReason, Effect, GREETING_MAX, HEARTBEAT_AFTER, LinkState, READ_ITEMS_MAX, RECONNECT_MAX,
-    RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER, SILENCE_MAX,
+    RECONNECT_MIN, REFUSED_PAUSE, SETTLED_AFTER, SILENCE_MAX, UNANSWERED_PAUSE,
 };
 use std::time::{Duration, Instant};
 
@@ -180,6 +180,23 @@ fn pauses_double_to_their_bound_and_start_again_after_a_settled_session() {
 }
 
 #[test]
+fn a_hub_that_does_not_answer_is_asked_again_soon_however_often() {
+    let now = Instant::now();
+    let mut session = agent(now);
+    for attempt in 0..100 {
+        session.timed_out(session.poll_timeout().expect("an attempt"));
+        assert_eq!(agent_effects(&mut session, now), [Effect::Connect], "attempt {attempt}");
+        session.unanswered(now);
+        let pause = pause(&session, now);
+        assert!((UNANSWERED_PAUSE / 2..=UNANSWERED_PAUSE).contains(&pause), "attempt {attempt}: {pause:?}");
+    }
+    // One that answers and hangs up is given time as ever.
+    session.timed_out(now + UNANSWERED_PAUSE);
+    session.disconnected(now);
+    assert!(pause(&session, now) <= RECONNECT_MIN);
+}
+
+#[test]
 fn a_refusal_is_shown_and_has_its_own_pause() {
     for (refusal, longest) in [
         (Refusal::Unavailable, RECONNECT_MAX),
@@ -241,4 +258,44 @@ fn a_quiet_side_sends_heartbeats_and_a_silent_one_is_left() {
     }
     session.timed_out(start + SILENCE_MAX);
     assert_eq!(agent_effects(&mut session, start + SILENCE_MAX), [Effect::Close(CloseReason::Silence)]);
+}
+
+/// The hub may still hear the old connection: whatever it says there, and whatever is said of it, counts no more.
+#[test]
+fn going_over_to_another_connection_greets_it_at_once_and_forgets_the_old_one() {
+    let now = Instant::now();
+    let mut session = agent(now);
+    greet(&mut session, now, cursors(0, 3));
+    session.received(now, welcome(0, 0));
+    session.received(now, deliver(1));
+    session.switched(now, cursors(1, 3));
+    let [Effect::Send(Message::Hello(hello))] = &agent_effects(&mut session, now)[..] else {
+        panic!("a greeting and nothing else")
+    };
+    assert_eq!((hello.received_up_to, hello.assigned_up_to), (Seq(1), Seq(3)));
+    assert_eq!(session.link(), LinkState::Connecting);
+    // The answers to what the old one had asked for.
+    session.stored(Seq(1));
+    session.outbox_read(items(1..=3));
+    assert_eq!(agent_effects(&mut session, now), []);
+    session.timed_out(now + GREETING_MAX);
+    assert_eq!(
+        agent_effects(&mut session, now + GREETING_MAX),
+        [Effect::Close(CloseReason::NoGreeting)],
+        "a new connection gets the time that any has"
+    );
+}
+
+#[test]
+fn only_a_live_session_goes_over_to_another_connection() {
+    let now = Instant::now();
+    let mut session = agent(now);
+    session.switched(now, cursors(0, 0));
+    session.timed_out(now);
+    assert_eq!(agent_effects(&mut session, now), [Effect::Connect]);
+    session.switched(now, cursors(0, 0));
+    session.connected(now, cursors(0, 0));
+    assert!(matches!(agent_effects(&mut session, now)[..], [Effect::Send(Message::Hello(_))]));
+    session.switched(now, cursors(0, 0));
+    assert_eq!(agent_effects(&mut session, now), []);
 }

@@ -1,6 +1,8 @@
 use super::{deliver, hub_effects, item, items, read};
 use docket_protocol::ids::{Seq, UnixMs};
-use docket_protocol::message::{AgentStatus, Hello, Message, PROTOCOL_VERSION, Refusal};
+use docket_protocol::message::{
+    AgentStatus, Hello, LinkReport, Message, PROTOCOL_VERSION, Refusal, Transport,
+};
 use docket_protocol::session::{
     CloseReason, Effect, GREETING_MAX, HEARTBEAT_AFTER, HubSession, Opened, READ_ITEMS_MAX, SILENCE_MAX,
     WINDOW_ITEMS,
@@ -26,6 +28,19 @@ fn opened(sends_after: u64, assigned_up_to: u64) -> Opened {
         sends_after: Seq(sends_after),
         assigned_up_to: Seq(assigned_up_to),
         now: UnixMs(0),
+    }
+}
+
+fn link_report() -> LinkReport {
+    LinkReport {
+        transport: Transport::Quic,
+        proxied: false,
+        rtt_us: None,
+        lost_packets: None,
+        reconnects: 0,
+        fallbacks: 0,
+        connected_at: UnixMs(0),
+        counted_since: UnixMs(0),
     }
 }
 
@@ -147,7 +162,8 @@ fn a_session_can_be_refused_in_any_state_and_once() {
 #[test]
 fn nothing_comes_before_hello_and_nothing_while_it_opens() {
     let now = Instant::now();
-    for message in [deliver(1), Message::Ack { up_to: Seq(0) }, Message::Status(AgentStatus::default())] {
+    let (status, link) = (Message::Status(AgentStatus::default()), Message::Link(link_report()));
+    for message in [deliver(1), Message::Ack { up_to: Seq(0) }, status, link] {
         for mut session in [HubSession::new(now), opening(now)] {
             session.received(now, message.clone());
             assert_eq!(hub_effects(&mut session, now), [Effect::Close(CloseReason::Unexpected)]);
@@ -175,6 +191,8 @@ fn whatever_is_heard_ends_the_silence_and_whatever_is_said_puts_off_the_heartbea
     let half = start + HEARTBEAT_AFTER / 2;
     session.received(half, Message::Status(AgentStatus::default()));
     assert_eq!(hub_effects(&mut session, half), [Effect::Status(AgentStatus::default())]);
+    session.received(half, Message::Link(link_report()));
+    assert_eq!(hub_effects(&mut session, half), [Effect::Link(link_report())]);
     session.offer(Seq(1), item(1).1);
     assert_eq!(hub_effects(&mut session, half), [sent(1)]);
     assert_eq!(session.poll_timeout(), Some(half + HEARTBEAT_AFTER));

@@ -2,6 +2,7 @@
 
 mod agent;
 mod hub;
+mod upload;
 
 use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::message::{Message, PROTOCOL_VERSION, Welcome};

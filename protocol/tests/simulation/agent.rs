@@ -3,7 +3,7 @@
 use super::chance::Chance;
 use super::disk::Disk;
 use super::ledger::Id;
-use super::spool::{Spool, SpoolWork, report_of};
+use super::spool::{Spool, SpoolWork, report_of, rows_of};
 use super::wire::Side;
 use super::world::{Event, READ_WITHIN_MS, World};
 use docket_protocol::ids::Seq;
@@ -22,6 +22,8 @@ pub(super) struct Agent {
     pub(super) copy: Option<Spool>,
     disk: Disk<SpoolWork>,
     link: Option<usize>,
+    /// A connection that is tried while another one is in use.
+    better: Option<usize>,
     timer_at: Option<u64>,
     /// When the outbox last had something new.
     outbox_grew_at: u64,
@@ -52,6 +54,7 @@ impl Agent {
             copy: None,
             disk: Disk::new(),
             link: None,
+            better: None,
             timer_at: None,
             outbox_grew_at: 0,
             deaf_until: 0,
@@ -76,8 +79,10 @@ impl World<'_> {
             }
             AgentEvent::Committed => self.spool_committed(agent),
             AgentEvent::Established(link) => {
-                // A shell may ask the spool's thread, or look at what is durable now: that is older.
-                if self.agents[agent].link == Some(link) {
+                if self.agents[agent].better == Some(link) {
+                    self.switch(agent, link);
+                } else if self.agents[agent].link == Some(link) {
+                    // A shell may ask the spool's thread, or look at what is durable now: that is older.
                     if self.chance.permille(500) {
                         self.spool_work(agent, SpoolWork::ReadCursors { link });
                     } else {
@@ -87,13 +92,18 @@ impl World<'_> {
                 }
             }
             AgentEvent::Broken(link) => {
+                self.agents[agent].better.take_if(|better| *better == link);
                 if self.agents[agent].link == Some(link) {
                     self.agent_disconnected(agent);
                 }
             }
             AgentEvent::Received(link, message) => {
                 if self.agents[agent].link == Some(link) {
+                    let is_welcome = matches!(message, Message::Welcome(_));
                     self.session(agent).received(now, message);
+                    if is_welcome {
+                        self.session(agent).uploads_wait(now);
+                    }
                 }
             }
             AgentEvent::Due(id) => self.spool_work(agent, SpoolWork::Execute(id)),
@@ -112,7 +122,8 @@ impl World<'_> {
     /// The process ends, and comes back with what is durable, or with less.
     pub(super) fn restart_agent(&mut self, agent: usize) {
         self.count("agent restart");
-        if let Some(link) = self.agents[agent].link.take() {
+        let links = [self.agents[agent].link.take(), self.agents[agent].better.take()];
+        for link in links.into_iter().flatten() {
             self.close(link, Side::Agent);
         }
         let roll = self.chance.below(1000);
@@ -145,6 +156,35 @@ impl World<'_> {
                 self.ledger.forgive(id);
             }
         }
+    }
+
+    /// What an agent does on TCP when QUIC may be back.
+    pub(super) fn try_better_way(&mut self, agent: usize) {
+        if self.is_live(agent) && self.agents[agent].better.is_none() {
+            let link = self.connect(agent);
+            self.agents[agent].better = Some(link);
+        }
+    }
+
+    /// The better way stands. Where the session has ended since, it is of no more use.
+    fn switch(&mut self, agent: usize, link: usize) {
+        self.agents[agent].better = None;
+        if !self.is_live(agent) {
+            self.close(link, Side::Agent);
+            return;
+        }
+        self.count("switch");
+        if let Some(former) = self.agents[agent].link.replace(link) {
+            self.close(former, Side::Agent);
+        }
+        self.agents[agent].connections += 1;
+        let (now, cursors) = (self.instant(), self.agents[agent].spool.cursors());
+        self.session(agent).switched(now, cursors);
+    }
+
+    fn is_live(&self, agent: usize) -> bool {
+        let link = self.agents[agent].session.as_ref().map(AgentSession::link);
+        matches!(link, Some(LinkState::Live { .. }))
     }
 
     pub(super) fn spool_work(&mut self, agent: usize, work: SpoolWork) {
@@ -214,6 +254,17 @@ impl World<'_> {
                 spool.write(id);
                 self.outbox_grew(agent);
             }
+            SpoolWork::Add(id) => {
+                spool.add_row(id);
+                self.session(agent).uploads_wait(now);
+            }
+            SpoolWork::ReadRows { link, bytes_max } => {
+                let batch = spool.read_rows(bytes_max);
+                if current == Some(link) {
+                    self.session(agent).uploads_read(now, batch);
+                }
+            }
+            SpoolWork::UploadedUpTo(number) => spool.uploaded_up_to(number),
         }
     }
 
@@ -269,7 +320,16 @@ impl World<'_> {
                     }
                     self.agent_disconnected(agent);
                 }
-                Effect::Open(_) | Effect::Status(_) | Effect::Storage(_) => {
+                Effect::ReadUploads { bytes_max } => {
+                    let link = self.agents[agent].link.expect("an agent reads for a connection");
+                    self.spool_work(agent, SpoolWork::ReadRows { link, bytes_max });
+                }
+                Effect::UploadedUpTo(number) => self.spool_work(agent, SpoolWork::UploadedUpTo(number)),
+                Effect::Open(_)
+                | Effect::Status(_)
+                | Effect::Link(_)
+                | Effect::StoreUpload { .. }
+                | Effect::Storage(_) => {
                     panic!("an effect of the hub: {effect:?}")
                 }
             }
@@ -313,8 +373,15 @@ impl World<'_> {
                 let durable = spool.outbox.get(seq).copied();
                 assert_eq!(durable, Some(report_of(payload)), "report {seq} is sent and not durable");
             }
-            Message::Status(_) | Message::Storage(_) => {}
-            Message::Welcome(_) | Message::Refused(_) => panic!("an agent says {message:?}"),
+            Message::Upload { packed, .. } => {
+                for row in rows_of(packed) {
+                    assert!(spool.rows.values().any(|&id| id == row), "row {row:#x} is sent and not durable");
+                }
+            }
+            Message::Status(_) | Message::Link(_) | Message::Storage(_) => {}
+            Message::Welcome(_) | Message::Refused(_) | Message::Uploaded { .. } => {
+                panic!("an agent says {message:?}")
+            }
         }
     }
 

@@ -1,17 +1,17 @@
 //! Where the simulation's accidents come from: a seed, and nothing else.
 
 /// Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014).
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         // Neighbouring seeds must not make neighbouring runs.
         let mut chance = Chance(seed.wrapping_mul(0xd134_2543_de82_ef95));
         chance.next();
         chance
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,7 +20,7 @@ impl Chance {
     }
 
     /// From 0 to `end - 1`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 

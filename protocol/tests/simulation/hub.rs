@@ -2,7 +2,7 @@
 
 use super::disk::Disk;
 use super::record::{HubWork, Record};
-use super::spool::{item_of, report_of};
+use super::spool::{item_of, report_of, rows_of};
 use super::wire::Side;
 use super::world::{Event, READ_WITHIN_MS, World};
 use docket_protocol::ids::Seq;
@@ -173,6 +173,17 @@ impl World<'_> {
                         self.with_session(link, |end| end.session.stored(up_to));
                     }
                 }
+                HubWork::Upload { link, epoch, number, packed } => {
+                    if self.lease_is(link, epoch) {
+                        let agent = self.links[link].agent;
+                        for row in rows_of(&packed) {
+                            if !self.hub.records[agent].uploaded.insert(row) {
+                                self.count("uploaded again");
+                            }
+                        }
+                        self.with_session(link, |end| end.session.upload_stored(number));
+                    }
+                }
                 HubWork::Acknowledged { link, epoch, up_to } => {
                     if self.lease_is(link, epoch) {
                         self.hub.records[self.links[link].agent].acknowledged(up_to);
@@ -252,16 +263,23 @@ impl World<'_> {
                     let begins_after = self.chance.below(10);
                     self.hub_after(begins_after, HubEvent::ReadBegins { link, after, limit });
                 }
-                Effect::Status(_) | Effect::Storage(_) => self.count("status"),
+                Effect::Status(_) => self.count("status"),
+                Effect::Link(_) | Effect::Storage(_) => {}
                 Effect::Close(reason) => {
                     self.count(reason.code().0);
                     self.note(|| format!("hub: closes link {link}, {reason:?}"));
                     self.hub.sessions.remove(&link);
                     self.close(link, Side::Hub);
                 }
-                Effect::Connect | Effect::HubTime(_) | Effect::SkipTo(_) | Effect::RenumberAfter(_) => {
-                    panic!("an effect of an agent: {effect:?}")
+                Effect::StoreUpload { number, packed } => {
+                    self.hub_write(HubWork::Upload { link, epoch, number, packed });
                 }
+                Effect::Connect
+                | Effect::HubTime(_)
+                | Effect::SkipTo(_)
+                | Effect::RenumberAfter(_)
+                | Effect::ReadUploads { .. }
+                | Effect::UploadedUpTo(_) => panic!("an effect of an agent: {effect:?}"),
             }
         }
         self.set_hub_timer(link);
@@ -291,8 +309,12 @@ impl World<'_> {
                 assert!(self.ledger.accepted[agent].contains(&id), "item {id} is sent and not durable");
                 record.sent(*seq);
             }
-            Message::Refused(_) => {}
-            Message::Hello(_) | Message::Status(_) | Message::Storage(_) => {
+            Message::Refused(_) | Message::Uploaded { .. } => {}
+            Message::Hello(_)
+            | Message::Status(_)
+            | Message::Link(_)
+            | Message::Storage(_)
+            | Message::Upload { .. } => {
                 panic!("the hub says {message:?}")
             }
         }

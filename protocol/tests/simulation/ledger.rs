@@ -8,6 +8,9 @@ pub(super) type Id = u64;
 /// Ids from here are an agent's own.
 pub(super) const OWN_IDS: Id = 1 << 62;
 
+/// Ids from here are rows of a store's own, which go up beside the sequence.
+pub(super) const ROW_IDS: Id = 1 << 63;
+
 #[derive(Default)]
 pub(super) struct Ledger {
     next_id: Id,

@@ -20,7 +20,7 @@
 //! `DOCKET_SEED=1000..50000` a range of others.
 
 mod agent;
-mod chance;
+pub(super) mod chance;
 mod disk;
 mod hub;
 mod ledger;
@@ -98,6 +98,8 @@ fn expect_faults(tally: &Tally) {
         "stalled",
         "status",
         "superseded",
+        "switch",
+        "uploaded again",
     ] {
         assert!(tally.get(what) > 0, "no {what} in {tally:?}");
     }

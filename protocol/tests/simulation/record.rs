@@ -18,6 +18,8 @@ pub(super) struct Record {
     outbox: BTreeMap<Seq, Entry>,
     /// Items and own reports of the agent that the hub has heard of.
     pub(super) reported: BTreeSet<Id>,
+    /// Rows of the store's own.
+    pub(super) uploaded: BTreeSet<Id>,
     /// Not durable: what may have been sent. After a restart it is not known, and all may have been.
     sent_up_to: Seq,
 }
@@ -49,6 +51,12 @@ pub(super) enum HubWork {
         epoch: u64,
         up_to: Seq,
     },
+    Upload {
+        link: usize,
+        epoch: u64,
+        number: u64,
+        packed: Vec<u8>,
+    },
 }
 
 impl Record {
@@ -61,6 +69,7 @@ impl Record {
             assigned: Seq(0),
             outbox: BTreeMap::new(),
             reported: BTreeSet::new(),
+            uploaded: BTreeSet::new(),
             sent_up_to: Seq(0),
         }
     }

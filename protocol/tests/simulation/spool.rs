@@ -2,8 +2,12 @@
 
 use super::ledger::Id;
 use docket_protocol::ids::Seq;
-use docket_protocol::session::Cursors;
+use docket_protocol::pack::{pack, unpack};
+use docket_protocol::session::{Batch, Cursors};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What a row is taken to have: as many as an order from the counter.
+const ROW_BYTES: usize = 1_024;
 
 #[derive(Clone)]
 pub(super) struct Spool {
@@ -15,6 +19,11 @@ pub(super) struct Spool {
     pub(super) items: BTreeMap<Id, Stored>,
     /// Every report that was ever written: the hub has to get them all.
     pub(super) written: BTreeSet<Id>,
+    /// Rows that the hub has not stored, by their number.
+    pub(super) rows: BTreeMap<u64, Id>,
+    row_number: u64,
+    /// Every row that was ever added.
+    pub(super) added: BTreeSet<Id>,
 }
 
 #[derive(Clone, Copy)]
@@ -42,6 +51,13 @@ pub(super) enum SpoolWork {
     Execute(Id),
     /// A report of the agent's own.
     Write(Id),
+    /// A row of the store's own.
+    Add(Id),
+    ReadRows {
+        link: usize,
+        bytes_max: usize,
+    },
+    UploadedUpTo(u64),
 }
 
 impl Spool {
@@ -55,6 +71,9 @@ impl Spool {
             outbox: BTreeMap::new(),
             items: BTreeMap::new(),
             written: BTreeSet::new(),
+            rows: BTreeMap::new(),
+            row_number: 0,
+            added: BTreeSet::new(),
         }
     }
 
@@ -114,6 +133,29 @@ impl Spool {
         self.outbox.range(after.next()..).take(limit).map(|(&seq, &id)| (seq, report_payload(id))).collect()
     }
 
+    pub(super) fn add_row(&mut self, id: Id) {
+        self.row_number += 1;
+        self.rows.insert(self.row_number, id);
+        self.added.insert(id);
+    }
+
+    /// The oldest rows, packed.
+    pub(super) fn read_rows(&self, bytes_max: usize) -> Option<Batch> {
+        let rows: Vec<(u64, Vec<u8>)> = self
+            .rows
+            .iter()
+            .take((bytes_max / ROW_BYTES).max(1))
+            .map(|(&number, id)| (number, id.to_le_bytes().to_vec()))
+            .collect();
+        let (up_to, _) = *rows.last()?;
+        let rows: Vec<Vec<u8>> = rows.into_iter().map(|(_, row)| row).collect();
+        Some(Batch { up_to, packed: pack(&rows) })
+    }
+
+    pub(super) fn uploaded_up_to(&mut self, number: u64) {
+        self.rows = self.rows.split_off(&(number + 1));
+    }
+
     pub(super) fn unexecuted(&self) -> Vec<Id> {
         self.items.iter().filter(|(_, stored)| !stored.executed).map(|(&id, _)| id).collect()
     }
@@ -128,6 +170,10 @@ pub(super) fn item_payload(id: Id, marked: bool) -> Vec<u8> {
 pub(super) fn item_of(payload: &[u8]) -> (Id, bool) {
     let (id, mark) = payload.split_first_chunk::<8>().unwrap();
     (Id::from_le_bytes(*id), mark == [1])
+}
+
+pub(super) fn rows_of(packed: &[u8]) -> Vec<Id> {
+    unpack(packed).unwrap().iter().map(|row| report_of(row)).collect()
 }
 
 pub(super) fn report_payload(id: Id) -> Vec<u8> {

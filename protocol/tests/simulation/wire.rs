@@ -258,6 +258,9 @@ fn brief(message: &Message) -> String {
             format!("heartbeat, sent {sent_up_to}, stored {stored_up_to}")
         }
         Message::Status(_) => "status".to_owned(),
+        Message::Upload { number, packed } => format!("upload {number}, {} bytes", packed.len()),
+        Message::Uploaded { number } => format!("uploaded {number}"),
+        Message::Link(_) => "link".to_owned(),
         Message::Storage(_) => "storage".to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use super::agent::{Agent, AgentEvent};
 use super::chance::{Chance, Weather};
 use super::hub::{Hub, HubEvent};
-use super::ledger::{Ledger, OWN_IDS, Tally, Trace};
+use super::ledger::{Ledger, OWN_IDS, ROW_IDS, Tally, Trace};
 use super::record::HubWork;
 use super::spool::SpoolWork;
 use super::wire::{Link, WireEvent};
@@ -43,6 +43,8 @@ pub(super) enum Event {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fault {
     Cut,
+    /// An agent makes a second connection and goes over to it.
+    Switch,
     Partition,
     AgentRestart,
     HubRestart,
@@ -105,7 +107,9 @@ impl<'t> World<'t> {
     pub(super) fn run(mut self) -> Tally {
         let weather = self.weather.clone();
         self.note(|| format!("{weather:?}"));
-        for fault in [Fault::Cut, Fault::Partition, Fault::AgentRestart, Fault::HubRestart, Fault::Copy] {
+        for fault in
+            [Fault::Cut, Fault::Switch, Fault::Partition, Fault::AgentRestart, Fault::HubRestart, Fault::Copy]
+        {
             self.schedule_fault(fault);
         }
         for agent in 0..self.agents.len() {
@@ -187,6 +191,12 @@ impl<'t> World<'t> {
             if let Some(id) = spool.written.difference(&record.reported).next() {
                 return wrong(format!("report {id:#x} never came"));
             }
+            if let Some(id) = spool.added.difference(&record.uploaded).next() {
+                return wrong(format!("row {id:#x} never came"));
+            }
+            if !spool.rows.is_empty() {
+                return wrong(format!("{} rows unacknowledged", spool.rows.len()));
+            }
             if record.acked != record.assigned || record.acked != spool.cursor {
                 return wrong(format!(
                     "{} assigned, {} acked, {} stored",
@@ -206,7 +216,7 @@ impl<'t> World<'t> {
 
     fn schedule_fault(&mut self, fault: Fault) {
         let every = match fault {
-            Fault::Cut => self.weather.cut_every,
+            Fault::Cut | Fault::Switch => self.weather.cut_every,
             Fault::Partition => self.weather.partition_every,
             Fault::AgentRestart | Fault::Copy => self.weather.agent_restart_every,
             Fault::HubRestart => self.weather.hub_restart_every,
@@ -225,6 +235,7 @@ impl<'t> World<'t> {
         self.note(|| format!("-- {fault:?} of agent {agent}"));
         match fault {
             Fault::Cut => self.cut(agent),
+            Fault::Switch => self.try_better_way(agent),
             Fault::Partition => self.partition(agent, self.calm_at),
             Fault::AgentRestart => self.restart_agent(agent),
             Fault::HubRestart => self.restart_hub(),
@@ -265,6 +276,10 @@ impl<'t> World<'t> {
         if self.agents[agent].session.is_some() {
             let id = self.ledger.new_id();
             self.spool_work(agent, SpoolWork::Write(OWN_IDS + id));
+            for _ in 0..self.chance.pick(&[1, 1, 1, 30]) {
+                let id = self.ledger.new_id();
+                self.spool_work(agent, SpoolWork::Add(ROW_IDS + id));
+            }
         }
     }
 

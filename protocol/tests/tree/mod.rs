@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// All that the protocol may lean on. What is added here is linked into the agent, too.
-const DEPENDENCIES: [&str; 4] = ["postcard", "serde", "thiserror", "uuid"];
+const DEPENDENCIES: [&str; 5] = ["miniz_oxide", "postcard", "serde", "thiserror", "uuid"];
 /// All that routing may.
 const ROUTING_DEPENDENCIES: [&str; 4] = ["docket-paper", "docket-protocol", "serde", "thiserror"];
 /// Of [`BANNED`], what routing may use: the templates in force are swapped while slips are made, and no slip depends on

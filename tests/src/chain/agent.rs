@@ -51,6 +51,8 @@ pub struct AgentOptions {
     pub extra: String,
     /// Further lines of its `[page]`.
     pub page: String,
+    /// The lines of its `[link]`; without them there is no way over TCP.
+    pub link: Option<String>,
 }
 
 /// An agent.
@@ -105,6 +107,8 @@ impl Agent {
                 printer.name, printer.address, printer.stations, printer.default
             )?;
         }
+        let link = self.options.link.as_deref().unwrap_or("fallback = \"off\"");
+        writeln!(text, "[link]\n{link}")?;
         // Many agents on one machine: none has the usual port.
         writeln!(text, "[page]\nlisten = \"127.0.0.1:0\"\n{}", self.options.page)?;
         Ok(std::fs::write(self.folder.join("agent.toml"), text)?)
@@ -116,6 +120,15 @@ impl Agent {
     /// Where it cannot be run.
     pub fn try_enrol(&self, hub: SocketAddr, code: &str) -> anyhow::Result<Output> {
         self.command(&["enrol", "--hub", &hub.to_string(), "--code", code])
+    }
+
+    /// Gives it these lines of `[link]`, when it is started the next time.
+    ///
+    /// # Errors
+    /// Where its configuration cannot be written.
+    pub fn configure_link(&mut self, link: String) -> anyhow::Result<()> {
+        self.options.link = Some(link);
+        self.configure(self.options.printers.clone())
     }
 
     fn hub_address(&self, hub: &Hub) -> SocketAddr {

@@ -23,6 +23,8 @@ const OVERVIEW_EVERY: Duration = Duration::from_millis(20);
 pub struct HubAddresses {
     /// Agents, UDP.
     pub link: SocketAddr,
+    /// Agents, TCP.
+    pub link_tcp: Option<SocketAddr>,
     /// Platforms, TCP.
     pub http: SocketAddr,
     /// Console, TCP.
@@ -36,6 +38,8 @@ pub struct HubOptions {
     pub data: Option<PathBuf>,
     /// Another address for agents than one that the system gives: another hub's.
     pub link: Option<SocketAddr>,
+    /// Another line for its TCP port than one with a port that the system gives.
+    pub tcp_listen: Option<String>,
     /// Further lines of the `[http]` section.
     pub http: String,
     /// The `[routing]` section and what follows.
@@ -61,7 +65,8 @@ impl Hub {
         std::fs::create_dir_all(folder)?;
         let data = options.data.clone().unwrap_or_else(|| folder.join("hub-data"));
         let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let addresses = HubAddresses { link: options.link.unwrap_or(any), http: any, console: any };
+        let addresses =
+            HubAddresses { link: options.link.unwrap_or(any), link_tcp: Some(any), http: any, console: any };
         let (process, addresses) = serve(folder, &data, &options, addresses).await?;
         Ok(Hub { folder: folder.to_owned(), data, options, addresses, process })
     }
@@ -173,6 +178,14 @@ impl Hub {
         Ok(serde_json::from_str(&reply.body)?)
     }
 
+    /// Where it takes TLS over TCP.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub fn tcp(&self) -> anyhow::Result<SocketAddr> {
+        self.addresses.link_tcp.context("a hub without a TCP port")
+    }
+
     /// Waits until `look` is content with the console's overview.
     ///
     /// # Errors
@@ -224,8 +237,14 @@ async fn serve(
     addresses: HubAddresses,
 ) -> anyhow::Result<(Process, HubAddresses)> {
     let config = folder.join("hub.toml");
+    // Never the usual port: many hubs on one machine.
+    let tcp_listen = match (&options.tcp_listen, addresses.link_tcp) {
+        (Some(line), _) => line.clone(),
+        (None, Some(address)) => format!("tcp_listen = \"{address}\""),
+        (None, None) => "tcp_listen = \"off\"".to_owned(),
+    };
     let text = format!(
-        "data = {data:?}\n[link]\nlisten = \"{link}\"\n[http]\nlisten = \"{http}\"\n{more_http}\n[console]\nlisten = \"{console}\"\n\
+        "data = {data:?}\n[link]\nlisten = \"{link}\"\n{tcp_listen}\n[http]\nlisten = \"{http}\"\n{more_http}\n[console]\nlisten = \"{console}\"\n\
          [platforms.meituan]\nsecret = \"{SECRET}\"\n[platforms.meituan.callbacks]\npaid = \"{CALLBACK_BASE}/paid\"\n\
          cancelled = \"{CALLBACK_BASE}/cancelled\"\nreminded = \"{CALLBACK_BASE}/reminded\"\n{routing}\n",
         link = addresses.link,

@@ -8,12 +8,14 @@ mod ledger;
 mod process;
 pub mod shop;
 pub mod slips;
+pub mod till;
 
 pub use agent::{Agent, AgentOptions, PrinterAt};
 pub use hub::{Hub, HubAddresses, HubOptions};
 pub use ledger::{Ledger, TicketRow};
 pub use process::{Process, program, run_to_end};
 pub use shop::Shop;
+pub use till::Till;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

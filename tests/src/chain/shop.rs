@@ -65,7 +65,8 @@ impl Shop {
     /// # Errors
     /// Where a process does not come up; with its log.
     pub async fn at(printer: VirtualPrinter, address: &str) -> anyhow::Result<Self> {
-        let mut shop = Shop::around(HubOptions::default(), AgentOptions::default(), printer, address).await?;
+        let mut shop =
+            Shop::around(HubOptions::default(), |_| Ok(AgentOptions::default()), printer, address).await?;
         shop.agent.start_linked(&shop.hub).await?;
         Ok(shop)
     }
@@ -87,24 +88,43 @@ impl Shop {
         self.agent.start_linked(&self.hub).await
     }
 
-    async fn build(hub: HubOptions, agent: AgentOptions, printer: PrinterOptions) -> anyhow::Result<Self> {
-        let printer = VirtualPrinter::start(printer)?;
+    /// [`Shop::enrolled`], with options of the agent that depend on where the hub is.
+    ///
+    /// # Errors
+    /// Where the hub does not come up; with its log.
+    pub async fn enrolled_as(
+        hub: HubOptions,
+        agent: impl FnOnce(&Hub) -> anyhow::Result<AgentOptions>,
+    ) -> anyhow::Result<Self> {
+        let printer = VirtualPrinter::start(PrinterOptions::default())?;
         let address = printer.address().to_string();
         Shop::around(hub, agent, printer, &address).await
     }
 
+    async fn build(hub: HubOptions, agent: AgentOptions, printer: PrinterOptions) -> anyhow::Result<Self> {
+        let printer = VirtualPrinter::start(printer)?;
+        let address = printer.address().to_string();
+        Shop::around(hub, |_| Ok(agent), printer, &address).await
+    }
+
     async fn around(
         hub: HubOptions,
-        agent: AgentOptions,
+        agent: impl FnOnce(&Hub) -> anyhow::Result<AgentOptions>,
         printer: VirtualPrinter,
         address: &str,
     ) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("docket-shop-").tempdir()?;
         let hub = Hub::start(&folder.path().join("hub"), hub).await?;
         hub.add_store(Shop::STORE, "测试面馆")?;
-        let options = AgentOptions { printers: vec![PrinterAt::only(address)], ..agent };
+        let options = AgentOptions { printers: vec![PrinterAt::only(address)], ..agent(&hub)? };
         let agent = Agent::enrol(&folder.path().join("agent"), &hub, Shop::STORE, options)?;
         Ok(Shop { hub, agent, printer, folder })
+    }
+
+    /// Of parts that were started elsewhere: across a bad network.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of(hub: Hub, agent: Agent, printer: VirtualPrinter, folder: TempDir) -> Self {
+        Shop { hub, agent, printer, folder }
     }
 
     /// Where its files are.

@@ -53,17 +53,27 @@ impl HttpClient {
 
     /// POSTs a form.
     pub async fn post(&self, path: &str, body: &str) -> anyhow::Result<Reply> {
-        self.send(&request("POST", path, self.address, super::meituan::CONTENT_TYPE, body)).await
+        self.send(&request("POST", path, self.address, super::meituan::CONTENT_TYPE, "", body)).await
     }
 
     /// POSTs JSON.
     pub async fn post_json(&self, path: &str, body: &str) -> anyhow::Result<Reply> {
-        self.send(&request("POST", path, self.address, "application/json", body)).await
+        self.post_json_with(path, "", body).await
     }
 
     /// GETs a path, which may hold a query.
     pub async fn get(&self, path: &str) -> anyhow::Result<Reply> {
-        self.send(&request("GET", path, self.address, "", "")).await
+        self.get_with(path, "").await
+    }
+
+    /// POSTs JSON with further headers, each with its line's end.
+    pub async fn post_json_with(&self, path: &str, headers: &str, body: &str) -> anyhow::Result<Reply> {
+        self.send(&request("POST", path, self.address, "application/json", headers, body)).await
+    }
+
+    /// GETs a path with further headers, each with its line's end.
+    pub async fn get_with(&self, path: &str, headers: &str) -> anyhow::Result<Reply> {
+        self.send(&request("GET", path, self.address, "", headers, "")).await
     }
 
     async fn send(&self, request: &[u8]) -> anyhow::Result<Reply> {
@@ -199,8 +209,15 @@ fn head_end(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
 }
 
-fn request(method: &str, path: &str, host: SocketAddr, content_type: &str, body: &str) -> Vec<u8> {
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n");
+fn request(
+    method: &str,
+    path: &str,
+    host: SocketAddr,
+    content_type: &str,
+    headers: &str,
+    body: &str,
+) -> Vec<u8> {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}");
     if method != "GET" {
         request.push_str(&format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len()));
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 const HUB: &str = "data = \"data\"\n\
-    [link]\nlisten = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\n[console]\nlisten = \"127.0.0.1:0\"\n\
+    [link]\nlisten = \"127.0.0.1:0\"\ntcp_listen = \"off\"\n[http]\nlisten = \"127.0.0.1:0\"\n[console]\nlisten = \"127.0.0.1:0\"\n\
     [platforms.meituan]\nsecret = \"s\"\n\
     [platforms.meituan.callbacks]\npaid = \"https://h.example.com/a\"\ncancelled = \"https://h.example.com/b\"\n";
 const AGENT: &str =
@@ -62,7 +62,7 @@ async fn the_hub_refuses_a_configuration_with_its_reason() -> anyhow::Result<()>
                 "config-syntax",
                 &["line 2", "colour"],
             ),
-            ("[http]\n", "[http]\nlisen = 1\n", "config-syntax", &["line 5", "lisen"]),
+            ("[http]\n", "[http]\nlisen = 1\n", "config-syntax", &["line 6", "lisen"]),
             ("data = \"data\"", "data = ", "config-syntax", &["line 1"]),
             ("listen = \"127.0.0.1:0\"", "listen = \"here\"", "config-syntax", &["line 3"]),
             ("cancelled = \"https://h.example.com/b\"", shared, "config-value", &["callbacks", "/a"]),
@@ -212,6 +212,10 @@ async fn a_port_that_is_taken_is_named() -> anyhow::Result<()> {
         assert!(said.contains(&format!("docket-hub: {code} {address}")), "{section}: {said}");
         assert!(said.contains("choose another"), "{said}");
     }
+    let config = HUB.replacen("\"off\"", &format!("{:?}", tcp.0), 1);
+    let said = refusal(folder.path(), "docket-hub", &config, "serve").await?;
+    assert!(said.contains(&format!("docket-hub: link-tcp-listen: TCP {}", tcp.0)), "{said}");
+    assert!(said.contains("tcp_listen"), "{said}");
     Ok(())
 }
 

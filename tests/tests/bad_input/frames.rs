@@ -87,7 +87,7 @@ async fn what_is_no_frame_ends_the_session_and_nothing_else() -> anyhow::Result<
     // Half a frame, and the stream is over.
     let (mut live, _) = attacked.greet().await?;
     live.send_bytes(&frame(1, &[3, 1, 4, 0, 0, 0, 0])[..8]).await?;
-    live.finish()?;
+    live.finish().await?;
     assert_eq!(live.closed().await?, "");
     attacked.assert_unharmed(1).await
 }
@@ -191,7 +191,7 @@ async fn a_flood_of_states_holds_nobody_up() -> anyhow::Result<()> {
 async fn who_says_nothing_is_closed() -> anyhow::Result<()> {
     let mut attacked = Attacked::open().await?;
     // The stream of the first is not even open for the hub.
-    let (mute, mut slow) = (attacked.connect().await?, attacked.connect().await?);
+    let (mut mute, mut slow) = (attacked.connect().await?, attacked.connect().await?);
     slow.send_bytes(&[9]).await?;
     let (mute, slow) = tokio::join!(mute.closed(), slow.closed());
     assert_eq!((mute?.as_str(), slow?.as_str()), ("no-greeting", "no-greeting"));

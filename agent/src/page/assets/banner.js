@@ -12,10 +12,16 @@
     const link = document.getElementById("link");
     const key = !state || state.link === "connecting" ? "connecting" : state.link === "live" ? "linked" : "unlinked";
     const light = docket.staleness() ? "unknown" : key === "linked" ? "green" : key === "connecting" ? "unknown" : "red";
-    docket.refill(link, [docket.light(light, docket.say(key))]);
+    const way = key === "linked" && !docket.staleness() && state.way;
+    docket.refill(link, [docket.light(light, docket.say(key)), way && draw("span", { class: "way" }, ` ${wayWords(way)}`)]);
     const stops = state ? state.troubles.filter((trouble) => trouble.level === "stop").length : 0;
     const mark = docket.staleness() ? "? " : stops ? `(${stops}!) ` : "";
     document.title = `${mark}${docket.say("title")} · ${store}`;
+  }
+
+  function wayWords(way) {
+    const transport = way.transport === "quic" ? "QUIC" : docket.say(way.proxied ? "tcpProxied" : "tcp");
+    return way.rtt_ms === null ? transport : `${transport} ${way.rtt_ms} ms`;
   }
 
   function languages() {

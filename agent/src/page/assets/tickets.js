@@ -43,7 +43,7 @@
   function light(ticket) {
     if (ticket.state === "printed") return ticket.confirmed ? "green" : "yellow";
     if (ticket.state === "held") return "red";
-    if (ticket.state === "settled") return "plain";
+    if (ticket.state === "settled" || ticket.state === "cancelled") return "plain";
     return ticket.doubt ? "yellow" : "unknown";
   }
 
@@ -84,7 +84,7 @@
     } });
     if (ticket.state === "held") {
       actions.append(draw("p", { class: "hint" }, say("heldHint")));
-    } else if (ticket.state === "printed" || ticket.state === "settled") {
+    } else if (["printed", "settled", "cancelled"].includes(ticket.state)) {
       ask();
     } else {
       actions.append(draw("p", { class: "hint" }, say("notYet")));

@@ -24,6 +24,8 @@ var docket = {};
     linked: ["已连接总部", "Connected to headquarters"],
     connecting: ["正在连接总部", "Connecting to headquarters"],
     unlinked: ["没连上总部", "Not connected to headquarters"],
+    tcp: ["TCP(备用)", "TCP (fallback)"],
+    tcpProxied: ["TCP(备用,经代理)", "TCP (fallback, by proxy)"],
 
     printers: ["打印机", "Printers"],
     lights: [

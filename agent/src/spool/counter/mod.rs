@@ -17,11 +17,13 @@
 mod reading;
 mod writing;
 
-pub(super) use reading::{CounterRead, last_change, read};
+pub(super) use reading::{CounterRead, last_change, last_upload, read};
 
-use super::{RecentTicket, Spool, SpoolError};
+use super::command::{Asker, Read, Write};
+use super::{Pending, RecentTicket, Spool, SpoolError};
 use docket_protocol::ids::{OrderKey, PrinterName, TicketId, UnixMs};
 use docket_protocol::order::Order;
+use docket_protocol::session::Batch;
 use docket_protocol::ticket::Ticket;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -44,11 +46,13 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
     /// Print this.
-    Submit(Submission),
+    Submit(Box<Submission>),
     /// An order is cancelled: what was not begun does not come out, and who may have begun gets a slip.
     Cancel {
         /// The key that it was submitted under.
-        order: String,
+        id: String,
+        /// What the chain knows it by.
+        order: OrderKey,
         /// What the counter says of it.
         reason: String,
         /// The slips (退菜单) for everyone who was told of the order; those who were not yet do not get theirs.
@@ -202,7 +206,7 @@ impl Spool {
         for printer in chosen {
             self.index(printer.clone())?;
         }
-        self.ask(|answer| super::command::Write::Counter { request: Box::new(request), answer }).await
+        self.ask(|answer| Write::Counter { request: Box::new(request), answer }).await
     }
 
     /// What was answered to a request under this key, or that it was another request; `None` where nothing was.
@@ -254,19 +258,26 @@ impl Spool {
         self.shared.changes()
     }
 
-    /// Up to `limit` of what the hub is to be told of the counter, after a place, the oldest first, as (place, postcard
-    /// [`Upload`](docket_protocol::upload::Upload)).
-    ///
-    /// # Errors
-    /// [`SpoolError::Closed`], [`SpoolError::Database`].
-    pub async fn uploads_after(&self, after: i64, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, SpoolError> {
-        self.counter_read(|answer| CounterRead::UploadsAfter { after, limit, answer }).await
+    /// The oldest of what the hub is to be told of the counter, packed; `None` where nothing waits. It holds as much as
+    /// fits into so many bytes, and at least one thing.
+    pub fn uploads(&self, bytes_max: usize) -> Pending<Option<Batch>> {
+        self.look_up(|answer| Read::Counter(CounterRead::Uploads { bytes_max, answer }))
     }
 
-    async fn counter_read<T>(
-        &self,
-        read: impl FnOnce(super::command::Asker<T>) -> CounterRead,
-    ) -> Result<T, SpoolError> {
-        self.look_up(|answer| super::command::Read::Counter(read(answer))).await
+    /// The hub has stored all of that up to here: it is deleted, with the next transaction.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`].
+    pub fn uploaded_up_to(&self, up_to: u64) -> Result<(), SpoolError> {
+        self.write_lazily(Write::UploadedUpTo { up_to })
+    }
+
+    /// The number of the last thing that the hub is to be told of the counter; 0 where there was nothing.
+    pub fn uploads_changed(&self) -> watch::Receiver<u64> {
+        self.shared.uploads_changed()
+    }
+
+    async fn counter_read<T>(&self, read: impl FnOnce(Asker<T>) -> CounterRead) -> Result<T, SpoolError> {
+        self.look_up(|answer| Read::Counter(read(answer))).await
     }
 }

@@ -6,6 +6,8 @@ use super::super::view::{RECENT_COLUMNS, recent_from_row};
 use super::{Answered, CounterTicket, DIGEST_BYTES, Submitted};
 use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{TicketId, UnixMs};
+use docket_protocol::pack::{ROWS_MAX, pack};
+use docket_protocol::session::Batch;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
 /// Something to look up.
@@ -22,7 +24,7 @@ pub(in super::super) enum CounterRead {
     /// Tickets that have changed.
     ChangedAfter { change: u64, limit: usize, answer: Asker<Vec<CounterTicket>> },
     /// What the hub is to be told.
-    UploadsAfter { after: i64, limit: usize, answer: Asker<Vec<(i64, Vec<u8>)>> },
+    Uploads { bytes_max: usize, answer: Asker<Option<Batch>> },
 }
 
 /// Looks it up. Whether that has met damage.
@@ -43,9 +45,7 @@ pub(in super::super) fn read(connection: &Connection, read: CounterRead) -> bool
                 tickets(connection, "changed > ?1 ORDER BY changed LIMIT ?2", [change, limit_number(limit)]);
             tell(answer, found)
         }
-        CounterRead::UploadsAfter { after, limit, answer } => {
-            tell(answer, uploads_after(connection, after, limit))
-        }
+        CounterRead::Uploads { bytes_max, answer } => tell(answer, uploads(connection, bytes_max)),
     }
 }
 
@@ -132,9 +132,26 @@ fn tickets(
         .collect()
 }
 
-fn uploads_after(connection: &Connection, after: i64, limit: usize) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
-    connection
-        .prepare_cached("SELECT seq, payload FROM uploads WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
-        .query_map([after, limit_number(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect()
+/// The number of the last thing that the hub is to be told; 0 where nothing waits.
+pub(in super::super) fn last_upload(connection: &Connection) -> rusqlite::Result<u64> {
+    let last: i64 = connection
+        .prepare_cached("SELECT coalesce(max(seq), 0) FROM uploads")?
+        .query_row([], |row| row.get(0))?;
+    Ok(last.unsigned_abs())
+}
+
+fn uploads(connection: &Connection, bytes_max: usize) -> rusqlite::Result<Option<Batch>> {
+    let mut select = connection.prepare_cached("SELECT seq, payload FROM uploads ORDER BY seq LIMIT ?1")?;
+    let mut found = select.query([limit_number(ROWS_MAX)])?;
+    let (mut rows, mut bytes, mut up_to) = (Vec::<Vec<u8>>::new(), 0, 0_i64);
+    while let Some(row) = found.next()? {
+        let upload: Vec<u8> = row.get(1)?;
+        bytes += upload.len();
+        if bytes > bytes_max && !rows.is_empty() {
+            break;
+        }
+        up_to = row.get(0)?;
+        rows.push(upload);
+    }
+    Ok((!rows.is_empty()).then(|| Batch { up_to: up_to.unsigned_abs(), packed: pack(&rows) }))
 }

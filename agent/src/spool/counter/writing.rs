@@ -11,7 +11,7 @@ use docket_protocol::frame::payload;
 use docket_protocol::ids::{OrderKey, PrinterName, Seq, TicketId};
 use docket_protocol::message::{Item, Report};
 use docket_protocol::outcome::{Doubt, Outcome, TicketReport};
-use docket_protocol::ticket::Ticket;
+use docket_protocol::ticket::{Ticket, TicketKind};
 use docket_protocol::upload::{CounterCancelled, CounterOrder, CounterTickets, TicketOutline, Upload};
 use rusqlite::{OptionalExtension as _, Row, params};
 use std::collections::HashSet;
@@ -19,6 +19,7 @@ use std::collections::HashSet;
 /// A ticket that may be withdrawn.
 struct Standing {
     id: TicketId,
+    kind: String,
     station: String,
     state: u8,
     attempt: u16,
@@ -28,7 +29,7 @@ struct Standing {
     is_withdrawn: bool,
 }
 
-const STANDING_COLUMNS: &str = "printer, pinned, id, station, state, attempt, repeat, doubt, withdrawn";
+const STANDING_COLUMNS: &str = "printer, pinned, id, station, state, attempt, repeat, doubt, withdrawn, kind";
 
 impl Standing {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -41,6 +42,7 @@ impl Standing {
             repeat: row.get(6)?,
             doubt: row.get(7)?,
             is_withdrawn: row.get(8)?,
+            kind: row.get(9)?,
         })
     }
 
@@ -60,7 +62,7 @@ impl Work<'_> {
         }
         let answered = match &request.wish {
             Wish::Submit(submission) => self.submit(&request.key, submission)?,
-            Wish::Cancel { order, reason, slips } => self.cancel(order, reason, slips)?,
+            Wish::Cancel { id, order, reason, slips } => self.cancel(id, order, reason, slips)?,
             Wish::Withdraw { ticket } => self.withdraw(*ticket)?,
             Wish::Reprint { ticket, printer } => self.reprint_counters(*ticket, printer.as_ref())?,
         };
@@ -90,12 +92,12 @@ impl Work<'_> {
         }
         let outlines = submission.tickets.iter().map(|(ticket, _)| TicketOutline::from(ticket)).collect();
         self.upload(&match &submission.order {
-            Some(order) => Upload::Order(CounterOrder {
+            Some(order) => Upload::Order(Box::new(CounterOrder {
                 order: order.clone(),
                 tickets: outlines,
                 unmapped: submission.unmapped.clone(),
                 accepted_at: self.now,
-            }),
+            })),
             None => Upload::Tickets(CounterTickets {
                 key: submission.key.clone(),
                 tickets: outlines,
@@ -128,7 +130,13 @@ impl Work<'_> {
         self.store_in(&queue, Seq(0), ticket, &item, Some(submission)).map(drop)
     }
 
-    fn cancel(&mut self, key: &str, reason: &str, slips: &[Ticket]) -> rusqlite::Result<Answered> {
+    fn cancel(
+        &mut self,
+        key: &str,
+        order: &OrderKey,
+        reason: &str,
+        slips: &[Ticket],
+    ) -> rusqlite::Result<Answered> {
         let found: Option<(i64, Option<i64>)> = self
             .prepare("SELECT place, cancelled_at FROM submissions WHERE key = ?1 AND content IS NOT NULL")?
             .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -143,43 +151,41 @@ impl Work<'_> {
             .query_map([place], Standing::from_row)?
             .collect::<Result<Vec<_>, _>>()?;
         let mut withdrawn = Vec::new();
-        let mut begun = HashSet::new();
+        let (mut begun, mut must_hear) = (HashSet::new(), HashSet::new());
         for ticket in tickets {
             if ticket.may_have_begun() {
                 begun.insert(ticket.station.clone());
+                // Who only labels a dish hears of it from who makes it.
+                if ticket.kind != TicketKind::Label.as_str() {
+                    must_hear.insert(ticket.station.clone());
+                }
             }
             if self.stop(&ticket)? {
                 withdrawn.push(ticket.id.to_string());
             }
         }
-        let slips: Vec<&Ticket> = slips.iter().filter(|slip| begun.contains(slip.station.as_str())).collect();
+        let has_slip = |station: &String| slips.iter().any(|slip| slip.station.as_str() == station);
+        // Where the rules have changed since, a station may have begun that they do not know: then all are told.
+        let all = !must_hear.iter().all(has_slip);
+        let is_due = |slip: &&Ticket| all || begun.contains(slip.station.as_str());
+        let slips: Vec<&Ticket> = slips.iter().filter(is_due).collect();
         for slip in &slips {
             self.store_counters(place, slip, None)?;
         }
         self.prepare("UPDATE submissions SET cancelled_at = ?2 WHERE place = ?1")?
             .execute(params![place, self.now.0])?;
-        if let Some(order) = self.order_of(place)? {
-            self.upload(&Upload::Cancelled(CounterCancelled {
-                order,
-                reason: reason.to_owned(),
-                slips: slips.iter().map(|&slip| TicketOutline::from(slip)).collect(),
-                cancelled_at: self.now,
-            }))?;
-        }
+        self.upload(&Upload::Cancelled(CounterCancelled {
+            order: order.clone(),
+            reason: reason.to_owned(),
+            slips: slips.iter().map(|&slip| TicketOutline::from(slip)).collect(),
+            cancelled_at: self.now,
+        }))?;
         Ok(done(&Receipt::Cancelled {
             id: key,
             cancelled_at_ms: self.now,
             withdrawn_tickets: withdrawn,
             slips: slips.into_iter().map(Line::from).collect(),
         }))
-    }
-
-    fn order_of(&self, submission: i64) -> rusqlite::Result<Option<OrderKey>> {
-        let content: Vec<u8> = self
-            .prepare("SELECT content FROM submissions WHERE place = ?1")?
-            .query_row([submission], |row| row.get(0))?;
-        let order = docket_protocol::frame::read_payload::<docket_protocol::order::Order>(&content);
-        Ok(order.map(|order| order.key))
     }
 
     /// Takes a ticket out where it waits, and one in a printer's hands as soon as it comes back. Whether it is out.
@@ -285,15 +291,29 @@ impl Work<'_> {
         self.report(&Report::Ticket(report))
     }
 
-    fn upload(&self, upload: &Upload) -> rusqlite::Result<()> {
+    /// Tells the hub that a ticket ended before its end.
+    pub(in super::super) fn tell_cut_short(
+        &mut self,
+        is_counters: bool,
+        ticket: TicketId,
+    ) -> rusqlite::Result<()> {
+        if is_counters {
+            return self.upload(&Upload::CutShort { ticket });
+        }
+        self.report(&Report::CutShort { ticket }).map(drop)
+    }
+
+    fn upload(&mut self, upload: &Upload) -> rusqlite::Result<()> {
         let kind = match upload {
             Upload::Order(_) => "order",
             Upload::Tickets(_) => "tickets",
             Upload::Cancelled(_) => "cancelled",
             Upload::Outcome(_) => "outcome",
+            Upload::CutShort { .. } => "cut-short",
         };
         self.prepare("INSERT INTO uploads (kind, payload) VALUES (?1, ?2)")?
             .execute(params![kind, payload(upload)])?;
+        self.known.uploads = self.connection.last_insert_rowid().unsigned_abs();
         Ok(())
     }
 

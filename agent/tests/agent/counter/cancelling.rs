@@ -1,6 +1,8 @@
 //! Orders and tickets that are taken back, and tickets that come out again.
 
 use super::*;
+use docket_agent::spool::counter::{Answered, DIGEST_BYTES, Request, Wish};
+use docket_protocol::ids::{AgentId, OrderKey};
 use docket_protocol::outcome::Doubt;
 
 const CANCEL: &str = "/api/v1/orders/k1/cancel";
@@ -22,10 +24,10 @@ async fn what_was_not_begun_is_taken_out() {
     assert_eq!((&state["state"], &state["tickets"][0]["state"]), (&json!("cancelled"), &json!("cancelled")));
     // The same again is answered again; another wish finds it cancelled.
     assert_eq!(till.post(CANCEL, "c1", &json!({ "reason": "顾客改变主意" })).await.body, answer.body);
-    assert_eq!(till.post(CANCEL, "c2", &json!({})).await.code(), "cancelled");
+    assert_eq!(till.post(CANCEL, "c2", &json!({})).await.code(), "already-cancelled");
     let ticket = format!("/api/v1/tickets/{}", state["tickets"][0]["id"].as_str().unwrap());
-    assert_eq!(till.post(&format!("{ticket}/reprint"), "r1", &json!({})).await.code(), "cancelled");
-    assert_eq!(till.post(&format!("{ticket}/cancel"), "r1", &json!({})).await.code(), "cancelled");
+    assert_eq!(till.post(&format!("{ticket}/reprint"), "r1", &json!({})).await.code(), "already-cancelled");
+    assert_eq!(till.post(&format!("{ticket}/cancel"), "r1", &json!({})).await.code(), "already-cancelled");
     // Printers that ask get nothing of it.
     let mut back = till.port("back");
     back.want(2).unwrap();
@@ -59,6 +61,22 @@ async fn who_has_begun_gets_a_slip_and_who_has_not_gets_nothing() {
     let slip = claim(&mut back).await.ticket;
     assert!(slip.urgent && slip.title == "(退)柜台 #17", "{slip:?}");
     assert!(format!("{:?}", slip.document).contains("没有了"), "{slip:?}");
+}
+
+#[tokio::test]
+async fn where_the_rules_have_changed_since_all_are_told() {
+    let till = Till::open().await;
+    till.order("k1").await;
+    print(&mut till.port("back")).await;
+    // Today's rules have a bar in the place of the kitchen that has begun.
+    let slips = ["front", "bar"].map(|station| ticket(1, station)).to_vec();
+    let order = OrderKey::of_counter(&AgentId::new("s0042-1a2b3c4d"), "k1");
+    let wish = Wish::Cancel { id: "k1".into(), order, reason: String::new(), slips };
+    let request = Request { key: "c1".into(), digest: [0; DIGEST_BYTES], wish };
+    let answered = till.desk.spool().counter(request).await.unwrap();
+    let Answered::Done(answer) = answered else { panic!("{answered:?}") };
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(ids(&answer["slips"]), 2, "{answer}");
 }
 
 #[tokio::test]
@@ -103,6 +121,30 @@ async fn a_claim_that_a_crash_has_left_is_taken_out_too() {
     till.post(CANCEL, "c1", &json!({})).await;
     till.desk.reopen().await;
     assert_eq!(seen(&till.tickets("k1").await)[1], ("kitchen kitchen", "cancelled", 0));
+}
+
+#[tokio::test]
+async fn at_the_bound_nothing_new_is_taken_and_what_is_there_can_be_cancelled() {
+    let mut till = Till::open().await;
+    till.order("k1").await;
+    till.desk.reopen_within(512 * 1_024).await;
+    let mut taken = 1;
+    let refused = loop {
+        let answer = till.post("/api/v1/orders", &format!("more-{taken}"), &order()).await;
+        match answer.status {
+            201 => taken += 1,
+            _ => break answer,
+        }
+        assert!(taken < 1_000, "the bound is never reached");
+    };
+    // It is with the spool, which does it once there is room: only the same key may be used again.
+    assert_eq!((refused.status, refused.code().as_str()), (503, "spool-delayed"));
+    let refused = till.post("/api/v1/orders", "another", &order()).await;
+    assert_eq!((refused.status, refused.code().as_str()), (507, "spool-at-bound"));
+    assert!(refused.head.contains("retry-after"), "{refused:?}");
+    assert_eq!(till.desk.spool().counts().borrow().waiting, taken * 3);
+    assert_eq!(till.post(CANCEL, "c1", &json!({})).await.status, 200);
+    assert_eq!(till.desk.spool().counts().borrow().waiting, taken * 3 - 3);
 }
 
 #[tokio::test]

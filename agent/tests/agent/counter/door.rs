@@ -175,6 +175,6 @@ async fn what_is_wrong_is_named() {
     assert_eq!(till.post("/api/v1/tickets", "k1", &long).await.code(), "body-field");
     let large = " ".repeat(BODY_BYTES_MAX + 1);
     assert_eq!(till.post_text("/api/v1/orders", "k1", &large).await.code(), "body-large");
-    assert_eq!(till.get("/api/v1/orders?limit=x").await.code(), "query");
+    assert_eq!(till.get("/api/v1/orders?limit=x").await.code(), "query-form");
     assert_eq!(till.desk.spool().counts().borrow().waiting, 0);
 }

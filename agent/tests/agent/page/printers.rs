@@ -216,3 +216,29 @@ async fn one_serial_port_is_one_printer() {
     let again = printer("b", "serial:COM3?baud=19200", &[]);
     assert_eq!(desk.post("/api/printers/add", &again).await.code(), "address-taken");
 }
+
+#[tokio::test]
+async fn a_test_page_that_finds_no_room_is_not_printed_some_time_later() {
+    let fixed = "[[printer]]\nname = \"front\"\naddress = \"192.0.2.9\"\n";
+    let desk = Desk::open(LOOPBACK, fixed).await;
+    desk.spool().close().await;
+    let mut options = SpoolOptions::new(desk.config.printer_routes(), Some("boot".into()));
+    options.bytes_max = 300 * 1_024;
+    let spool = Spool::open(&desk.config.data, options).unwrap();
+    desk.shown.spool.send_replace(Some(spool.clone()));
+    let counts = spool.counts();
+    let mut number = 0;
+    while !counts.borrow().storing.fails() {
+        number += 1;
+        let mut failing = spool.counts();
+        tokio::select! {
+            biased;
+            stored = spool.receive(vec![(Seq(u64::from(number)), item(&ticket(number, "front")))]) => drop(stored.unwrap()),
+            failing = failing.wait_for(|counts| counts.storing.fails()) => drop(failing.unwrap()),
+        }
+    }
+    let answer = desk.post("/api/printers/test", &json!({ "printer": "front" })).await;
+    assert_eq!((answer.status, answer.code().as_str()), (507, "spool-at-bound"));
+    let pause = desk.post("/api/printers/pause", &json!({ "printer": "front", "paused": true })).await;
+    assert_eq!(pause.status, 200, "what needs no room is done");
+}

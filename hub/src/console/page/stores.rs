@@ -2,8 +2,9 @@
 
 use super::{Language, light};
 use crate::console::snapshot::Snapshot;
-use crate::console::store::{ConditionView, LinkView, PrinterView, StoreView};
+use crate::console::store::{ConditionView, LinkView, PrinterView, StoreView, WayView};
 use crate::console::when::{Form, age};
+use crate::console::words;
 use docket_protocol::ids::UnixMs;
 use maud::{Markup, html};
 
@@ -65,12 +66,28 @@ fn link(link: &LinkView, at: UnixMs, language: Language) -> Markup {
                 LinkView::Down { since, .. } => {
                     (language.pick("断开 ", "disconnected ")) (age(*since, at, Form::Lasting))
                 }
-                LinkView::Up { since, version, .. } => {
+                LinkView::Up { since, version, way, .. } => {
                     (language.pick("在线 ", "online ")) (age(*since, at, Form::Lasting))
+                    @if let Some(way) = way {
+                        " · " span title=(counts(way, language)) { (words::way(way, language)) }
+                    }
                     @if !version.is_empty() { " · v" (version) }
                 }
             }
         }
+    }
+}
+
+/// What was counted of a link since the store's program began.
+fn counts(way: &WayView, language: Language) -> String {
+    let (reconnects, fallbacks) = (way.reconnects, way.fallbacks);
+    let counted = language.pick(
+        format!("程序启动以来重连 {reconnects} 次,改走 TCP {fallbacks} 次"),
+        format!("since the program began: {reconnects} reconnects, {fallbacks} fallbacks to TCP"),
+    );
+    match way.lost_packets {
+        Some(lost) => counted + &language.pick(format!(";丢包 {lost}"), format!("; {lost} packets lost")),
+        None => counted,
     }
 }
 
@@ -139,6 +156,44 @@ mod tests {
             ["缺纸:换上新纸卷", &since, "<b>3</b> 张未打出", "在线 ", "v0.1.0", "class=\"light red\""]
         {
             assert!(text.contains(wanted), "{wanted} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn a_card_says_how_its_store_is_connected() {
+        let mut store = sample::store("S0042", "人民路店");
+        let way = |transport, proxied, rtt_ms, lost_packets| WayView {
+            transport,
+            proxied,
+            rtt_ms,
+            lost_packets,
+            reconnects: 7,
+            fallbacks: 2,
+            counted_since: sample::AT,
+        };
+        for (way, zh, en) in [
+            (
+                way("quic", false, Some(12), Some(5)),
+                ["QUIC 12 ms", "丢包 5"],
+                ["QUIC 12 ms", "5 packets lost"],
+            ),
+            (
+                way("tls", false, Some(40), None),
+                ["TCP(备用)40 ms", "重连 7 次,改走 TCP 2 次"],
+                ["TCP (fallback) 40 ms", "7 reconnects, 2 fallbacks"],
+            ),
+            (
+                way("tls", true, None, None),
+                ["TCP(备用,经代理)", "改走"],
+                ["TCP (fallback, by proxy)", "fallbacks"],
+            ),
+        ] {
+            let LinkView::Up { way: shown, .. } = &mut store.link else { panic!("it is up") };
+            *shown = Some(way);
+            for (language, wanted) in [(Language::Zh, zh), (Language::En, en)] {
+                let text = card(&store, sample::AT, language).into_string();
+                assert!(wanted.iter().all(|wanted| text.contains(wanted)), "{wanted:?}: {text}");
+            }
         }
     }
 

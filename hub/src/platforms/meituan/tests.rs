@@ -332,3 +332,18 @@ fn values_encoded_once_verify_as_what_was_signed() {
         assert_eq!(cancel.reason, note, "encoded {times} times");
     }
 }
+
+#[test]
+fn no_order_has_more_than_the_one_that_templates_are_tried_with() {
+    use docket_paper::template::sample::{LARGEST, Largest};
+    let taken = Largest {
+        dishes: super::detail::DISHES_MAX,
+        choices: super::detail::CHOICES_MAX,
+        adjustments: super::detail::EXTRAS_MAX,
+        label_chars: super::text::LABEL_CHARS_MAX,
+        text_chars: super::text::TEXT_CHARS_MAX,
+        pieces: super::amount::QUANTITY_MAX,
+        slips: u32::try_from(super::detail::DISHES_MAX).unwrap().max(crate::routing::slips::LABELS_MAX),
+    };
+    assert_eq!(taken, LARGEST);
+}

@@ -118,6 +118,12 @@ pub enum Bound {
     Blocks,
     /// Paper of the narrower kind.
     Paper,
+    /// Time, where steps do not tell: the process that tried it had to be ended.
+    Time,
+    /// One order that no sample is like: the hub has ended over it.
+    Order,
+    /// Memory, or the depth of lists within lists: the process that tried it came to its end.
+    Memory,
 }
 
 impl TemplateError {
@@ -179,6 +185,12 @@ impl TemplateError {
                 Bound::Bytes => "内容太长:请减少循环或文字".into(),
                 Bound::Blocks => "行数太多:请减少循环".into(),
                 Bound::Paper => "小票太长:请减少循环、走纸或字号".into(),
+                Bound::Time => "试填超时,没有算完:请去掉反复加长的列表(x + x)".into(),
+                Bound::Order => {
+                    "填写一张真实订单时总部因它中断,已停用:请去掉反复加长、层层嵌套的列表,改好后自动启用"
+                        .into()
+                }
+                Bound::Memory => "试填时内存用尽或嵌套太深:请去掉反复加长、层层嵌套的列表".into(),
             },
             Fault::Blank => "打出来是空白:请至少写一行会打印的内容".into(),
         }
@@ -233,6 +245,17 @@ impl TemplateError {
                 Bound::Bytes => "it writes too much; use fewer loops or less text".into(),
                 Bound::Blocks => "it has too many lines; use fewer loops".into(),
                 Bound::Paper => "the slip is too long; use fewer loops, feeds or large letters".into(),
+                Bound::Time => "it came to no end when it was tried; do not make a list longer again and again (x + x)".into(),
+                Bound::Order => {
+                    "the hub had to start again while it filled in a real order, and does not use it any more; do not put a \
+                     list behind or into itself again and again; it is used again once it is changed"
+                        .into()
+                }
+                Bound::Memory => {
+                    "it took too much memory or nested too deeply when it was tried; do not put a list behind or into \
+                     itself again and again"
+                        .into()
+                }
             },
             Fault::Blank => "nothing would be printed; write at least one line that prints".into(),
         }

@@ -18,7 +18,12 @@
 //! * A template is refused when it is read, with file, line and reason: its layout is read before it is
 //!   filled in, and then it is filled in with a few sample orders ([`Template::check`]), so that names that
 //!   nothing has are found, too.
-//! * Filling in ends: steps, bytes and blocks are bounded.
+//! * What filling in makes is bounded in bytes and blocks. What it does meanwhile is bounded in most of its steps (the
+//!   language's fuel), and not in all: a list that is put behind itself again and again is gone through as one step
+//!   that may last for ever, and lists within lists take as much of the stack as there are when they are dropped. So
+//!   what a person wrote is tried ([`Template::check`]) in a process that may hang and die, and the orders that it is
+//!   tried with are as large as any in every way that an order can be. What does it only with certain contents (`if
+//!   store == …`) is not found. Who fills in needs an answer to that; the hub's is its `templates::guard`.
 //! * Only the front slip is given the recipient (`view.rs`).
 //!
 //! Rejected: HTML-like tags (nobody writes them without looking them up), a format in JSON (no place for
@@ -106,7 +111,10 @@ impl Template {
             .expect("the templates of this program are read in its tests")
     }
 
-    /// Reads a template and fills it in with every sample order: what fails with one of them is refused.
+    /// Reads a template and fills it in with every sample order: what fails with one of them is refused. With the
+    /// largest order it may be too much for a slip, which then looks as the program's own does; but it has to end.
+    ///
+    /// What ends in nothing but a dead process (see above) ends so here: try what a person wrote in one of its own.
     ///
     /// # Errors
     /// The first fault.
@@ -123,7 +131,10 @@ impl Template {
                 return Err(template.fault(0, Fault::Bound { bound: Bound::Paper }));
             }
         }
-        Ok(template)
+        match sample::largest(kind).map(|view| template.render(&view)) {
+            None | Some(Ok(_) | Err(TemplateError { fault: Fault::Bound { .. }, .. })) => Ok(template),
+            Some(Err(error)) => Err(error),
+        }
     }
 
     /// Which slip it is for.

@@ -1,5 +1,6 @@
 //! Orders to try templates with: one that has something of everything, one that has next to nothing, one
-//! that is hostile. A template that fails with one of them is refused; the first is what a preview shows.
+//! that is hostile, and one as large as any that is taken. A template that fails with one of them is refused; the
+//! first is what a preview shows.
 
 use super::kind::TemplateKind;
 use super::view::{Part, Slip, View};
@@ -11,6 +12,35 @@ use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recip
 /// 2026-11-18 19:06:40 in China.
 const PLACED_AT: UnixMs = UnixMs(1_795_000_000_000);
 const HOUR_MS: i64 = 3_600_000;
+/// No order that the hub takes has more of anything (its `platforms` say so, and a test of it compares).
+pub const LARGEST: Largest = Largest {
+    dishes: 300,
+    choices: 50,
+    adjustments: 100,
+    label_chars: 200,
+    text_chars: 1_000,
+    pieces: 10_000,
+    slips: 300,
+};
+
+/// How much there is of what an order may have several of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Largest {
+    /// Dishes.
+    pub dishes: usize,
+    /// Choices of one dish.
+    pub choices: usize,
+    /// Reductions.
+    pub adjustments: usize,
+    /// Characters of a name or a choice.
+    pub label_chars: usize,
+    /// Characters of a note or an address.
+    pub text_chars: usize,
+    /// Pieces of one dish.
+    pub pieces: u32,
+    /// Slips or labels of one station: one a dish, or one a piece.
+    pub slips: u32,
+}
 
 /// What a preview on this paper shows.
 pub fn preview(kind: TemplateKind, paper: Paper) -> View {
@@ -23,7 +53,11 @@ pub fn preview(kind: TemplateKind, paper: Paper) -> View {
 /// The views with which a template of this kind is tried.
 pub fn views(kind: TemplateKind) -> Vec<View> {
     if kind == TemplateKind::Test {
-        return vec![View::test_page(&test_page(Paper::Mm80)), View::test_page(&TestPage::default())];
+        return vec![
+            View::test_page(&test_page(Paper::Mm80)),
+            View::test_page(&test_page(Paper::Mm58)),
+            View::test_page(&TestPage::default()),
+        ];
     }
     vec![
         view(kind, &full(), "人民路店"),
@@ -33,9 +67,15 @@ pub fn views(kind: TemplateKind) -> Vec<View> {
     ]
 }
 
+/// The largest order; a test page has none.
+pub(super) fn largest(kind: TemplateKind) -> Option<View> {
+    (kind != TemplateKind::Test).then(|| view(kind, &fullest(), &"店".repeat(LARGEST.label_chars)))
+}
+
 /// A slip of an order, as the hub makes it.
 fn view(kind: TemplateKind, order: &Order, store: &str) -> View {
     let is_full = !order.note.is_empty();
+    let is_largest = order.dishes.len() == LARGEST.dishes;
     let first = order.dishes.first().map(|dish| Dish { quantity: 1, ..dish.clone() });
     let dishes: Vec<&Dish> = match kind {
         TemplateKind::Label => first.iter().collect(),
@@ -44,6 +84,10 @@ fn view(kind: TemplateKind, order: &Order, store: &str) -> View {
     };
     let parts = match (kind, dishes.split_last()) {
         (_, None) => Vec::new(),
+        (TemplateKind::Label | TemplateKind::Dish, Some(_)) => vec![Part { station: "", dishes }],
+        (_, Some(_)) if is_largest => {
+            dishes.iter().map(|&dish| Part { station: "热菜", dishes: vec![dish] }).collect()
+        }
         // A slip that several stations share.
         (TemplateKind::Kitchen, Some((last, others))) if is_full && !others.is_empty() => {
             vec![
@@ -64,12 +108,20 @@ fn view(kind: TemplateKind, order: &Order, store: &str) -> View {
         },
         parts: &parts,
         made_at: PLACED_AT,
-        reason: if is_full { "顾客改变主意,电话 13800001111" } else { "" },
+        reason: match (is_full, is_largest) {
+            (_, true) => &order.note,
+            (true, false) => "顾客改变主意,电话 13800001111",
+            (false, false) => "",
+        },
         table: match (kind, is_full) {
             (TemplateKind::Bill | TemplateKind::Added | TemplateKind::Booking, true) => "A12",
             _ => "",
         },
-        piece: if is_full { (1, 3) } else { (1, 1) },
+        piece: match (is_full, is_largest) {
+            (_, true) => (1, LARGEST.slips),
+            (true, false) => (1, 3),
+            (false, false) => (1, 1),
+        },
     })
 }
 
@@ -186,6 +238,31 @@ fn hostile() -> Order {
         note: text(),
         recipient: Recipient { name: text(), phone: text(), address: text() },
         invoice_title: text(),
+        ..full()
+    }
+}
+
+/// As much of everything as the hub takes. Only the first dish has long texts: where all have, the slip is too long
+/// before a template has shown what else it does with so many.
+fn fullest() -> Order {
+    let (label, text) = ("面".repeat(LARGEST.label_chars), "辣".repeat(LARGEST.text_chars));
+    let dish = |place: usize| {
+        let (name, choices) = if place == 0 { (label.as_str(), LARGEST.choices) } else { ("面", 2) };
+        Dish {
+            choices: vec![name.to_owned(); choices],
+            quantity: LARGEST.pieces,
+            box_fee: Fen(100),
+            bag: u32::try_from(place).unwrap_or(u32::MAX),
+            ..dish("F1", name, 1, 2_800)
+        }
+    };
+    Order {
+        pickup_number: label.clone(),
+        dishes: (0..LARGEST.dishes).map(dish).collect(),
+        adjustments: vec![Adjustment { name: "会员红包".into(), amount: Fen(-100) }; LARGEST.adjustments],
+        note: text.clone(),
+        recipient: Recipient { name: text.clone(), phone: text.clone(), address: text },
+        invoice_title: label.clone(),
         ..full()
     }
 }

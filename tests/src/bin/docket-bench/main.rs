@@ -1,6 +1,8 @@
 //! Benchmarks. Whatever else one prints, its last line is one flat JSON object with units in its keys.
 
 mod neighbours;
+#[cfg(target_os = "linux")]
+mod network;
 mod printing;
 mod queued;
 
@@ -61,6 +63,19 @@ enum Benchmark {
         #[arg(long, default_value_t = 200)]
         beside: u64,
     },
+    /// From the push to the paper across bad networks. Takes root, or a user namespace.
+    #[cfg(target_os = "linux")]
+    Network {
+        /// Orders on each poor network.
+        #[arg(long, default_value_t = 100)]
+        orders: u64,
+        /// Changes of each kind.
+        #[arg(long, default_value_t = 10)]
+        changes: u64,
+        /// Partitions of 5 and 30 minutes too.
+        #[arg(long)]
+        long: bool,
+    },
 }
 
 #[tokio::main]
@@ -69,6 +84,10 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::AgentFootprint { seconds } => agent_footprint(Duration::from_secs(seconds)).await?,
         Benchmark::OrderPath { one_by_one, pipelined } => order_path(one_by_one, pipelined).await?,
         Benchmark::Printing { tickets, queued, beside } => printing_path(tickets, queued, beside).await?,
+        #[cfg(target_os = "linux")]
+        Benchmark::Network { orders, changes, long } => {
+            tokio::task::block_in_place(|| network::measure(orders, changes, long))?
+        }
     };
     println!("{figures}");
     Ok(())
