@@ -15,7 +15,7 @@
 //!
 //! Rejected: reading pages without SQLite (it finds rows that were deleted, and prints them again).
 
-use super::damage::{beside, is_damage};
+use super::damage::beside;
 use super::store::number;
 use super::{SpoolError, SpoolOptions, schema};
 use crate::clock;
@@ -29,7 +29,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params_from_iter};
 use std::fs;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Rows between two damaged places that are asked for one by one.
 const PROBES_MAX: i64 = 200_000;
@@ -116,7 +116,7 @@ fn open_damaged(path: &Path) -> Option<Connection> {
 }
 
 /// A copy that begins as a database does.
-fn copy_with_beginning(path: &Path) -> io::Result<std::path::PathBuf> {
+fn copy_with_beginning(path: &Path) -> io::Result<PathBuf> {
     let copy = copy_of(path);
     fs::copy(path, &copy)?;
     let log = beside(path, "-wal");
@@ -143,7 +143,7 @@ fn copy_with_beginning(path: &Path) -> io::Result<std::path::PathBuf> {
     Ok(copy)
 }
 
-fn copy_of(path: &Path) -> std::path::PathBuf {
+fn copy_of(path: &Path) -> PathBuf {
     path.with_extension("copy")
 }
 
@@ -193,7 +193,7 @@ fn copy_table(from: &Connection, to: &Connection, table: &str) -> rusqlite::Resu
     }
     let names = columns.join(", ");
     let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
-    let mut copy = Copy {
+    let mut copy = Carrier {
         select: format!("SELECT rowid, {names} FROM {table}"),
         insert: to
             .prepare(&format!("INSERT OR REPLACE INTO {table} ({names}) VALUES ({})", places.join(", ")))?,
@@ -214,14 +214,14 @@ fn copy_table(from: &Connection, to: &Connection, table: &str) -> rusqlite::Resu
 }
 
 /// One table on its way.
-struct Copy<'a> {
+struct Carrier<'a> {
     from: &'a Connection,
     select: String,
     insert: rusqlite::Statement<'a>,
     columns: usize,
 }
 
-impl Copy<'_> {
+impl Carrier<'_> {
     /// Copies rows until the damage; the last one that could be read, and whether there was none.
     fn run(&mut self, which: &str, parameter: i64) -> rusqlite::Result<(Option<i64>, bool)> {
         let mut last = None;
@@ -234,8 +234,8 @@ impl Copy<'_> {
             let row = match rows.next() {
                 Ok(Some(row)) => row,
                 Ok(None) => return Ok((last, true)),
-                Err(error) if is_damage(&error) => return Ok((last, false)),
-                Err(error) => return Err(error),
+                // Damage, or a sector that cannot be read: there is only what can.
+                Err(_) => return Ok((last, false)),
             };
             last = Some(row.get(0)?);
             let Some(values) = values(row, self.columns)? else { continue };

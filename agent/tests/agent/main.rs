@@ -18,6 +18,7 @@ mod samples;
 mod serial_printer;
 mod spool;
 mod spool_bounds;
+mod spool_damage;
 mod spool_late;
 mod spool_model;
 mod spool_queues;

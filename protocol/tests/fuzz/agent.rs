@@ -144,7 +144,11 @@ impl Observer {
             Effect::Close(_) => self.connected = false,
             Effect::Store(items) => assert!(!items.is_empty(), "nothing to store"),
             Effect::HubTime(_) | Effect::Acknowledged(_) | Effect::RenumberAfter(_) => {}
-            Effect::Open(_) | Effect::Status(_) | Effect::Link(_) | Effect::StoreUpload { .. } => {
+            Effect::Open(_)
+            | Effect::Status(_)
+            | Effect::Link(_)
+            | Effect::Storage(_)
+            | Effect::StoreUpload { .. } => {
                 panic!("an effect of the hub: {effect:?}")
             }
         }
@@ -158,7 +162,8 @@ impl Observer {
             | Message::Hello(_)
             | Message::Deliver { .. }
             | Message::Status(_)
-            | Message::Link(_) => {}
+            | Message::Link(_)
+            | Message::Storage(_) => {}
             Message::Welcome(_) | Message::Refused(_) | Message::Uploaded { .. } => {
                 panic!("an agent says {message:?}")
             }

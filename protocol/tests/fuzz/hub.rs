@@ -133,7 +133,7 @@ impl Observer {
                 assert!(self.welcomed && !items.is_empty(), "stores {items:?}");
             }
             Effect::Close(_) => self.closed = true,
-            Effect::Acknowledged(_) | Effect::Status(_) | Effect::Link(_) => {
+            Effect::Acknowledged(_) | Effect::Status(_) | Effect::Link(_) | Effect::Storage(_) => {
                 assert!(self.welcomed, "{effect:?} before the welcome");
             }
             Effect::Connect
@@ -159,7 +159,11 @@ impl Observer {
                 assert!(self.uploaded.contains(number), "upload {number} is acknowledged and is not stored");
             }
             Message::Refused(_) => {}
-            Message::Hello(_) | Message::Status(_) | Message::Link(_) | Message::Upload { .. } => {
+            Message::Hello(_)
+            | Message::Status(_)
+            | Message::Link(_)
+            | Message::Storage(_)
+            | Message::Upload { .. } => {
                 panic!("the hub says {message:?}")
             }
         }
