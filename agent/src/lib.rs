@@ -8,6 +8,7 @@
 //! * [`printing`] gets tickets onto paper and knows how it is known; [`discovery`] finds the printers.
 //! * [`counter`] takes the orders of this PC's own counter.
 //! * [`page`] is what staff see and do on this PC; [`printers`] is what they have added.
+//! * [`doctor`] looks at everything that printing needs; [`logging`] keeps the newest of what is logged.
 //! * [`status`] tells the hub and the people on this PC how things are.
 
 mod boot;
@@ -16,11 +17,14 @@ pub mod clock;
 pub mod config;
 pub mod counter;
 pub mod discovery;
+pub mod doctor;
 pub mod enrol;
+mod help;
 pub mod identity;
 mod inside;
 mod kept_file;
 pub mod link;
+pub mod logging;
 pub mod page;
 pub mod printers;
 pub mod printing;
@@ -67,15 +71,24 @@ pub enum AgentError {
     PrinterEnded,
 }
 
+/// Why the agent has ended in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// Headquarters has asked for a new start of the program.
+    Restart,
+}
+
 /// Why everything inside is closed.
 enum Next {
-    Stop,
+    End(Ended),
     Printers,
     /// Another spool takes the place of the damaged one. These printers go on.
     Damaged(GoesOn),
 }
 
-/// Runs until `stop` becomes true.
+/// Runs until `stop` becomes true, or headquarters asks for a new start.
 ///
 /// When staff change the printers on the local page, everything inside is closed and opened again with the new list:
 /// the way of a restart, which loses nothing at any step. Two things stay: the page, and the connections of printers
@@ -86,29 +99,33 @@ enum Next {
 ///
 /// # Errors
 /// Where it cannot begin or go on.
-pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<(), AgentError> {
+pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<Ended, AgentError> {
     let identity = Identity::read(&config.data)?;
     info!(agent = %identity.agent, store = %identity.store, "running");
     let (_rules, in_force) = watch::channel(Arc::new(config.rules()?));
-    let (parts, mut page) = page::start(&config, Counter::of(&identity, in_force), stop.clone());
+    let (stopping, stopped) = watch::channel(false);
+    let (restart, mut restarts) = watch::channel(false);
+    let (parts, mut page) = page::start(&config, Counter::of(&identity, in_force), stopped);
     let mut before = GoesOn { printers: Vec::new(), link: inside::link_record(&config, &identity) };
     let mut replaced_at: Option<Instant> = None;
-    loop {
+    let how = loop {
         let (end, ended) = oneshot::channel();
-        let inside = inside::run(config.clone(), &identity, &parts, before, ended);
+        let inside = inside::run(config.clone(), &identity, &parts, before, restart.clone(), ended);
         tokio::pin!(inside);
         let next = tokio::select! {
             // By itself where it cannot begin or go on, or where the spool is damaged.
             result = &mut inside => Next::Damaged(result?),
             // An error is a sender that is gone, which says so too.
-            _ = stop.wait_for(|stopping| *stopping) => Next::Stop,
+            _ = stop.wait_for(|stopping| *stopping) => Next::End(Ended::Stopped),
+            Ok(_) = restarts.wait_for(|asked| *asked) => Next::End(Ended::Restart),
             Ok(()) = page.printers.changed() => Next::Printers,
         };
         match next {
-            Next::Stop => {
+            Next::End(how) => {
+                let _ = stopping.send(true);
                 drop(end);
                 inside.await?;
-                break;
+                break how;
             }
             Next::Damaged(going_on) => {
                 before = going_on;
@@ -117,7 +134,10 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
                 if let Some(at) = waits_until.filter(|&at| at > Instant::now()) {
                     tokio::select! {
                         () = tokio::time::sleep_until(at.into()) => {}
-                        _ = stop.wait_for(|stopping| *stopping) => break,
+                        _ = stop.wait_for(|stopping| *stopping) => {
+                            let _ = stopping.send(true);
+                            break Ended::Stopped;
+                        }
                     }
                 }
                 replaced_at = Some(Instant::now());
@@ -129,8 +149,8 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
         config.added = page.printers.borrow_and_update().clone();
         let _ = end.send(config.printer_configs());
         before = inside.await?;
-    }
+    };
     page.ended().await;
-    info!("stopped");
-    Ok(())
+    info!(?how, "stopped");
+    Ok(how)
 }

@@ -24,6 +24,7 @@ pub mod templates;
 use config::{Config, ConfigError};
 use console::Console;
 use fleet::Fleet;
+use gateway::bundles::Bundles;
 use gateway::ca::{Authority, AuthorityError};
 use gateway::{Gateway, GatewayError};
 use http::{Bounds, HttpError};
@@ -152,7 +153,8 @@ pub async fn run(
     let http_listener = http::bind(config.http.listen).await?;
     let console_listener = http::bind(config.console.listen).await?;
     let (link, tcp) = (config.link.listen, config.link.tcp_port());
-    let gateway = Gateway::start(link, tcp, storage.clone(), Arc::clone(&fleet), authority)?;
+    let bundles = Bundles::of(&config.data);
+    let gateway = Gateway::start(link, tcp, storage.clone(), Arc::clone(&fleet), authority, bundles)?;
     let addresses = Addresses {
         link: gateway.address().map_err(HubError::Address)?,
         link_tcp: gateway.tcp_address(),

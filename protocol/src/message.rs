@@ -1,6 +1,7 @@
 //! Messages of the link. postcard is not self-describing, so every enum here only ever appends, and
 //! `tests/golden_frames.txt` keeps the bytes of each variant.
 
+use crate::help::{BundlePart, BundleTaken, HelpId, HelpOutcome, HelpRequest};
 use crate::ids::{Seq, TicketId, UnixMs};
 use crate::outcome::TicketReport;
 use crate::printer::PrinterHealth;
@@ -56,6 +57,10 @@ pub enum Message {
         /// Which.
         number: u64,
     },
+    /// Agent to hub: a part of a bundle of diagnostics. Not sequenced: it is sent again until it is taken.
+    BundlePart(BundlePart),
+    /// Hub to agent, the answer to each [`Message::BundlePart`].
+    BundleTaken(BundleTaken),
     /// Agent to hub: how its disk is now. Not sequenced: only the newest counts.
     Storage(StorageReport),
 }
@@ -169,6 +174,8 @@ impl Refusal {
 pub enum Item {
     /// Print this.
     Ticket(Ticket),
+    /// Headquarters asks for help with this agent.
+    Help(HelpRequest),
 }
 
 /// What an agent delivers. Append only.
@@ -186,6 +193,13 @@ pub enum Report {
     CutShort {
         /// Which ticket.
         ticket: TicketId,
+    },
+    /// What came of a request for help.
+    Help {
+        /// Which request.
+        id: HelpId,
+        /// What came of it.
+        outcome: HelpOutcome,
     },
     /// The spool was damaged, and another one goes on in its place.
     SpoolReplaced(SpoolReplaced),

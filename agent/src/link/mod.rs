@@ -24,10 +24,12 @@ pub mod tls;
 pub mod way;
 pub mod wire;
 
+use crate::help::parcel::Parcel;
 use crate::spool::{Spool, SpoolError};
 use asked::{Answer, Asked};
 use connect::ConnectError;
 use docket_protocol::frame::FrameError;
+use docket_protocol::help::BundlePart;
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{AgentStatus, LinkReport, Message, Transport};
 use docket_protocol::session::{AgentSession, CloseReason, Effect, LinkState};
@@ -91,6 +93,7 @@ struct Link {
     better: Option<Better>,
     pulse: Pulse,
     asked: Asked,
+    parcel: Parcel,
     shown: watch::Sender<LinkShown>,
 }
 
@@ -108,6 +111,7 @@ pub async fn run_link(
     roads: Roads,
     record: Record,
     spool: Spool,
+    parcel: Parcel,
     mut told: Told,
     shown: watch::Sender<LinkShown>,
     mut stop: watch::Receiver<bool>,
@@ -125,6 +129,7 @@ pub async fn run_link(
         better: None,
         pulse: Pulse::new(Instant::now()),
         asked: Asked::default(),
+        parcel,
         shown,
     };
     loop {
@@ -135,12 +140,14 @@ pub async fn run_link(
             link.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
         let probe_at = link.record.ways.probe_at();
         let look_at = link.wire.as_ref().map(|_| link.pulse.look_at());
-        let Link { wire, reaching, better, asked, spool, .. } = &mut link;
+        let is_idle = link.is_idle();
+        let Link { wire, reaching, better, asked, spool, parcel, .. } = &mut link;
         let event = tokio::select! {
             moved = transfer(wire.as_mut(), spool) => Event::Moved(moved),
             reached = reached(reaching.as_mut()) => Event::Reached(reached),
             tried = tried(better.as_mut()) => Event::Tried(tried),
             answer = asked.next() => Event::Answered(answer),
+            Some(part) = parcel.next(), if is_idle => Event::Part(part),
             Ok(()) = outbox.changed() => Event::Outbox(*outbox.borrow_and_update()),
             Ok(()) = uploads.changed() => Event::Uploads,
             Ok(()) = told.status.changed() => Event::Status(told.status.borrow_and_update().clone()),
@@ -155,6 +162,7 @@ pub async fn run_link(
             Event::Reached(reached) => link.reached(reached),
             Event::Tried(tried) => link.tried(tried),
             Event::Answered(answer) => link.answered(answer),
+            Event::Part(part) => link.session.send_part(part),
             Event::Outbox(assigned) => link.session.outbox_has(assigned),
             Event::Uploads => link.session.uploads_wait(Instant::now()),
             Event::Status(status) => link.report(status),
@@ -172,6 +180,7 @@ enum Event {
     Reached(Result<Reached, NoRoad>),
     Tried(Tried),
     Answered(Result<Answer, SpoolError>),
+    Part(BundlePart),
     Outbox(Seq),
     Uploads,
     Status(AgentStatus),
@@ -226,7 +235,10 @@ impl Link {
                     self.reaching = Some(Box::pin(self.roads.clone().reach(plan)));
                 }
                 Effect::Send(message) => self.send(&message),
-                Effect::Store(items) => self.asked.stores(self.spool.receive(items)),
+                Effect::Store(items) => {
+                    debug!(items = items.len(), "the hub delivers");
+                    self.asked.stores(self.spool.receive(items));
+                }
                 Effect::ReadOutbox { after, limit } => {
                     self.asked.reads(self.spool.outbox_after(after, limit))
                 }
@@ -236,17 +248,28 @@ impl Link {
                 Effect::UploadedUpTo(up_to) => drop(self.spool.uploaded_up_to(up_to)),
                 Effect::HubTime(time) => drop(self.spool.hub_time(time)),
                 Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
-                Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
+                Effect::Acknowledged(up_to) => {
+                    debug!(%up_to, "the hub has our reports");
+                    drop(self.spool.acknowledged(up_to));
+                }
                 Effect::Close(reason) => self.close(reason),
+                Effect::BundleTaken(taken) => self.parcel.taken(taken),
                 Effect::Open(_)
                 | Effect::Status(_)
                 | Effect::Link(_)
                 | Effect::StoreUpload { .. }
-                | Effect::Storage(_) => {
+                | Effect::Storage(_)
+                | Effect::BundlePart(_) => {
                     debug_assert!(false, "a hub's effect in an agent's session")
                 }
             }
         }
+    }
+
+    /// Whether there is a session and nothing waits to be written: a part of a bundle may go.
+    fn is_idle(&self) -> bool {
+        let is_written = self.wire.as_ref().is_some_and(Wire::is_written);
+        is_written && matches!(self.session.link(), LinkState::Live { .. })
     }
 
     fn send(&mut self, message: &Message) {

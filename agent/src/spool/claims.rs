@@ -125,6 +125,7 @@ impl Work<'_> {
         )?
         .execute(params![place, printers[printer].name.as_str(), self.now.0, late_min])?;
         self.known.printers[printer].claimed += 1;
+        tracing::debug!(ticket = %ticket.id, printer = %printers[printer].name, "a printer gets a ticket");
         claims.push((
             printer,
             Claim {
@@ -149,6 +150,10 @@ impl Work<'_> {
 
     pub(super) fn finish(&mut self, printer: usize, finish: &Finish) -> rusqlite::Result<()> {
         let name = self.options.printers[printer].name.clone();
+        tracing::debug!(
+            ticket = %finish.ticket, printer = %name, attempt = finish.attempt, repeat = finish.repeat,
+            ending = ?finish.ending, "an attempt has ended"
+        );
         let Some((now_is, queue)) = self.settle(&name, finish)? else { return Ok(()) };
         let load = &mut self.known.printers[printer];
         load.claimed = load.claimed.saturating_sub(1);

@@ -54,6 +54,7 @@ pub(super) struct Shared {
     counts: watch::Sender<Counts>,
     changes: watch::Sender<u64>,
     uploads: watch::Sender<u64>,
+    helps: watch::Sender<u64>,
     damaged: watch::Sender<bool>,
     printers: Vec<PrinterName>,
 }
@@ -68,6 +69,7 @@ impl Shared {
             counts: watch::Sender::new(store.counts()),
             changes: watch::Sender::new(store.changes()),
             uploads: watch::Sender::new(store.uploads()),
+            helps: watch::Sender::new(store.helps()),
             damaged: watch::Sender::new(false),
             printers,
         }
@@ -79,7 +81,9 @@ impl Shared {
         let assigned = store.assigned_up_to();
         self.assigned_up_to.send_if_modified(|seq| std::mem::replace(seq, assigned) != assigned);
         self.counts.send_if_modified(|counts| store.update_counts(counts, storing));
-        for (shown, now) in [(&self.changes, store.changes()), (&self.uploads, store.uploads())] {
+        for (shown, now) in
+            [(&self.changes, store.changes()), (&self.uploads, store.uploads()), (&self.helps, store.helps())]
+        {
             shown.send_if_modified(|last| std::mem::replace(last, now) != now);
         }
     }
@@ -106,6 +110,10 @@ impl Shared {
 
     pub(super) fn uploads_changed(&self) -> watch::Receiver<u64> {
         self.uploads.subscribe()
+    }
+
+    pub(super) fn helps(&self) -> watch::Receiver<u64> {
+        self.helps.subscribe()
     }
 
     /// The database is not what was written: another one has to take its place.

@@ -40,7 +40,7 @@ const BEGINNING_BYTES: usize = 100;
 const PAGE_BYTES: u64 = 4_096;
 
 /// What is carried over, each table as it is. What a table refers to comes before it.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "tickets",
     "payloads",
     "unreadable",
@@ -52,6 +52,7 @@ const TABLES: [&str; 11] = [
     "answers",
     "uploads",
     "changes",
+    "helps",
 ];
 
 /// What came of it.

@@ -133,6 +133,16 @@ const MIGRATIONS: &[&str] = &["
         UPDATE tickets SET changed = (SELECT last FROM changes) WHERE place = new.place;
     END;
 ", "
+    -- What headquarters has asked for, see `help`. state: 0 waits, 1 begun, 2 done. outcome: as it was reported.
+    CREATE TABLE helps (
+        id          BLOB PRIMARY KEY,
+        request     BLOB NOT NULL,
+        received_at INTEGER NOT NULL,
+        state       INTEGER NOT NULL,
+        outcome     TEXT
+    ) STRICT;
+    CREATE INDEX helps_open ON helps (state, received_at) WHERE state < 2;
+", "
     -- made_at: when the hub has made it, by its clock; NULL for tickets of this store, which are never late (`late`).
     -- waited_ms: how long it had waited there when it came. late_min: as it was last printed, and bore it.
     ALTER TABLE tickets ADD COLUMN made_at INTEGER;
@@ -261,7 +271,7 @@ mod tests {
         let path = folder.path().join("spool.db");
         drop(open(&path, 1 << 20).unwrap());
         Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 6 })));
+        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 7 })));
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(super) struct Known {
     pub(super) changes: u64,
     /// The last thing that the hub is to be told of it.
     pub(super) uploads: u64,
+    /// Rises with each request for help.
+    pub(super) helps: u64,
     /// How much of the bound is in use.
     pub(super) used_percent: u64,
     /// How far the hub's clock is ahead of this PC's, as it is stored.
@@ -161,6 +163,7 @@ impl Store {
             has_submissions,
             changes,
             uploads: counter::last_upload(&connection).map_err(failed)?,
+            helps: 0,
             used_percent: 0,
             hub_ahead_ms,
             hub_zero,
@@ -198,6 +201,10 @@ impl Store {
 
     pub(super) fn uploads(&self) -> u64 {
         self.known.uploads
+    }
+
+    pub(super) fn helps(&self) -> u64 {
+        self.known.helps
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -396,7 +403,7 @@ impl Store {
         let reported = oldest("outbox")?.and_then(|bytes| match read_payload(&bytes)? {
             Report::Ticket(report) => Some(report.ended_at),
             Report::SpoolReplaced(replaced) => Some(replaced.at),
-            Report::Unreadable { .. } | Report::CutShort { .. } => None,
+            Report::Unreadable { .. } | Report::CutShort { .. } | Report::Help { .. } => None,
         });
         let uploaded = oldest("uploads")?.and_then(|bytes| match read_payload(&bytes)? {
             Upload::Order(order) => Some(order.accepted_at),

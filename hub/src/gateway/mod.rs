@@ -1,6 +1,7 @@
 //! The gateway: the UDP endpoint at which agents enrol and hold their sessions, and the TCP port for those whose
 //! network lets no UDP through.
 
+pub mod bundles;
 pub mod ca;
 pub mod codes;
 mod connection_ids;
@@ -13,6 +14,7 @@ mod wire;
 
 use crate::fleet::Fleet;
 use crate::storage::Storage;
+use bundles::Bundles;
 use ca::Authority;
 use connection_ids::RandomIds;
 use docket_protocol::enrol::ENROL_ALPN;
@@ -91,6 +93,7 @@ struct Reception {
     storage: Storage,
     fleet: Arc<Fleet>,
     enrolment: Enrolment,
+    bundles: Bundles,
 }
 
 impl Gateway {
@@ -104,6 +107,7 @@ impl Gateway {
         storage: Storage,
         fleet: Arc<Fleet>,
         authority: Arc<Authority>,
+        bundles: Bundles,
     ) -> Result<Self, GatewayError> {
         let tls = tls::server_config(&authority)?;
         let socket = bind(address).map_err(|cause| GatewayError::Listen { address, cause })?;
@@ -116,7 +120,7 @@ impl Gateway {
         let tcp = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let enrolment = Enrolment::new(storage.clone(), authority);
         let reception =
-            Arc::new(Reception { storage: storage.clone(), fleet: Arc::clone(&fleet), enrolment });
+            Arc::new(Reception { storage: storage.clone(), fleet: Arc::clone(&fleet), enrolment, bundles });
         tokio::spawn(watch_database(storage, Arc::clone(&fleet)));
         let mut accepting =
             vec![tokio::spawn(accept(endpoint.clone(), Arc::clone(&reception))).abort_handle()];
@@ -248,7 +252,12 @@ impl Reception {
 
     /// Runs an agent's session.
     fn session(&self, agent: AgentId, stream: Stream) -> impl Future<Output = ()> + Send + use<> {
-        let shell = SessionShell { agent, storage: self.storage.clone(), fleet: Arc::clone(&self.fleet) };
+        let shell = SessionShell {
+            agent,
+            storage: self.storage.clone(),
+            fleet: Arc::clone(&self.fleet),
+            bundles: self.bundles.clone(),
+        };
         Box::pin(shell.run(stream))
     }
 }

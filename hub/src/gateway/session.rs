@@ -1,12 +1,14 @@
 //! The shell around a [`HubSession`]: one task for each connection of an agent. It reads, writes, asks
 //! storage, and decides nothing.
 
+use super::bundles::Bundles;
 use super::wire::{Stream, Wire};
 use crate::clock;
 use crate::fleet::{Fleet, Inbox, ToSession};
 use crate::storage::outbox::{Opening, SentAt};
 use crate::storage::{Storage, StorageError};
 use docket_protocol::frame::FrameError;
+use docket_protocol::help::{BundlePart, BundleTaken};
 use docket_protocol::ids::{AgentId, Seq};
 use docket_protocol::message::{Message, Refusal};
 use docket_protocol::pack;
@@ -28,6 +30,7 @@ enum Answer {
     Read(Vec<(Seq, Vec<u8>)>),
     Stored(Seq),
     Uploaded(u64),
+    Taken(BundleTaken),
     Failed(StorageError),
 }
 
@@ -80,6 +83,7 @@ pub(super) struct SessionShell {
     pub(super) agent: AgentId,
     pub(super) storage: Storage,
     pub(super) fleet: Arc<Fleet>,
+    pub(super) bundles: Bundles,
 }
 
 struct Open {
@@ -182,6 +186,7 @@ impl Running {
                 self.session.upload_stored(number);
                 self.shell.fleet.touch();
             }
+            Answer::Taken(taken) => self.session.bundle_taken(taken),
             Answer::Failed(StorageError::Superseded) => self.session.refuse(Refusal::Superseded),
             Answer::Failed(error) => {
                 warn!(agent = %self.shell.agent, %error, "closing a session");
@@ -230,6 +235,10 @@ impl Running {
                 Effect::Link(report) => {
                     self.shell.fleet.link(&self.shell.agent, self.epoch(), report);
                 }
+                Effect::BundlePart(part) => {
+                    let (storage, agent, _) = self.lease();
+                    self.ask(take_part(storage, agent, self.shell.bundles.clone(), part));
+                }
                 Effect::Storage(report) => {
                     self.shell.fleet.storage(&self.shell.agent, self.epoch(), report);
                 }
@@ -239,7 +248,8 @@ impl Running {
                 | Effect::SkipTo(_)
                 | Effect::RenumberAfter(_)
                 | Effect::ReadUploads { .. }
-                | Effect::UploadedUpTo(_) => debug_assert!(false, "an agent's effect in a hub's session"),
+                | Effect::UploadedUpTo(_)
+                | Effect::BundleTaken(_) => debug_assert!(false, "an agent's effect in a hub's session"),
             }
         }
     }
@@ -306,7 +316,7 @@ impl Running {
 
     /// Gives the agent the time to read why it is closed, and gives back what the session had.
     async fn end(self) {
-        let Running { shell: SessionShell { agent, storage, fleet }, wire, open, closing, .. } = self;
+        let Running { shell: SessionShell { agent, storage, fleet, .. }, wire, open, closing, .. } = self;
         if let Some(reason) = closing {
             let (code, number) = reason.code();
             wire.farewell(number, code).await;
@@ -319,6 +329,22 @@ impl Running {
                 debug!(%agent, %error, "the end of a session was not stored");
             }
         }
+    }
+}
+
+/// What cannot be written is not taken: the request has failed, and can be made again.
+async fn take_part(storage: Storage, agent: AgentId, bundles: Bundles, part: BundlePart) -> Answer {
+    let help = part.help;
+    match storage.bundle_asked(agent.clone(), help).await {
+        Ok(None) => Answer::Taken(BundleTaken { help, up_to: None }),
+        Ok(Some(store)) => {
+            let written = tokio::task::spawn_blocking(move || bundles.take(&store, &part)).await;
+            Answer::Taken(written.map_err(std::io::Error::other).flatten().unwrap_or_else(|error| {
+                warn!(%agent, code = "bundle-unwritten", %error, "a part of a bundle was not written");
+                BundleTaken { help, up_to: None }
+            }))
+        }
+        Err(error) => Answer::Failed(error),
     }
 }
 

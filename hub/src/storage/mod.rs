@@ -7,10 +7,12 @@
 //! * [`orders`]: pushes, orders, events and their tickets.
 //! * [`agents`]: stores, enrolment codes, agents and their sessions.
 //! * [`outbox`]: what goes to an agent, `reports` and `uploads`: what it tells.
+//! * [`help`]: what headquarters asks of an agent, and its audit.
 //! * [`views`]: what the console shows. [`retention`]: what goes when.
 
 pub mod agents;
 mod alarms;
+pub mod help;
 mod lane;
 pub mod orders;
 pub mod outbox;

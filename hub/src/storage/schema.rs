@@ -117,6 +117,32 @@ const MIGRATIONS: &[&str] = &[
         row          BLOB NOT NULL
     ) STRICT;
     ",
+    // 3: help. A request is a row without an outcome; what came of it is another row with the same id.
+    "
+    CREATE TABLE audit (
+        number       INTEGER PRIMARY KEY,
+        at           INTEGER NOT NULL,
+        who          TEXT NOT NULL,
+        store        TEXT NOT NULL,
+        agent        TEXT NOT NULL,
+        what         TEXT NOT NULL,
+        help         BLOB NOT NULL,
+        until        INTEGER NOT NULL,
+        outcome      TEXT
+    ) STRICT;
+    CREATE UNIQUE INDEX audit_asked ON audit (help) WHERE outcome IS NULL;
+    CREATE UNIQUE INDEX audit_done ON audit (help) WHERE outcome IS NOT NULL;
+    CREATE INDEX audit_by_agent ON audit (agent, until);
+    CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit only grows'); END;
+    CREATE TRIGGER audit_grows BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit only grows'); END;
+    CREATE TABLE help_outbox (
+        agent        TEXT NOT NULL,
+        seq          INTEGER NOT NULL,
+        help         BLOB NOT NULL,
+        item         BLOB NOT NULL,
+        PRIMARY KEY (agent, seq)
+    ) STRICT, WITHOUT ROWID;
+    ",
 ];
 
 /// Brings the file to the newest version, one migration a transaction.

@@ -144,13 +144,13 @@ impl Observer {
             Effect::Close(_) => self.connected = false,
             Effect::Store(items) => assert!(!items.is_empty(), "nothing to store"),
             Effect::HubTime(_) | Effect::Acknowledged(_) | Effect::RenumberAfter(_) => {}
+            Effect::BundleTaken(_) => assert!(self.connected, "{effect:?} without a connection"),
             Effect::Open(_)
             | Effect::Status(_)
             | Effect::Link(_)
-            | Effect::Storage(_)
-            | Effect::StoreUpload { .. } => {
-                panic!("an effect of the hub: {effect:?}")
-            }
+            | Effect::StoreUpload { .. }
+            | Effect::BundlePart(_)
+            | Effect::Storage(_) => panic!("an effect of the hub: {effect:?}"),
         }
     }
 
@@ -163,10 +163,12 @@ impl Observer {
             | Message::Deliver { .. }
             | Message::Status(_)
             | Message::Link(_)
+            | Message::BundlePart(_)
             | Message::Storage(_) => {}
-            Message::Welcome(_) | Message::Refused(_) | Message::Uploaded { .. } => {
-                panic!("an agent says {message:?}")
-            }
+            Message::Welcome(_)
+            | Message::Refused(_)
+            | Message::Uploaded { .. }
+            | Message::BundleTaken(_) => panic!("an agent says {message:?}"),
         }
     }
 

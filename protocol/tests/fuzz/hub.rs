@@ -133,7 +133,11 @@ impl Observer {
                 assert!(self.welcomed && !items.is_empty(), "stores {items:?}");
             }
             Effect::Close(_) => self.closed = true,
-            Effect::Acknowledged(_) | Effect::Status(_) | Effect::Link(_) | Effect::Storage(_) => {
+            Effect::Acknowledged(_)
+            | Effect::Status(_)
+            | Effect::Link(_)
+            | Effect::BundlePart(_)
+            | Effect::Storage(_) => {
                 assert!(self.welcomed, "{effect:?} before the welcome");
             }
             Effect::Connect
@@ -141,7 +145,8 @@ impl Observer {
             | Effect::HubTime(_)
             | Effect::RenumberAfter(_)
             | Effect::ReadUploads { .. }
-            | Effect::UploadedUpTo(_) => panic!("an effect of an agent: {effect:?}"),
+            | Effect::UploadedUpTo(_)
+            | Effect::BundleTaken(_) => panic!("an effect of an agent: {effect:?}"),
         }
     }
 
@@ -158,14 +163,13 @@ impl Observer {
             Message::Uploaded { number } => {
                 assert!(self.uploaded.contains(number), "upload {number} is acknowledged and is not stored");
             }
-            Message::Refused(_) => {}
+            Message::Refused(_) | Message::BundleTaken(_) => {}
             Message::Hello(_)
             | Message::Status(_)
             | Message::Link(_)
-            | Message::Storage(_)
-            | Message::Upload { .. } => {
-                panic!("the hub says {message:?}")
-            }
+            | Message::Upload { .. }
+            | Message::BundlePart(_)
+            | Message::Storage(_) => panic!("the hub says {message:?}"),
         }
     }
 

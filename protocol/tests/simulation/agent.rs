@@ -325,11 +325,13 @@ impl World<'_> {
                     self.spool_work(agent, SpoolWork::ReadRows { link, bytes_max });
                 }
                 Effect::UploadedUpTo(number) => self.spool_work(agent, SpoolWork::UploadedUpTo(number)),
+                Effect::BundleTaken(_) => {}
                 Effect::Open(_)
                 | Effect::Status(_)
                 | Effect::Link(_)
                 | Effect::StoreUpload { .. }
-                | Effect::Storage(_) => {
+                | Effect::Storage(_)
+                | Effect::BundlePart(_) => {
                     panic!("an effect of the hub: {effect:?}")
                 }
             }
@@ -378,8 +380,11 @@ impl World<'_> {
                     assert!(spool.rows.values().any(|&id| id == row), "row {row:#x} is sent and not durable");
                 }
             }
-            Message::Status(_) | Message::Link(_) | Message::Storage(_) => {}
-            Message::Welcome(_) | Message::Refused(_) | Message::Uploaded { .. } => {
+            Message::Status(_) | Message::Link(_) | Message::BundlePart(_) | Message::Storage(_) => {}
+            Message::Welcome(_)
+            | Message::Refused(_)
+            | Message::Uploaded { .. }
+            | Message::BundleTaken(_) => {
                 panic!("an agent says {message:?}")
             }
         }

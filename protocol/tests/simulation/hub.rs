@@ -264,7 +264,7 @@ impl World<'_> {
                     self.hub_after(begins_after, HubEvent::ReadBegins { link, after, limit });
                 }
                 Effect::Status(_) => self.count("status"),
-                Effect::Link(_) | Effect::Storage(_) => {}
+                Effect::Link(_) | Effect::BundlePart(_) | Effect::Storage(_) => {}
                 Effect::Close(reason) => {
                     self.count(reason.code().0);
                     self.note(|| format!("hub: closes link {link}, {reason:?}"));
@@ -279,7 +279,8 @@ impl World<'_> {
                 | Effect::SkipTo(_)
                 | Effect::RenumberAfter(_)
                 | Effect::ReadUploads { .. }
-                | Effect::UploadedUpTo(_) => panic!("an effect of an agent: {effect:?}"),
+                | Effect::UploadedUpTo(_)
+                | Effect::BundleTaken(_) => panic!("an effect of an agent: {effect:?}"),
             }
         }
         self.set_hub_timer(link);
@@ -309,12 +310,13 @@ impl World<'_> {
                 assert!(self.ledger.accepted[agent].contains(&id), "item {id} is sent and not durable");
                 record.sent(*seq);
             }
-            Message::Refused(_) | Message::Uploaded { .. } => {}
+            Message::Refused(_) | Message::Uploaded { .. } | Message::BundleTaken(_) => {}
             Message::Hello(_)
             | Message::Status(_)
             | Message::Link(_)
-            | Message::Storage(_)
-            | Message::Upload { .. } => {
+            | Message::Upload { .. }
+            | Message::BundlePart(_)
+            | Message::Storage(_) => {
                 panic!("the hub says {message:?}")
             }
         }

@@ -261,6 +261,8 @@ fn brief(message: &Message) -> String {
         Message::Upload { number, packed } => format!("upload {number}, {} bytes", packed.len()),
         Message::Uploaded { number } => format!("uploaded {number}"),
         Message::Link(_) => "link".to_owned(),
+        Message::BundlePart(_) => "bundle part".to_owned(),
+        Message::BundleTaken(_) => "bundle taken".to_owned(),
         Message::Storage(_) => "storage".to_owned(),
     }
 }
