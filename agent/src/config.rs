@@ -13,7 +13,7 @@ use crate::printers::{Added, Printers, entry_fault};
 use crate::printing::PrinterConfig;
 use crate::printing::transport::UsbUnit;
 use crate::settings;
-use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
+use crate::spool::{BACKUP_AFTER_MS, LateRule, OnUnknown, PrinterRoute, RETENTION_DAYS, SPOOL_BYTES_MAX};
 use docket_protocol::ids::PrinterName;
 use docket_routing::templates::Templates;
 use docket_routing::{Routing, RoutingConfig, RoutingError};
@@ -77,6 +77,9 @@ pub struct Config {
     /// How is printed.
     #[serde(default)]
     pub printing: PrintingConfig,
+    /// What is kept.
+    #[serde(default)]
+    pub storage: StorageConfig,
     /// The page for staff.
     #[serde(default)]
     pub page: PageConfig,
@@ -104,11 +107,93 @@ pub struct PrintingConfig {
     /// For how many seconds a printer cannot print until its backup takes its tickets.
     #[serde(default = "backup_after_s")]
     pub backup_after_s: u32,
+    /// From how many minutes on a ticket of the hub counts as late, by the hub's clock; 0 is never.
+    #[serde(default = "late_after_min")]
+    pub late_after_min: u32,
+    /// What is done with a late ticket.
+    #[serde(default)]
+    pub late: LateChoice,
+    /// From how many minutes on it waits for a person in any case; 0 is never.
+    #[serde(default = "hold_after_min")]
+    pub hold_after_min: u32,
 }
+
+/// A kitchen makes up for less without being told.
+fn late_after_min() -> u32 {
+    30
+}
+
+/// Nobody waits for a dish for so long; somebody has to ask.
+fn hold_after_min() -> u32 {
+    240
+}
+
+/// What is done with a late ticket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LateChoice {
+    /// It is printed, marked 迟到.
+    #[default]
+    Mark,
+    /// It waits for a person: `docket-agent release`.
+    Hold,
+}
+
+impl PrintingConfig {
+    /// When tickets are late, and when too late.
+    pub fn late_rule(&self) -> LateRule {
+        let ms = |minutes: u32| (minutes > 0).then_some(u64::from(minutes) * 60_000);
+        let (late, hold) = (ms(self.late_after_min), ms(self.hold_after_min));
+        let hold_after_ms = match self.late {
+            LateChoice::Mark => hold,
+            LateChoice::Hold => late.into_iter().chain(hold).min(),
+        };
+        LateRule { mark_after_ms: late, hold_after_ms }
+    }
+}
+
+/// `[storage]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageConfig {
+    /// The largest database.
+    #[serde(default = "spool_mib")]
+    pub spool_mib: u32,
+    /// For how many days printed tickets are kept.
+    #[serde(default = "keep_days")]
+    pub keep_days: u32,
+}
+
+impl Default for StorageConfig {
+    fn default() -> Self {
+        Self { spool_mib: spool_mib(), keep_days: keep_days() }
+    }
+}
+
+fn spool_mib() -> u32 {
+    u32::try_from(SPOOL_BYTES_MAX >> 20).unwrap_or(u32::MAX)
+}
+
+fn keep_days() -> u32 {
+    RETENTION_DAYS
+}
+
+/// The smallest and the largest [`StorageConfig::spool_mib`]: a few busy days, and what SQLite still opens in a moment.
+pub const SPOOL_MIB: std::ops::RangeInclusive<u32> = 64..=16_384;
+/// The shortest and the longest [`StorageConfig::keep_days`].
+pub const KEEP_DAYS: std::ops::RangeInclusive<u32> = 1..=366;
+/// The longest [`PrintingConfig::late_after_min`] and [`PrintingConfig::hold_after_min`]: a week.
+pub const LATE_MIN_MAX: u32 = 7 * 24 * 60;
 
 impl Default for PrintingConfig {
     fn default() -> Self {
-        Self { on_unknown: UnknownChoice::default(), backup_after_s: backup_after_s() }
+        Self {
+            on_unknown: UnknownChoice::default(),
+            backup_after_s: backup_after_s(),
+            late_after_min: late_after_min(),
+            late: LateChoice::default(),
+            hold_after_min: hold_after_min(),
+        }
     }
 }
 
@@ -179,6 +264,7 @@ impl Config {
             );
         }
         self.link.check()?;
+        self.check_bounds()?;
         self.routing.as_ref().map_or(Ok(()), RoutingConfig::check)?;
         for printer in self.printers.iter().filter(|printer| name_fault(&printer.name).is_none()) {
             if let Some((zh, en)) = entry_fault(printer) {
@@ -190,6 +276,29 @@ impl Config {
             zh,
             en,
         })
+    }
+
+    fn check_bounds(&self) -> Result<(), ConfigError> {
+        let between = |key: &str, value: u32, bounds: std::ops::RangeInclusive<u32>| {
+            let (least, most) = (bounds.start(), bounds.end());
+            if bounds.contains(&value) {
+                return Ok(());
+            }
+            refused(key, format!("应在 {least} 到 {most} 之间"), format!("give {least} to {most}"))
+        };
+        between("storage.spool_mib", self.storage.spool_mib, SPOOL_MIB)?;
+        between("storage.keep_days", self.storage.keep_days, KEEP_DAYS)?;
+        between("printing.late_after_min", self.printing.late_after_min, 0..=LATE_MIN_MAX)?;
+        between("printing.hold_after_min", self.printing.hold_after_min, 0..=LATE_MIN_MAX)?;
+        let (late, hold) = (self.printing.late_after_min, self.printing.hold_after_min);
+        if self.printing.late == LateChoice::Mark && hold > 0 && hold <= late {
+            return refused(
+                "printing.hold_after_min",
+                format!("要大于 late_after_min({late}):先标注迟到,再等人处理"),
+                format!("give more than late_after_min ({late}): a ticket is marked first, and held later"),
+            );
+        }
+        Ok(())
     }
 
     /// `host:port` of the hub.

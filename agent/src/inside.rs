@@ -7,7 +7,7 @@ use crate::identity::Identity;
 use crate::link::credentials::Credentials;
 use crate::link::reach::Roads;
 use crate::link::record::Record;
-use crate::link::{LinkShown, run_link, tls};
+use crate::link::{LinkShown, Told, run_link, tls};
 use crate::page::Shown;
 use crate::printing::{Kept, PrinterConfig, SHUTDOWN_MS_MAX, run_printer, unknown_health};
 use crate::spool::{Spool, SpoolOptions};
@@ -15,6 +15,7 @@ use crate::status::Reporter;
 use crate::{AgentError, boot, clock, requests};
 use docket_protocol::message::AgentStatus;
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
+use docket_protocol::storage::StorageReport;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -36,8 +37,8 @@ pub struct GoesOn {
     pub link: Record,
 }
 
-/// Runs until it is told which printers will go on, or its sender is gone. Those are given back as they are; the others
-/// finish what they have begun; then the reports are sent. Each step has a limit: what is cut short is settled by the
+/// Runs until it is told which printers will go on, its sender is gone, or the spool has turned out to be damaged, and
+/// then all of them go on. Those are given back as they are; the others finish what they have begun; then the reports are sent. Each step has a limit: what is cut short is settled by the
 /// next life, as after a crash. `before` is what was given back the last time.
 ///
 /// # Errors
@@ -59,6 +60,9 @@ pub async fn run(
     let boot = boot::id();
     let mut options = SpoolOptions::new(config.printer_routes(), Some(boot.clone()));
     options.on_unknown = config.printing.on_unknown.into();
+    options.late = config.printing.late_rule();
+    options.bytes_max = u64::from(config.storage.spool_mib) << 20;
+    options.retention_days = config.storage.keep_days;
     options.backup_after_ms = u64::from(config.printing.backup_after_s) * 1_000;
     let spool = Spool::open(&config.data, options)?;
     shown.spool.send_replace(Some(spool.clone()));
@@ -81,17 +85,19 @@ pub async fn run(
     }
 
     let (publish, status) = watch::channel(AgentStatus::default());
+    let (publish_storage, storage) = watch::channel(StorageReport::default());
     let (show_link, link) = watch::channel(LinkShown::default());
     let (end, ended) = watch::channel(false);
     let reporter = Reporter {
         identity: identity.clone(),
         data: config.data.clone(),
         spool: spool.clone(),
-        configs,
+        configs: configs.clone(),
         printers: healths,
         link,
         page: shown.address.clone(),
         publish,
+        publish_storage,
         show: shown.status.clone(),
     };
     let mut rest = JoinSet::new();
@@ -104,15 +110,16 @@ pub async fn run(
         parts,
         restart,
     };
-    let linked =
-        run_link(roads, credentials, record, spool.clone(), parcel, status, show_link, ended.clone());
+    let told = Told { status, storage };
+    let linked = run_link(roads, credentials, record, spool.clone(), parcel, told, show_link, ended.clone());
     let linked = tokio::spawn(linked);
     rest.spawn(helper.run(ended.clone()));
     rest.spawn(reporter.run(ended.clone()));
     rest.spawn(requests::serve(config.data.clone(), spool.clone(), ended));
 
-    let going_on = tokio::select! {
-        going_on = until => going_on.unwrap_or_default(),
+    let (going_on, is_damaged) = tokio::select! {
+        going_on = until => (going_on.unwrap_or_default(), false),
+        () = spool.damaged() => (configs, true),
         Some(_) = printers.join_next() => return Err(AgentError::PrinterEnded),
     };
     let goes_on = |(printer, _): &(PrinterConfig, _)| going_on.iter().any(|next| next.is_same_unit(printer));
@@ -136,7 +143,8 @@ pub async fn run(
     drop(printers);
     shown.spool.send_replace(None);
     // An error means that the storage thread is gone, and then there is nothing to wait for.
-    let stored = tokio::time::timeout(Duration::from_millis(FLUSH_MS_MAX), spool.flush()).await;
+    let patience = if is_damaged { Duration::ZERO } else { Duration::from_millis(FLUSH_MS_MAX) };
+    let stored = tokio::time::timeout(patience, spool.flush()).await;
     if printed.is_err() || stored.is_err() {
         warn!(code = "stop-unstored", "stopping without storing everything: the journals have it");
     }

@@ -38,11 +38,11 @@ pub(crate) fn replace(path: &Path, readers: Readers, bytes: &[u8]) -> io::Result
 
 /// Without it a power cut could bring the old one back. Windows writes renames through its own journal.
 #[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -42,9 +42,13 @@ use inside::GoesOn;
 use link::tls::TlsError;
 use spool::SpoolError;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
-use tracing::info;
+use tracing::{info, warn};
+
+/// A disk that damages one database after another is not to fill up with them.
+const REPLACED_AGAIN_MS: u64 = 10_000;
 
 /// Why the agent does not run.
 #[derive(Debug, Error)]
@@ -79,12 +83,23 @@ pub enum Ended {
     Restart,
 }
 
+/// Why everything inside is closed.
+enum Next {
+    End(Ended),
+    Printers,
+    Settings,
+    /// Another spool takes the place of the damaged one. These printers go on.
+    Damaged(GoesOn),
+}
+
 /// Runs until `stop` becomes true, or headquarters asks for a new start.
 ///
 /// When staff change the printers on the local page, everything inside is closed and opened again with the new list:
 /// the way of a restart, which loses nothing at any step. Two things stay: the page, and the connections of printers
 /// that are as they were, since a new connection cannot prove what an earlier one has sent. Rejected: exchanging
 /// printers in a running spool, which would be a second way with states of its own.
+///
+/// The same way is gone where the spool is damaged: what is opened anew is another one.
 ///
 /// # Errors
 /// Where it cannot begin or go on.
@@ -98,12 +113,13 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
     let (restart, mut restarts) = watch::channel(false);
     let (parts, mut page) = page::start(&config, Counter::of(&identity, in_force), stopped);
     let mut before = GoesOn { printers: Vec::new(), link: inside::link_record(&config, &identity) };
+    let mut replaced_at: Option<Instant> = None;
     let how = loop {
         let (end, ended) = oneshot::channel();
         let inside = inside::run(config.clone(), &identity, &parts, before, restart.clone(), ended);
         tokio::pin!(inside);
         let next = tokio::select! {
-            // By itself only where it cannot begin or go on.
+            // By itself where it cannot begin or go on, or where the spool is damaged.
             result = &mut inside => match result {
                 Err(AgentError::Spool(error)) if desk.is_on_trial() => {
                     desk.roll_back(&error);
@@ -112,7 +128,7 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
                     set_to(&mut config, &desk, &parts, &rules)?;
                     continue;
                 }
-                result => return result.map(|_| Ended::Stopped),
+                result => Next::Damaged(result?),
             },
             // An error is a sender that is gone, which says so too.
             _ = stop.wait_for(|stopping| *stopping) => Next::End(Ended::Stopped),
@@ -127,6 +143,22 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
                 inside.await?;
                 break how;
             }
+            Next::Damaged(going_on) => {
+                before = going_on;
+                warn!(code = "spool-damaged", "another spool takes the place of the damaged one");
+                let waits_until = replaced_at.map(|at| at + Duration::from_millis(REPLACED_AGAIN_MS));
+                if let Some(at) = waits_until.filter(|&at| at > Instant::now()) {
+                    tokio::select! {
+                        () = tokio::time::sleep_until(at.into()) => {}
+                        _ = stop.wait_for(|stopping| *stopping) => {
+                            let _ = stopping.send(true);
+                            break Ended::Stopped;
+                        }
+                    }
+                }
+                replaced_at = Some(Instant::now());
+                continue;
+            }
             Next::Printers => {
                 info!("the printers have changed: opening everything anew");
                 config.added = page.printers.borrow_and_update().clone();
@@ -140,13 +172,6 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
     page.ended().await;
     info!(?how, "stopped");
     Ok(how)
-}
-
-/// Why everything is opened anew, or nothing more.
-enum Next {
-    End(Ended),
-    Printers,
-    Settings,
 }
 
 /// Puts the settings in force that the desk has. They were checked before it has them.

@@ -8,11 +8,12 @@ use crate::identity::Identity;
 use crate::link::LinkShown;
 use crate::printing::PrinterConfig;
 use crate::printing::profile::{FenceKind, NamedFact};
-use crate::spool::{Counts, HeldTicket, Spool, Storing};
+use crate::spool::{Counts, HeldTicket, Spool, Storing, Volume, set_aside_in};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::{AgentStatus, LinkReport};
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
 use docket_protocol::session::LinkState;
+use docket_protocol::storage::StorageReport;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -35,6 +36,8 @@ const AHEAD_MS_MAX: u64 = 5_000;
 const COUNTS_EVERY: Duration = Duration::from_secs(1);
 /// The file grows in steps of this: the block of every usual file system.
 const BLOCK_BYTES: usize = 4_096;
+/// How long people are told that a damaged spool was replaced: whoever has the next shift should hear of it.
+const REPLACED_SHOWN_MS: u64 = 24 * 3_600_000;
 /// Held tickets that are listed.
 const HELD_MAX: usize = 20;
 
@@ -69,6 +72,12 @@ pub struct StatusFile {
     /// What is wrong with the spool: the code of a [`Storing`].
     #[serde(default)]
     pub spool: Option<String>,
+    /// The damaged spool that was set aside last, for [`REPLACED_SHOWN_MS`].
+    #[serde(default)]
+    pub replaced: Option<ReplacedView>,
+    /// What the spool and its disk have room for.
+    #[serde(default)]
+    pub storage: StorageReport,
     /// Tickets that wait for a person.
     pub held: Vec<HeldView>,
     /// What is known of each printer.
@@ -198,6 +207,35 @@ impl StatusFile {
     }
 }
 
+/// A damaged spool that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplacedView {
+    /// The file that it is now, in the data folder.
+    pub kept_as: String,
+    /// When.
+    pub at: UnixMs,
+}
+
+impl ReplacedView {
+    /// What has happened and what to do, for people: (zh-CN, en).
+    pub const REMEDY: (&str, &str) = (
+        "小票数据库损坏过,已自动换新:核对最近的订单是否都出了票,并检查电脑的磁盘",
+        "the database of tickets was damaged and replaced: see whether the latest orders have come out, and check the PC's disk",
+    );
+    /// Its code.
+    pub const CODE: &str = "spool-replaced";
+
+    /// The one that was set aside last, as long as it is news.
+    fn newest(data: &Path, now: UnixMs) -> Option<Self> {
+        let path = set_aside_in(data).ok()?.pop()?;
+        let made =
+            std::fs::metadata(&path).ok()?.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        let at = UnixMs(i64::try_from(made.as_millis()).ok()?);
+        let kept_as = path.file_name()?.to_str()?.to_owned();
+        (now.since(at) <= REPLACED_SHOWN_MS).then_some(ReplacedView { kept_as, at })
+    }
+}
+
 impl From<HeldTicket> for HeldView {
     fn from(held: HeldTicket) -> Self {
         HeldView {
@@ -230,6 +268,8 @@ pub struct Reporter {
     pub page: watch::Receiver<Option<SocketAddr>>,
     /// To the link.
     pub publish: watch::Sender<AgentStatus>,
+    /// To the link as well.
+    pub publish_storage: watch::Sender<StorageReport>,
     /// To the local page.
     pub show: watch::Sender<Option<Arc<StatusFile>>>,
 }
@@ -298,9 +338,32 @@ impl Reporter {
         }
     }
 
+    /// What there is room for. What cannot be read is not known.
+    async fn storage(&self, storing: Storing) -> StorageReport {
+        let kept = self.spool.kept().await.unwrap_or_default();
+        let volume = Volume::of(&self.data).ok();
+        let disk_fills_up = storing == Storing::Well && volume.is_some_and(Volume::is_filling);
+        StorageReport {
+            storing: if disk_fills_up { Storing::DiskFilling } else { storing },
+            used_bytes: kept.used_bytes,
+            bound_bytes: kept.bound_bytes,
+            free_bytes: volume.map(|volume| volume.free_bytes),
+            disk_bytes: volume.map(|volume| volume.bytes),
+            unsent: kept.unsent,
+            oldest_unsent: kept.oldest_unsent,
+        }
+    }
+
     async fn write(&mut self, status: AgentStatus, storing: Storing, link: &LinkShown, link_since: UnixMs) {
         let held =
             if status.held == 0 { Vec::new() } else { self.spool.held(HELD_MAX).await.unwrap_or_default() };
+        let storage = self.storage(storing).await;
+        let storing = storage.storing;
+        self.publish_storage.send_if_modified(|told| {
+            let changed = *told != storage;
+            told.clone_from(&storage);
+            changed
+        });
         let kept = self.spool.profiles().await.unwrap_or_default();
         let file = StatusFile {
             at: clock::now(),
@@ -315,6 +378,8 @@ impl Reporter {
             page: *self.page.borrow_and_update(),
             status,
             spool: (storing != Storing::Well).then(|| storing.code().to_owned()),
+            replaced: ReplacedView::newest(&self.data, clock::now()),
+            storage,
             held: held.into_iter().map(HeldView::from).collect(),
             profiles: self.configs.iter().map(|printer| ProfileView::new(printer, &kept)).collect(),
             memory_kib: memory_kib(),

@@ -12,6 +12,7 @@ use clones::Clones;
 use docket_protocol::ids::{AgentId, Seq, UnixMs};
 use docket_protocol::message::{AgentStatus, LinkReport, Refusal};
 use docket_protocol::session::Opened;
+use docket_protocol::storage::StorageReport;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,6 +43,8 @@ pub struct AgentLive {
     pub status: AgentStatus,
     /// When it said it, by the hub's clock.
     pub status_at: Option<UnixMs>,
+    /// How its disk is, as it last said.
+    pub storage: Option<StorageReport>,
 }
 
 #[derive(Debug, Default)]
@@ -144,6 +147,7 @@ impl Fleet {
             link: None,
             status: AgentStatus::default(),
             status_at: None,
+            storage: None,
         });
         if !live.connected {
             live.since = now;
@@ -183,6 +187,11 @@ impl Fleet {
     /// How an agent says that it is connected.
     pub fn link(&self, agent: &AgentId, epoch: u64, report: LinkReport) {
         self.says(agent, epoch, |live| live.link = Some(report));
+    }
+
+    /// What an agent says of its disk.
+    pub fn storage(&self, agent: &AgentId, epoch: u64, report: StorageReport) {
+        self.says(agent, epoch, |live| live.storage = Some(report));
     }
 
     fn says(&self, agent: &AgentId, epoch: u64, change: impl FnOnce(&mut AgentLive)) {

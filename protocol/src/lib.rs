@@ -23,5 +23,6 @@ pub mod outcome;
 pub mod pack;
 pub mod printer;
 pub mod session;
+pub mod storage;
 pub mod ticket;
 pub mod upload;

@@ -5,6 +5,7 @@ use crate::help::{BundlePart, BundleTaken, HelpId, HelpOutcome, HelpRequest};
 use crate::ids::{Seq, TicketId, UnixMs};
 use crate::outcome::TicketReport;
 use crate::printer::PrinterHealth;
+use crate::storage::{SpoolReplaced, StorageReport};
 use crate::ticket::Ticket;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,8 @@ pub enum Message {
         /// SHA-256 of the SHA-256s of the CAs, in the order in which they were told.
         bundle: [u8; 32],
     },
+    /// Agent to hub: how its disk is now. Not sequenced: only the newest counts.
+    Storage(StorageReport),
 }
 
 /// CAs that an agent may be told to trust: the one in use and the next.
@@ -296,6 +299,8 @@ pub enum Report {
         /// What came of it.
         outcome: SettingsOutcome,
     },
+    /// The spool was damaged, and another one goes on in its place.
+    SpoolReplaced(SpoolReplaced),
 }
 
 /// What came of a revision of the settings. Append only.

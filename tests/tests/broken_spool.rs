@@ -1,6 +1,7 @@
 //! An agent whose database fails for a while: what it cannot read is told late, and told.
 
-mod damaged;
+mod forbidden;
+mod replaced;
 
 use docket_tests::chain::{PATIENCE, Shop, wait_for};
 use rusqlite::Connection;

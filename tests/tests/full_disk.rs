@@ -315,6 +315,44 @@ async fn after_a_power_cut_without_room_the_agent_can_be_stopped() -> anyhow::Re
     shop.until_printed(&[order, second]).await
 }
 
+/// Waits until the store's own status and headquarters say this of its disk, or that nothing is wrong.
+async fn until_storing(shop: &Shop, code: Option<&str>) -> anyhow::Result<()> {
+    wait_for("docket-agent status", PATIENCE, || match shop.agent.status() {
+        Ok(status) if status["fresh"] == true && status["file"]["spool"].as_str() == code => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await?;
+    let look = |overview: &Value| {
+        let reasons = overview["stores"][0]["reasons"].as_array()?;
+        let is_code =
+            |reason: &&Value| ["disk-filling", "spool-full"].contains(&reason["code"].as_str().unwrap_or(""));
+        (reasons.iter().find(is_code).and_then(|reason| reason["code"].as_str()) == code).then_some(())
+    };
+    shop.hub.until_overview(&format!("{code:?} of the disk"), PATIENCE, look).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_told_before_the_disk_is_full() -> anyhow::Result<()> {
+    const MOST_OF_IT: usize = 13 << 20;
+    let disk = SmallDisk::mount()?;
+    let (shop, first) = with_pc_on(&disk).await?;
+    until_storing(&shop, None).await?;
+    let others = disk.path().join("of somebody else");
+    std::fs::write(&others, vec![1; MOST_OF_IT])?;
+    until_storing(&shop, Some("disk-filling")).await?;
+    let status = shop.agent.status()?;
+    let storage = &status["file"]["storage"];
+    let (free, all) = (storage["free_bytes"].as_u64(), storage["disk_bytes"].as_u64());
+    assert!(free.zip(all).is_some_and(|(free, all)| free > 0 && free * 5 <= all), "{storage}");
+    let shown = shop.agent.command(&["status"])?;
+    let words = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.status.code() == Some(1) && words.contains("磁盘快满了"), "{words}");
+    let second = shop.push(2).await?;
+    shop.until_printed(&[first, second]).await?;
+    std::fs::remove_file(others)?;
+    until_storing(&shop, None).await
+}
+
 #[test]
 fn the_disk_is_small_and_goes_away() -> anyhow::Result<()> {
     let mounted = |path: &Path| -> anyhow::Result<bool> {

@@ -14,6 +14,7 @@ mod fault_matrix;
 mod full_disk;
 mod kills;
 mod lab;
+mod late;
 mod main_job;
 mod paper;
 mod printer_faults;

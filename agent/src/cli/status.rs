@@ -5,11 +5,12 @@ use crate::clock;
 use crate::config::Config;
 use crate::page::pin::read_pin;
 use crate::printing::profile::Source;
-use crate::status::{ProfileView, StatusFile, WayView, read_file};
+use crate::status::{ProfileView, ReplacedView, StatusFile, WayView, read_file};
 use anyhow::Context;
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::Refusal;
 use docket_protocol::printer::PrinterHealth;
+use docket_protocol::storage::StorageReport;
 use std::process::ExitCode;
 
 /// Exit code 0: all is well. 1: something is wrong, or nobody knows.
@@ -92,6 +93,11 @@ fn print_status(file: &StatusFile, now: UnixMs) {
         let (zh, en) = storing.remedy();
         println!("!! {zh} / {en}");
     }
+    print_storage(&file.storage, now);
+    if let Some(replaced) = &file.replaced {
+        let (zh, en) = ReplacedView::REMEDY;
+        println!("!! {zh} / {en}: {} ({})", replaced.kept_as, span(now.since(replaced.at)));
+    }
     for held in &file.held {
         let hint = match held.doubt.as_deref() {
             // Else an earlier attempt may have come out.
@@ -120,6 +126,19 @@ fn print_way(way: &WayView) {
     let lost = way.lost_packets.map_or_else(String::new, |lost| format!(",丢包 lost {lost}"));
     let (reconnects, fallbacks) = (way.reconnects, way.fallbacks);
     println!("    {transport}{rtt}{lost},重连 reconnects {reconnects},改走 TCP fallbacks {fallbacks}");
+}
+
+fn print_storage(storage: &StorageReport, now: UnixMs) {
+    let mib = |bytes: u64| bytes >> 20;
+    print!("存储 storage  {} / {} MiB", mib(storage.used_bytes), mib(storage.bound_bytes));
+    if let (Some(free), Some(disk)) = (storage.free_bytes, storage.disk_bytes) {
+        print!("  磁盘剩余 disk free {} / {} MiB", mib(free), mib(disk));
+    }
+    print!("  未上报 unsent {}", storage.unsent);
+    if let Some(oldest) = storage.oldest_unsent {
+        print!(" (最早 oldest {})", span(now.since(oldest)));
+    }
+    println!();
 }
 
 fn print_printer(printer: &PrinterHealth, now: UnixMs) {

@@ -47,6 +47,8 @@ fn ticket_json(ticket: &RecentTicket) -> serde_json::Value {
         "doubt": ticket.doubt.map(|doubt| doubt.as_str()),
         "boxes": ticket.boxes.as_str(),
         "cut_short": ticket.cut_short,
+        "late_min": ticket.late.map(|late| late.minutes),
+        "late_at_hub_min": ticket.late.map(|late| late.at_hub_minutes),
     })
 }
 
@@ -69,8 +71,9 @@ fn print_ticket(ticket: &RecentTicket, now: UnixMs) {
         boxes => format!(" 打成方框 / boxes: {boxes}"),
     };
     let cut_short = if ticket.cut_short { " 太长,没打完 / too long, not whole" } else { "" };
+    let late = ticket.late.map(|late| late.words()).map_or(String::new(), |(zh, en)| format!(" {zh} / {en}"));
     println!(
-        "{}  {zh} {en}{how}{repeat}{urgent}{boxes}{cut_short}  {kind} {} → {printer}  {} 前 / ago",
+        "{}  {zh} {en}{how}{repeat}{urgent}{boxes}{cut_short}{late}  {kind} {} → {printer}  {} 前 / ago",
         ticket.id,
         ticket.title,
         span(now.since(ticket.received_at))

@@ -35,6 +35,7 @@ use docket_protocol::help::BundlePart;
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{AgentStatus, LinkReport, Message, Transport};
 use docket_protocol::session::{AgentSession, CloseReason, Effect, LinkState};
+use docket_protocol::storage::StorageReport;
 use pulse::{Doubt, Pulse};
 use reach::{Attempt, NoRoad, Reached, Roads};
 use record::Record;
@@ -99,6 +100,15 @@ struct Link {
     shown: watch::Sender<LinkShown>,
 }
 
+/// What the hub is told of how things are now.
+#[derive(Debug)]
+pub struct Told {
+    /// Printers and counts.
+    pub status: watch::Receiver<AgentStatus>,
+    /// The disk.
+    pub storage: watch::Receiver<StorageReport>,
+}
+
 /// Keeps the link to the hub until `stop` becomes true. Gives back what it has learnt.
 pub async fn run_link(
     roads: Roads,
@@ -106,7 +116,7 @@ pub async fn run_link(
     record: Record,
     spool: Spool,
     parcel: Parcel,
-    mut status: watch::Receiver<AgentStatus>,
+    mut told: Told,
     shown: watch::Sender<LinkShown>,
     mut stop: watch::Receiver<bool>,
 ) -> Record {
@@ -130,7 +140,7 @@ pub async fn run_link(
     loop {
         link.act();
         link.go_over();
-        link.show(&mut status);
+        link.show(&mut told);
         let deadline =
             link.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
         let probe_at = link.record.ways.probe_at();
@@ -145,7 +155,8 @@ pub async fn run_link(
             Some(part) = parcel.next(), if is_idle => Event::Part(part),
             Ok(()) = outbox.changed() => Event::Outbox(*outbox.borrow_and_update()),
             Ok(()) = uploads.changed() => Event::Uploads,
-            Ok(()) = status.changed() => Event::Status(status.borrow_and_update().clone()),
+            Ok(()) = told.status.changed() => Event::Status(told.status.borrow_and_update().clone()),
+            Ok(()) = told.storage.changed() => Event::Storage(told.storage.borrow_and_update().clone()),
             () = sleep_until(deadline.into()) => Event::Time,
             () = due(probe_at) => Event::Probe,
             () = due(look_at) => Event::Look,
@@ -160,6 +171,7 @@ pub async fn run_link(
             Event::Outbox(assigned) => link.session.outbox_has(assigned),
             Event::Uploads => link.session.uploads_wait(Instant::now()),
             Event::Status(status) => link.report(status),
+            Event::Storage(report) => link.session.report_storage(report),
             Event::Time => link.session.timed_out(Instant::now()),
             Event::Probe => link.probe(),
             Event::Look => link.look(),
@@ -177,6 +189,7 @@ enum Event {
     Outbox(Seq),
     Uploads,
     Status(AgentStatus),
+    Storage(StorageReport),
     Time,
     Probe,
     Look,
@@ -268,6 +281,7 @@ impl Link {
                 | Effect::Status(_)
                 | Effect::Link(_)
                 | Effect::StoreUpload { .. }
+                | Effect::Storage(_)
                 | Effect::BundlePart(_)
                 | Effect::Instance(_)
                 | Effect::Certify(_)
@@ -472,7 +486,7 @@ impl Link {
     }
 
     /// Shows the state of the link, and greets a new session with the state of things.
-    fn show(&mut self, status: &mut watch::Receiver<AgentStatus>) {
+    fn show(&mut self, told: &mut Told) {
         let state = self.session.link();
         if self.shown.borrow().state == state {
             return;
@@ -488,7 +502,8 @@ impl Link {
             LinkState::Live { epoch } => {
                 info!(epoch, "link live");
                 self.record.session_began();
-                self.report(status.borrow_and_update().clone());
+                self.report(told.status.borrow_and_update().clone());
+                self.session.report_storage(told.storage.borrow_and_update().clone());
                 if *self.spool.uploads_changed().borrow() > 0 {
                     self.session.uploads_wait(Instant::now());
                 }

@@ -27,11 +27,18 @@ pub async fn preview(app: &App, query: &str) -> Result<Reply, Refused> {
     let id = id(asked("ticket").map_or("", |(_, id)| id))?;
     let spool = app.spool()?;
     let ticket = spool.ticket(id).await?.ok_or_else(unknown_ticket)?;
-    let mut claim = Claim { ticket: Ticket { copies: 1, ..ticket }, attempt: 1, repeat: 0, backup_for: None };
+    let mut claim = Claim {
+        ticket: Ticket { copies: 1, ..ticket },
+        attempt: 1,
+        repeat: 0,
+        backup_for: None,
+        late_min: 0,
+    };
     let recent = spool.recent(TICKETS_SHOWN).await?.into_iter().find(|recent| recent.id == id);
     let mut prints = None;
     if let Some(recent) = recent {
         let is_again = asked("again").is_some();
+        claim.late_min = recent.late.map_or(0, |late| late.minutes);
         claim.repeat = if is_again { recent.next_repeat() } else { recent.repeat };
         match recent.taken_by.filter(|taken_by| !is_again && *taken_by != recent.printer) {
             Some(backup) => (prints, claim.backup_for) = (Some(backup), Some(recent.printer)),

@@ -44,6 +44,8 @@ pub struct TicketView {
     boxes: Option<BoxesView>,
     /// Whether it was too long to come out whole.
     cut_short: bool,
+    /// How late it was printed, and why.
+    late: Option<Words>,
 }
 
 /// Characters that came out as boxes, and what to do about it.
@@ -88,6 +90,7 @@ impl TicketView {
             doubt: ticket.doubt.filter(|_| !printed).map(|doubt| words::doubt(doubt, ticket.attempt).into()),
             boxes: BoxesView::new(&ticket.boxes),
             cut_short: ticket.cut_short,
+            late: ticket.late.map(|late| late.words()).map(|(zh, en)| Words { zh, en }),
         }
     }
 }

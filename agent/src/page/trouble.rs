@@ -6,7 +6,7 @@
 
 use super::words::Words;
 use crate::printers::Printers;
-use crate::status::StatusFile;
+use crate::status::{ReplacedView, StatusFile};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::Refusal;
 use docket_protocol::printer::Condition;
@@ -72,6 +72,12 @@ fn of_status(status: &StatusFile, now: UnixMs, found: &mut Vec<Trouble>) {
     if let Some(storing) = status.storing() {
         let level = if storing.fails() { Level::Stop } else { Level::Warn };
         found.push(Trouble::new(level, 0, storing.code(), storing.remedy()));
+    }
+    if let Some(replaced) = &status.replaced {
+        found.push(Trouble {
+            since: Some(replaced.at),
+            ..Trouble::new(Level::Warn, 0, ReplacedView::CODE, ReplacedView::REMEDY)
+        });
     }
     for printer in &status.status.printers {
         for since in &printer.conditions {
@@ -181,6 +187,8 @@ mod tests {
             memory_kib: None,
             status: AgentStatus { printers: printers.iter().map(health).collect(), ..AgentStatus::default() },
             spool: None,
+            replaced: None,
+            storage: Default::default(),
             held: Vec::new(),
         }
     }

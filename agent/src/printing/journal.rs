@@ -16,6 +16,12 @@
 //!
 //! The file is filled when it is made, so that a full disk cannot fail a write later.
 //!
+//! # Damage
+//! A slot that is neither empty nor a record, or an empty one among records, is not this program's work. Then the journal
+//! is not whole: what it says is still true, and what it does not say may have happened all the same, so every ticket
+//! that its printer had in hand may have been printed. It is set aside, one for each printer, and the printer goes on with
+//! a new one, its serials as far ahead as after a power cut.
+//!
 //! # Serials
 //! Fences bear the serial of their attempt, and a printer on a line that outlives the agent answers them to whoever asks
 //! next. So the serials of each journal begin anywhere: printers that change places, a printer that gets another name, and
@@ -75,6 +81,15 @@ pub struct Record {
     pub ended_at: UnixMs,
 }
 
+/// What a journal says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// In no order.
+    pub records: Vec<Record>,
+    /// Whether it has all that was written: what it does not say did not happen in its boot.
+    pub is_whole: bool,
+}
+
 /// The journal cannot be used, so nothing may be printed: a crash could not be settled.
 #[derive(Debug, Error)]
 #[error("cannot {operation} the print journal {path}")]
@@ -114,18 +129,16 @@ impl Journal {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(failed("make"))?;
         }
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed("open"))?;
-        let mut bytes = Vec::with_capacity(RECORDS * RECORD_BYTES);
-        file.read_to_end(&mut bytes).map_err(failed("read"))?;
+        let (file, mut bytes) = match open_file(&path) {
+            Ok((file, bytes)) if !is_damaged(&bytes) => (file, bytes),
+            Ok((_, bytes)) => set_aside(&path, &bytes).map_err(failed("replace"))?,
+            Err(error) if is_unreadable(&error) => set_aside(&path, &[]).map_err(failed("replace"))?,
+            Err(error) => return Err(failed("open")(error)),
+        };
         if bytes.len() < RECORDS * RECORD_BYTES {
             let zeros = vec![0; RECORDS * RECORD_BYTES - bytes.len()];
             write_at(&file, &zeros, bytes.len() as u64).map_err(failed("fill"))?;
+            bytes.extend_from_slice(&zeros);
         }
         let all = || records_in(&bytes).map(|(record, _)| record);
         let newest = records_in(&bytes).max_by_key(|(record, _)| record.serial);
@@ -244,17 +257,80 @@ impl Journal {
     }
 }
 
-/// What the journal of a printer says, in no order; `None` where there is no journal.
+/// What the journal of a printer says; `None` where there is no journal.
 ///
 /// # Errors
 /// The file is there and cannot be read: what it says is unknown.
-pub fn read(folder: &Path, printer: &PrinterName) -> Result<Option<Vec<Record>>, JournalError> {
+pub fn read(folder: &Path, printer: &PrinterName) -> Result<Option<Contents>, JournalError> {
     let path = path_of(folder, printer);
     match std::fs::read(&path) {
-        Ok(bytes) => Ok(Some(records_in(&bytes).map(|(record, _)| record).collect())),
+        Ok(bytes) => {
+            let records: Vec<Record> = records_in(&bytes).map(|(record, _)| record).collect();
+            let is_short = bytes.len() < RECORDS * RECORD_BYTES;
+            let is_whole = !is_short && !records.is_empty() && !is_damaged(&bytes);
+            Ok(Some(Contents { records, is_whole }))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(JournalError { operation: "read", path, source }),
     }
+}
+
+fn open_file(path: &Path) -> io::Result<(File, Vec<u8>)> {
+    let mut options = OpenOptions::new();
+    let mut file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut bytes = Vec::with_capacity(RECORDS * RECORD_BYTES);
+    file.read_to_end(&mut bytes)?;
+    Ok((file, bytes))
+}
+
+/// Whether it is the file that is at fault, and not somebody's permission or a lack of room.
+fn is_unreadable(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    matches!(error.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::InvalidData)
+        || (cfg!(unix) && error.raw_os_error() == Some(EIO))
+}
+
+/// Whether something stands in it that was never written there, or is missing. From behind the newest record on, around
+/// the ring, there are empty slots, then records; and where slots are empty, the first record of all is there yet, which
+/// is of a boot. (One alone is that of [`Journal::check`].)
+fn is_damaged(bytes: &[u8]) -> bool {
+    let slots = &bytes.as_chunks::<RECORD_BYTES>().0[..(bytes.len() / RECORD_BYTES).min(RECORDS)];
+    let is_empty = |slot: &[u8; RECORD_BYTES]| slot.iter().all(|&byte| byte == 0);
+    let newest =
+        slots.iter().enumerate().filter_map(|(slot, bytes)| Some((decode(bytes)?.0.serial, slot))).max();
+    match newest {
+        None => !slots.iter().all(is_empty),
+        Some((_, newest)) => {
+            let around = || slots[newest + 1..].iter().chain(&slots[..=newest]);
+            let empty = around().take_while(|slot| is_empty(slot)).count();
+            let mut written = around().skip(empty).map(|slot| decode(slot).map(|(record, _)| record.ticket));
+            let begins = empty <= 1 || written.clone().next() == Some(Some(NO_TICKET));
+            !begins || written.any(|ticket| ticket.is_none())
+        }
+    }
+}
+
+/// A new one takes its place, which begins far ahead of what can still be read of it: what cannot may be newer.
+fn set_aside(path: &Path, bytes: &[u8]) -> io::Result<(File, Vec<u8>)> {
+    let aside = path.with_extension("damaged");
+    // Of an earlier time.
+    let _ = std::fs::remove_file(&aside).or_else(|_| std::fs::remove_dir_all(&aside));
+    std::fs::rename(path, &aside)?;
+    tracing::error!(
+        code = "journal-replaced", kept_as = %aside.display(),
+        "a print journal was damaged: what its printer had in hand counts as maybe printed"
+    );
+    let (file, _) = open_file(path)?;
+    let newest = records_in(bytes).map(|(record, _)| record.serial).max();
+    let (serial, no_time) = (newest.map_or_else(any_serial, |serial| serial + BOOT_SERIALS), UnixMs(0));
+    // Fences of what was in hand may still be answered.
+    let (phase, began_at, ended_at) = (Phase::Began, no_time, no_time);
+    let record = Record { ticket: NO_TICKET, attempt: 0, serial, phase, began_at, ended_at };
+    let mut bytes = vec![0; RECORDS * RECORD_BYTES];
+    let slot = usize::try_from(serial % RECORDS as u64).unwrap_or(0);
+    bytes[slot * RECORD_BYTES..][..RECORD_BYTES].copy_from_slice(&encode(&record, 0));
+    write_at(&file, &bytes, 0)?;
+    Ok((file, bytes))
 }
 
 /// A name that every file system takes and that differs for different printers, on Windows too, where `A`
@@ -387,6 +463,11 @@ fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    /// As printers open it.
+    fn open(folder: &Path, printer: &PrinterName) -> Journal {
+        Journal::open(folder, printer).unwrap().in_boot(Some("1")).unwrap()
+    }
+
     fn ticket(number: u8) -> TicketId {
         TicketId::from_bytes([number; 16])
     }
@@ -396,15 +477,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let printer = PrinterName::new("后厨/A");
         assert!(read(folder.path(), &printer).unwrap().is_none());
-        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let mut journal = open(folder.path(), &printer);
         let first = journal.began(ticket(1), 1, UnixMs(10)).unwrap();
         journal.fenced(&first, Evidence::Fence, UnixMs(20)).unwrap();
         let second = journal.began(ticket(2), 3, UnixMs(30)).unwrap();
         drop(journal);
-        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let mut journal = open(folder.path(), &printer);
         let third = journal.began(ticket(3), 1, UnixMs(40)).unwrap();
         journal.withdrawn(&third).unwrap();
-        let mut records = read(folder.path(), &printer).unwrap().unwrap();
+        let Contents { mut records, is_whole } = read(folder.path(), &printer).unwrap().unwrap();
+        assert!(is_whole);
+        records.retain(|record| record.ticket != NO_TICKET);
         records.sort_by_key(|record| record.serial);
         assert_eq!(
             records,
@@ -421,16 +504,16 @@ mod tests {
     fn one_that_was_withdrawn_does_not_hide_what_was_left_open_before_it() {
         let folder = tempfile::tempdir().unwrap();
         let printer = PrinterName::new("front");
-        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let mut journal = open(folder.path(), &printer);
         let left = journal.began(ticket(1), 1, UnixMs(10)).unwrap();
         let withdrawn = journal.began(ticket(2), 1, UnixMs(20)).unwrap();
         journal.withdrawn(&withdrawn).unwrap();
-        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let mut journal = open(folder.path(), &printer);
         assert_eq!(journal.left_open(), Some(left));
         let printed = journal.began(ticket(2), 1, UnixMs(30)).unwrap();
         assert_eq!(printed.serial, withdrawn.serial + 1);
         journal.fenced(&printed, Evidence::Fence, UnixMs(40)).unwrap();
-        assert_eq!(Journal::open(folder.path(), &printer).unwrap().left_open(), None);
+        assert_eq!(open(folder.path(), &printer).left_open(), None);
     }
 
     #[test]
@@ -438,8 +521,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut serials: Vec<u64> = (0..8)
             .map(|number| {
-                let mut journal =
-                    Journal::open(folder.path(), &PrinterName::new(format!("p{number}"))).unwrap();
+                let mut journal = open(folder.path(), &PrinterName::new(format!("p{number}")));
                 journal.began(ticket(1), 1, UnixMs(10)).unwrap().serial
             })
             .collect();
@@ -452,12 +534,13 @@ mod tests {
     fn the_ring_keeps_the_newest() {
         let folder = tempfile::tempdir().unwrap();
         let printer = PrinterName::new("front");
-        let mut journal = Journal::open(folder.path(), &printer).unwrap();
+        let mut journal = open(folder.path(), &printer);
         let first = journal.began(ticket(0), 1, UnixMs(0)).unwrap();
         for number in 1..RECORDS as u64 + 5 {
             journal.began(ticket(number as u8), 1, UnixMs(0)).unwrap();
         }
-        let records = read(folder.path(), &printer).unwrap().unwrap();
+        let Contents { records, is_whole } = read(folder.path(), &printer).unwrap().unwrap();
+        assert!(is_whole);
         assert_eq!(records.len(), RECORDS);
         assert_eq!(records.iter().map(|record| record.serial).min(), Some(first.serial + 5));
     }
@@ -489,6 +572,56 @@ mod tests {
             std::fs::write(&journal.path, &written).unwrap();
         }
         assert!(serials.is_sorted_by(|one, next| one + BOOT_SERIALS / 2 < *next), "{serials:?}");
+    }
+
+    #[test]
+    fn a_damaged_one_is_set_aside_and_serials_go_on_far_ahead() {
+        let printer = PrinterName::new("front");
+        for wrapped in [false, true] {
+            for (name, from, to, byte) in [
+                ("garbage", 0, RECORDS * RECORD_BYTES, 0xA5),
+                ("garbage in the middle", 20 * RECORD_BYTES, 21 * RECORD_BYTES, 0xA5),
+                ("one bit of records", 0, 4_096, 1),
+                ("a page of zeros", 0, 4_096, 0),
+                ("the other page of zeros", 4_096, 8_192, 0),
+            ] {
+                let folder = tempfile::tempdir().unwrap();
+                let open = || open(folder.path(), &printer);
+                let mut journal = open();
+                // So that there are records in each page, wherever the serials begin.
+                let tickets = if wrapped { RECORDS + 5 } else { 100 };
+                for _ in 0..tickets {
+                    journal.began(ticket(1), 1, UnixMs(0)).unwrap();
+                }
+                assert!(read(folder.path(), &printer).unwrap().unwrap().is_whole);
+                let (path, last) = (journal.path.clone(), journal.serial);
+                let mut bytes = std::fs::read(&path).unwrap();
+                for at in &mut bytes[from..to] {
+                    *at = if byte == 1 { *at ^ 1 } else { byte };
+                }
+                std::fs::write(&path, &bytes).unwrap();
+                let said = read(folder.path(), &printer).unwrap().unwrap();
+                assert!(!said.is_whole, "{name}, wrapped: {wrapped}");
+                let mut journal = open();
+                assert!(journal.left_open().is_none() && journal.is_owed());
+                assert_eq!(std::fs::read(path.with_extension("damaged")).unwrap(), bytes);
+                let serial = journal.began(ticket(2), 1, UnixMs(0)).unwrap().serial;
+                let is_random = said.records.is_empty();
+                assert!(is_random || serial > last, "{name}: {serial} after {last}");
+                assert!(read(folder.path(), &printer).unwrap().unwrap().is_whole);
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_in_its_place_is_set_aside_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let printer = PrinterName::new("front");
+        let path = path_of(folder.path(), &printer);
+        std::fs::create_dir_all(path.join("strange")).unwrap();
+        let mut journal = open(folder.path(), &printer);
+        journal.began(ticket(1), 1, UnixMs(0)).unwrap();
+        assert!(path.with_extension("damaged").join("strange").is_dir() && path.is_file());
     }
 
     #[test]

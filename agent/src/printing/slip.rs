@@ -16,6 +16,7 @@ pub fn lines(claim: &Claim, paper: Paper) -> Vec<Line> {
     let marks = Marks {
         repeat: claim.repeat,
         backup_for: claim.backup_for.as_ref().map(|printer| printer.as_str().to_owned()),
+        late_min: claim.late_min,
     };
     let slip = lay_out(&claim.ticket.document, paper, &marks);
     // A drawer is opened and a buzzer sounds once for each ticket.
@@ -65,7 +66,7 @@ mod tests {
             expires_at: None,
             document: Document { blocks },
         };
-        Claim { ticket, attempt: 1, repeat: 0, backup_for: None }
+        Claim { ticket, attempt: 1, repeat: 0, backup_for: None, late_min: 0 }
     }
 
     fn text(text: &str) -> Block {
@@ -100,7 +101,8 @@ mod tests {
         let mut claim = claim(2, vec![text("a")]);
         claim.repeat = 2;
         claim.backup_for = Some(PrinterName::new("kitchen"));
-        let copy = ["【补打 2】", "【备用】kitchen", "a"];
+        claim.late_min = 75;
+        let copy = ["【补打 2】", "【备用】kitchen", "【迟到】75分钟", "a"];
         assert_eq!(shown(&claim), [&copy[..], &["✂"], &copy].concat());
     }
 }

@@ -6,7 +6,7 @@ use super::work::Work;
 use super::{ATTEMPTS_MAX, Claim, Ending, Finish, OnUnknown};
 use docket_protocol::boxes::Boxes;
 use docket_protocol::frame::read_payload;
-use docket_protocol::ids::{PrinterName, Seq, TicketId};
+use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::message::Item;
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Outcome, TicketReport};
@@ -41,6 +41,7 @@ struct Queued {
     repeat: u16,
     pinned: bool,
     item: Vec<u8>,
+    made_at: Option<UnixMs>,
 }
 
 impl Queued {
@@ -51,6 +52,7 @@ impl Queued {
             repeat: row.get(2)?,
             pinned: row.get(3)?,
             item: row.get(4)?,
+            made_at: row.get::<_, Option<i64>>(5)?.map(UnixMs),
         })
     }
 }
@@ -107,7 +109,7 @@ impl Work<'_> {
         let &Candidate { place, queue, .. } = candidate;
         let row = self
             .prepare(
-                "SELECT seq, attempt, repeat, pinned, payload FROM tickets JOIN payloads USING (place)
+                "SELECT seq, attempt, repeat, pinned, payload, made_at FROM tickets JOIN payloads USING (place)
                  WHERE place = ?1",
             )?
             .query_row([place], Queued::from_row)?;
@@ -117,8 +119,11 @@ impl Work<'_> {
             return Ok(false);
         };
         let printers = &self.options.printers;
-        self.prepare("UPDATE tickets SET state = 1, taken_by = ?2, claimed_at = ?3 WHERE place = ?1")?
-            .execute(params![place, printers[printer].name.as_str(), self.now.0])?;
+        let late_min = self.options.late.late_min(row.made_at, self.hub_now);
+        self.prepare(
+            "UPDATE tickets SET state = 1, taken_by = ?2, claimed_at = ?3, late_min = ?4 WHERE place = ?1",
+        )?
+        .execute(params![place, printers[printer].name.as_str(), self.now.0, late_min])?;
         self.known.printers[printer].claimed += 1;
         tracing::debug!(ticket = %ticket.id, printer = %printers[printer].name, "a printer gets a ticket");
         claims.push((
@@ -128,6 +133,7 @@ impl Work<'_> {
                 attempt: row.attempt.saturating_add(1),
                 repeat: row.repeat,
                 backup_for: (queue != printer).then(|| printers[queue].name.clone()),
+                late_min,
             },
         ));
         Ok(true)

@@ -1,12 +1,12 @@
 //! What the handle asks of the storage thread.
 
 use super::counter::{Answered, CounterRead, Request};
-use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint, SpoolError};
+use super::{Claim, Finish, HeldTicket, Kept, RecentTicket, Reprint, SpoolError};
 use docket_protocol::help::{HelpId, HelpOutcome, HelpRequest};
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::message::SettingsOutcome;
 use docket_protocol::ticket::Ticket;
-use std::time::Instant;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Whoever waits for an answer.
@@ -24,7 +24,7 @@ pub(super) enum Command {
     /// A printer holds up to this many tickets from now on.
     Want { printer: usize, level: u32 },
     /// The hub's clock said this at that moment.
-    HubTime { time: UnixMs, at: Instant },
+    HubTime { time: UnixMs, uptime: Duration },
     /// End after what came before.
     Stop { answer: Asker<()> },
 }
@@ -233,6 +233,8 @@ pub(super) enum Read {
     Profile { unit: String, answer: Asker<String> },
     /// What is known of each printer's unit.
     Profiles { answer: Asker<Vec<(String, String)>> },
+    /// What is kept, and what of it the hub does not have.
+    Kept { answer: Asker<Kept> },
     /// Which unit each printer had last.
     Units { answer: Asker<Vec<(PrinterName, String)>> },
     /// How often a ticket bears 补打 that a printer has begun in an earlier life and that nothing is known of.

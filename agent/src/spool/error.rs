@@ -1,6 +1,7 @@
 //! What can go wrong with the spool.
 
-use super::Storing;
+use super::damage::is_damage;
+use super::storing::storing_of;
 use docket_protocol::ids::PrinterName;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -81,10 +82,15 @@ impl SpoolError {
             SpoolError::Printers { .. } => "spool-printers",
             SpoolError::UnknownPrinter { .. } => "printer-unknown",
             SpoolError::NoSpool { .. } => "spool-none",
-            SpoolError::Database { source, .. } => Storing::of(source, false).code(),
+            SpoolError::Database { source, .. } => storing_of(source, false).code(),
             SpoolError::Random => "spool-random",
             SpoolError::Closed => "spool-closed",
         }
+    }
+
+    /// Whether the database is not what was written.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, SpoolError::Database { source, .. } if is_damage(source))
     }
 
     /// What it is and what to do, for people: (zh-CN, en).
@@ -112,7 +118,7 @@ impl SpoolError {
             SpoolError::NoSpool { .. } => {
                 ("程序还没有在这台电脑上运行过", "the agent has not run here yet: docket-agent run")
             }
-            SpoolError::Database { source, .. } => Storing::of(source, false).remedy(),
+            SpoolError::Database { source, .. } => storing_of(source, false).remedy(),
             SpoolError::Random => ("系统随机数不可用:重启电脑", "no random numbers: restart the PC"),
             SpoolError::Closed => ("程序正在退出", "the agent is stopping"),
         }

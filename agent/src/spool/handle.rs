@@ -9,9 +9,10 @@
 use super::command::{Asker, Command, Read, Write};
 use super::opening::{self, Shared};
 use super::{
-    CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, RecentTicket, Reprint, SpoolError,
-    SpoolOptions,
+    CLAIMS_MAX, COMMANDS_MAX, Claim, Counts, Cursors, Finish, HeldTicket, Kept, RecentTicket, Reprint,
+    SpoolError, SpoolOptions,
 };
+use crate::clock;
 use crate::printing::journal::{Journal, JournalError};
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::ticket::Ticket;
@@ -19,7 +20,6 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, mpsc::Sender};
 use std::task::{Context, Poll};
-use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 /// A cheap handle on the spool. The storage thread ends when the last one is gone, or with [`Spool::close`].
@@ -35,6 +35,8 @@ impl Spool {
     ///
     /// With a full disk it opens too, as [`Counts::storing`] says; what has to be settled is then settled as soon
     /// as there is room, before any printer gets a ticket.
+    ///
+    /// A damaged one is set aside, and what could be read of it goes on in another one.
     ///
     /// # Errors
     /// See [`SpoolError`]; each is one for a person.
@@ -59,7 +61,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub fn hub_time(&self, time: UnixMs) -> Result<(), SpoolError> {
-        self.send(Command::HubTime { time, at: Instant::now() })
+        self.send(Command::HubTime { time, uptime: clock::uptime() })
     }
 
     /// Stores what the hub delivers, `(place, postcard Item)` in rising order. The answer is the cursor that may be
@@ -101,6 +103,13 @@ impl Spool {
     /// Changes with the highest place that a report was given. It is durable by then.
     pub fn outbox_changed(&self) -> watch::Receiver<Seq> {
         self.shared.outbox_changed()
+    }
+
+    /// Returns when the database has turned out to be damaged. From then on nothing is stored; whoever closes this spool and
+    /// opens the folder again gets another one, with what could be read.
+    pub async fn damaged(&self) {
+        // It is never closed while there is a handle.
+        let _ = self.shared.damaged().wait_for(|&damaged| damaged).await;
     }
 
     /// What waits.
@@ -225,6 +234,14 @@ impl Spool {
     /// [`SpoolError::Closed`], [`SpoolError::Database`].
     pub async fn profiles(&self) -> Result<Vec<(String, String)>, SpoolError> {
         self.look_up(|answer| Read::Profiles { answer }).await
+    }
+
+    /// What is kept, and what of it the hub does not have.
+    ///
+    /// # Errors
+    /// [`SpoolError::Closed`], [`SpoolError::Database`].
+    pub async fn kept(&self) -> Result<Kept, SpoolError> {
+        self.look_up(|answer| Read::Kept { answer }).await
     }
 
     /// Which unit each of the printers had last, those without one left out.

@@ -12,7 +12,7 @@
 //! # One queue a printer
 //! Urgent tickets come first, then the order of arrival. A queue is a printer's own; while that printer cannot
 //! print, its backup takes from it (`backup`). What is of no more use by the time that a ticket names waits
-//! for a person (`expiry`); that time is by the hub's clock (`hub_clock`). A person can tell a printer to wait, and
+//! for a person (`expiry`), and what is late says so (`late`); both by the hub's clock (`hub_clock`). A person can tell a printer to wait, and
 //! have any ticket printed again (`people`). All of it is in the tables: a crash between any two steps changes nothing
 //! of it.
 //!
@@ -36,6 +36,10 @@
 //! Reading goes on, and so does printing. What the hub delivers again meanwhile is kept once. At most [`COMMANDS_MAX`]
 //! commands wait; then their senders do, and the link reads nothing more from the hub.
 //!
+//! # The database is damaged
+//! It is set aside and another one takes its place, with what can still be read (`damage`, `salvage`); the hub delivers the
+//! rest again. Never for a full disk, a lock or a permission.
+//!
 //! # However long a queue is
 //! No statement that a commit runs walks a queue: each finds its rows by an index, and counts are kept beside the
 //! cursors. So a hundred thousand waiting tickets cost disk, and neither memory nor time.
@@ -48,32 +52,39 @@ mod backup;
 mod claims;
 mod command;
 pub mod counter;
+mod damage;
 mod error;
 mod examine;
 mod expiry;
 mod handle;
 mod help;
 pub mod hub_clock;
+mod late;
 mod opening;
 mod outbox;
 mod people;
 mod recovery;
+mod salvage;
 mod schema;
 mod settings;
 mod store;
 mod storing;
 mod view;
+mod volume;
 mod work;
 mod writer;
 
+pub use damage::{SET_ASIDE_MAX, set_aside_in};
 pub use docket_protocol::session::Cursors;
+pub use docket_protocol::storage::Storing;
 pub use error::SpoolError;
 pub use examine::{Examined, examine_in};
 pub use handle::{ClaimPort, Pending, Spool};
+pub use late::{LateRule, Lateness};
 pub use people::Reprint;
 pub use recovery::{Verdict, judge};
-pub use storing::Storing;
 pub use view::{HeldTicket, RecentTicket, TicketState, recent_in, units_in};
+pub use volume::Volume;
 
 use docket_protocol::boxes::Boxes;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
@@ -113,6 +124,8 @@ pub struct SpoolOptions {
     pub on_unknown: OnUnknown,
     /// See [`BACKUP_AFTER_MS`].
     pub backup_after_ms: u64,
+    /// When tickets of the hub are late, and when they come too late.
+    pub late: LateRule,
     /// See [`RETENTION_DAYS`].
     pub retention_days: u32,
     /// See [`SPOOL_BYTES_MAX`].
@@ -127,6 +140,7 @@ impl SpoolOptions {
             boot_id,
             on_unknown: OnUnknown::Reprint,
             backup_after_ms: BACKUP_AFTER_MS,
+            late: LateRule::default(),
             retention_days: RETENTION_DAYS,
             bytes_max: SPOOL_BYTES_MAX,
         }
@@ -154,6 +168,19 @@ pub enum OnUnknown {
     Reprint,
     /// A person decides.
     Hold,
+}
+
+/// What is kept, and what of it the hub does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kept {
+    /// What the database takes of its bound.
+    pub used_bytes: u64,
+    /// That bound.
+    pub bound_bytes: u64,
+    /// Reports, and what is to be told of the store's counter, that the hub does not have yet.
+    pub unsent: u64,
+    /// When the oldest of them was made, where that is known.
+    pub oldest_unsent: Option<UnixMs>,
 }
 
 /// What waits.
@@ -194,6 +221,8 @@ pub struct Claim {
     pub repeat: u16,
     /// The printer that it is meant for, where this one is its backup.
     pub backup_for: Option<PrinterName>,
+    /// Above 0: it is late by so many minutes, and says so.
+    pub late_min: u32,
 }
 
 /// What came of a begun attempt.

@@ -2,6 +2,7 @@
 //! see of it without asking the thread.
 
 use super::command::Command;
+use super::damage;
 use super::store::Store;
 use super::writer::Writer;
 use super::{Counts, Cursors, PrinterRoute, SpoolError, SpoolOptions, Storing};
@@ -29,7 +30,7 @@ pub(super) fn start(
     std::fs::create_dir_all(folder).map_err(unusable(folder))?;
     let lock = lock(folder)?;
     let printers: Vec<PrinterName> = options.printers.iter().map(|printer| printer.name.clone()).collect();
-    let store = Store::open(folder, options)?;
+    let store = damage::open(folder, &options)?;
     let shared = Arc::new(Shared::new(folder, &store, printers));
     let (commands, receiver) = channel();
     let (settled, is_settled) = sync_channel(1);
@@ -55,6 +56,7 @@ pub(super) struct Shared {
     settings: watch::Sender<u64>,
     uploads: watch::Sender<u64>,
     helps: watch::Sender<u64>,
+    damaged: watch::Sender<bool>,
     printers: Vec<PrinterName>,
 }
 
@@ -70,6 +72,7 @@ impl Shared {
             settings: watch::Sender::new(store.settings()),
             uploads: watch::Sender::new(store.uploads()),
             helps: watch::Sender::new(store.helps()),
+            damaged: watch::Sender::new(false),
             printers,
         }
     }
@@ -121,6 +124,17 @@ impl Shared {
 
     pub(super) fn helps(&self) -> watch::Receiver<u64> {
         self.helps.subscribe()
+    }
+
+    /// The database is not what was written: another one has to take its place.
+    pub(super) fn note_damage(&self) {
+        if !self.damaged.send_replace(true) {
+            damage::note(&self.folder);
+        }
+    }
+
+    pub(super) fn damaged(&self) -> watch::Receiver<bool> {
+        self.damaged.subscribe()
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -7,13 +7,17 @@
 //! | withdrawn | back to the queue | unknown (power lost): a later record may be missing |
 //! | nothing | back to the queue | unknown (power lost) |
 //! | began, and so did a later one | unknown (agent ended) | unknown (power lost) |
-//! | (no journal) | unknown (power lost) | unknown (power lost) |
+//! | (no journal, or not whole) | unknown (power lost) | unknown (power lost) |
+//!
+//! A journal can also know more than the database, where that has lost its end or was made anew: a ticket that waits here
+//! and was begun there was in hand after all, and one that the hub delivers again, since it may have been printed, is
+//! on paper where the journal says so.
 
-use super::claims::Settled;
+use super::claims::{Queue, Settled};
 use super::store::{Load, number, seq};
 use super::work::Work;
 use super::{Ending, Finish};
-use crate::printing::journal::{self, Phase, Record};
+use crate::printing::journal::{self, Contents, Phase, Record};
 use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
 use docket_protocol::message::Item;
@@ -79,15 +83,86 @@ impl Work<'_> {
         let last: Option<String> =
             self.prepare("SELECT boot FROM meta")?.query_row([], |row| row.get(0)).optional()?.flatten();
         let same_boot = last.is_some() && last == self.options.boot_id;
+        self.find_begun()?;
         self.settle_claims(same_boot)?;
         self.read_again()?;
         self.route_again()?;
         self.forget_pauses()?;
         self.count()?;
         if last != self.options.boot_id {
-            self.prepare("UPDATE meta SET boot = ?1")?.execute([&self.options.boot_id])?;
+            self.prepare("UPDATE meta SET boot = ?1, hub_zero = NULL")?.execute([&self.options.boot_id])?;
         }
         self.known.recovered = true;
+        Ok(())
+    }
+
+    /// Tickets that wait, as the database has it, and that were begun since.
+    fn find_begun(&mut self) -> rusqlite::Result<()> {
+        for printer in &self.options.printers {
+            let Some(Contents { records, .. }) = read_journal(self.folder, printer.name.as_str()) else {
+                continue;
+            };
+            for record in records.iter().filter(|record| record.phase != Phase::Withdrawn) {
+                let before = record.attempt.saturating_sub(1);
+                let found = self
+                    .prepare(
+                        "UPDATE tickets SET state = 1, taken_by = ?2, claimed_at = ?3, attempt = ?4, repeat = max(repeat, ?4)
+                         WHERE id = ?1 AND attempt <= ?4 AND (state = 0 OR (state = 1 AND attempt < ?4))",
+                    )?
+                    .execute(params![
+                        record.ticket.as_bytes(),
+                        printer.name.as_str(),
+                        record.began_at.0,
+                        before
+                    ])?;
+                if found > 0 {
+                    tracing::warn!(
+                        code = "spool-behind", ticket = %record.ticket, printer = %printer.name,
+                        "the journal has begun a ticket that waits: the database has lost its end"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A ticket that was just stored, and may have been printed: settled where a journal says that it was.
+    pub(super) fn settle_if_on_paper(&mut self, ticket: TicketId, queue: &Queue) -> rusqlite::Result<()> {
+        for printer in &self.options.printers {
+            let Some(Contents { records, .. }) = read_journal(self.folder, printer.name.as_str()) else {
+                continue;
+            };
+            let on_paper = records.iter().find_map(|record| match record.phase {
+                Phase::Fenced(evidence) if record.ticket == ticket => Some((record, evidence)),
+                _ => None,
+            });
+            let Some((record, evidence)) = on_paper else { continue };
+            let before = record.attempt.saturating_sub(1);
+            self.prepare(
+                "UPDATE tickets SET state = 1, taken_by = ?2, claimed_at = ?3, attempt = ?4 WHERE id = ?1",
+            )?
+            .execute(params![
+                ticket.as_bytes(),
+                printer.name.as_str(),
+                record.began_at.0,
+                before
+            ])?;
+            if let Some(queue) = self.queue_of(&queue.printer) {
+                self.known.printers[queue].leave(false);
+            }
+            let finish = Finish {
+                ticket,
+                attempt: record.attempt,
+                repeat: before,
+                ending: Ending::Printed(evidence),
+                boxes: None,
+                cut_short: false,
+                began_at: record.began_at,
+                ended_at: record.ended_at,
+            };
+            self.settle(&printer.name, &finish)?;
+            return Ok(());
+        }
         Ok(())
     }
 
@@ -107,18 +182,20 @@ impl Work<'_> {
                 })
             })?
             .collect::<Result<Vec<_>, _>>()?;
-        let mut journals: HashMap<String, Option<Vec<Record>>> = HashMap::new();
+        let mut journals: HashMap<String, Option<Contents>> = HashMap::new();
         for ticket in claimed {
-            let records = journals
+            let journal = journals
                 .entry(ticket.printer.clone())
                 .or_insert_with(|| read_journal(self.folder, &ticket.printer))
-                .as_deref();
+                .as_ref();
+            let records = journal.map(|journal| &journal.records);
+            let is_whole = journal.is_some_and(|journal| journal.is_whole);
             let attempt = ticket.attempt + 1;
             let of_ticket = |record: &&Record| record.ticket == ticket.id && record.attempt == attempt;
             let by_serial = |record: &&Record| record.serial;
             let record = records.into_iter().flatten().filter(of_ticket).max_by_key(by_serial);
             let last = records.into_iter().flatten().max_by_key(by_serial);
-            let verdict = judge(record, same_boot && records.is_some());
+            let verdict = judge(record, same_boot && is_whole);
             self.settle_claim(&ticket, verdict, record == last)?;
         }
         Ok(())
@@ -252,9 +329,9 @@ impl Work<'_> {
 }
 
 /// `None` where there is no journal to be trusted.
-fn read_journal(folder: &std::path::Path, printer: &str) -> Option<Vec<Record>> {
+fn read_journal(folder: &std::path::Path, printer: &str) -> Option<Contents> {
     match journal::read(folder, &PrinterName::new(printer)) {
-        Ok(records) => records,
+        Ok(contents) => contents,
         Err(error) => {
             let cause = &error.source;
             tracing::error!(code = "journal-unreadable", %error, %cause, "what was printing is unknown");

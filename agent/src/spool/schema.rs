@@ -4,8 +4,9 @@
 //! write its two kilobytes again.
 
 use super::SpoolError;
+use super::damage::LOOK_BYTES_MAX;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ffi};
 use std::path::Path;
 use std::time::Duration;
 
@@ -150,6 +151,15 @@ const MIGRATIONS: &[&str] = &["
         bytes    BLOB NOT NULL,
         PRIMARY KEY (revision, part)
     ) STRICT;
+", "
+    -- made_at: when the hub has made it, by its clock; NULL for tickets of this store, which are never late (`late`).
+    -- waited_ms: how long it had waited there when it came. late_min: as it was last printed, and bore it.
+    ALTER TABLE tickets ADD COLUMN made_at INTEGER;
+    ALTER TABLE tickets ADD COLUMN waited_ms INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE tickets ADD COLUMN late_min INTEGER NOT NULL DEFAULT 0;
+    -- hub_zero: the hub's clock at the start of this boot; hub_seen: the last time that was read from it (`hub_clock`).
+    ALTER TABLE meta ADD COLUMN hub_zero INTEGER;
+    ALTER TABLE meta ADD COLUMN hub_seen INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// Opens and migrates the database.
@@ -165,8 +175,31 @@ pub(super) fn open(path: &Path, bytes_max: u64) -> Result<Connection, SpoolError
         .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
         .map_err(failed("configure the spool"))?;
     configure(&connection, bytes_max).map_err(failed("configure the spool"))?;
+    look_through(&connection, path).map_err(failed("look through the spool"))?;
     migrate(&mut connection)?;
     Ok(connection)
+}
+
+/// Makes the file of a new database, in one piece: it is renamed once it is whole.
+pub(super) fn make(path: &Path) -> Result<Connection, SpoolError> {
+    let failed = |source| SpoolError::Database { operation: "make a new spool", source };
+    let mut connection = Connection::open(path).map_err(failed)?;
+    connection.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = FULL").map_err(failed)?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// Looks through the whole database for damage, where that takes a moment only.
+fn look_through(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let bytes = std::fs::metadata(path).map_or(u64::MAX, |file| file.len());
+    if bytes > LOOK_BYTES_MAX {
+        return Ok(());
+    }
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(found)))
 }
 
 /// Opens the database of a spool that another process may have open, to read only.
@@ -204,9 +237,18 @@ fn pages(bytes: u64) -> u32 {
 /// How much of `bytes_max` is in use, in percent. From 100 on nothing new is taken; what is stored has room to be
 /// claimed, reported and deleted all the same.
 pub(super) fn used_percent(connection: &Connection, bytes_max: u64) -> rusqlite::Result<u64> {
+    Ok(used_pages(connection)? * 100 / u64::from(pages(bytes_max)))
+}
+
+/// How much of it is in use.
+pub(super) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    Ok(used_pages(connection)? * PAGE_BYTES)
+}
+
+fn used_pages(connection: &Connection) -> rusqlite::Result<u64> {
     let number = |sql| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, u32>(0));
     let used = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
-    Ok(u64::from(used) * 100 / u64::from(pages(bytes_max)))
+    Ok(u64::from(used))
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), SpoolError> {
@@ -238,7 +280,7 @@ mod tests {
         let path = folder.path().join("spool.db");
         drop(open(&path, 1 << 20).unwrap());
         Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 7 })));
+        assert!(matches!(open(&path, 1 << 20), Err(SpoolError::SchemaTooNew { found: 99, known: 8 })));
     }
 
     #[test]

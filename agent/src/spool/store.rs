@@ -6,15 +6,21 @@
 use super::backup::Desk;
 use super::claims::Claims;
 use super::command::{Asker, Read, Reply, Write};
+use super::damage::is_damage;
 use super::hub_clock::HubClock;
 use super::work::Work;
-use super::{Counts, FILLING_PERCENT, SpoolError, SpoolOptions, Storing, counter, schema, settings, view};
+use super::{
+    Counts, FILLING_PERCENT, Kept, SpoolError, SpoolOptions, Storing, counter, schema, settings, view,
+};
 use crate::clock;
+use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
+use docket_protocol::message::Report;
+use docket_protocol::upload::Upload;
 use ring::rand::SecureRandom as _;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The database and what is known of it.
 pub(super) struct Store {
@@ -49,6 +55,10 @@ pub(super) struct Known {
     pub(super) used_percent: u64,
     /// How far the hub's clock is ahead of this PC's, as it is stored.
     pub(super) hub_ahead_ms: i64,
+    /// What its clock said at the start of this boot, as it is stored.
+    pub(super) hub_zero: Option<i64>,
+    /// What it said last, as it is stored.
+    pub(super) hub_seen: UnixMs,
     /// When the next waiting ticket is of no more use, by the hub's clock.
     pub(super) expires_at: Option<UnixMs>,
     pub(super) printers: Vec<Load>,
@@ -130,14 +140,24 @@ impl Store {
         if is_new {
             // The boot is of this life: there is nothing of an earlier one to be settled.
             connection
-                .execute("INSERT INTO meta VALUES (1, ?1, 0, 0, ?2, 0)", params![fresh, options.boot_id])
+                .execute(
+                    "INSERT INTO meta (one, spool, received_up_to, assigned_up_to, boot) VALUES (1, ?1, 0, 0, ?2)",
+                    params![fresh, options.boot_id],
+                )
                 .map_err(failed)?;
         }
-        let (spool, received, assigned, hub_ahead_ms) = connection
-            .query_row("SELECT spool, received_up_to, assigned_up_to, hub_ahead_ms FROM meta", [], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            })
+        let (spool, received, assigned, hub_ahead_ms, hub_seen, boot, zero) = connection
+            .query_row(
+                "SELECT spool, received_up_to, assigned_up_to, hub_ahead_ms, hub_seen, boot, hub_zero FROM meta",
+                [],
+                |row| {
+                    let (boot, zero): (Option<String>, Option<i64>) = (row.get(5)?, row.get(6)?);
+                    let seen = UnixMs(row.get(4)?);
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, seen, boot, zero))
+                },
+            )
             .map_err(failed)?;
+        let hub_zero = zero.filter(|_| boot.is_some() && boot == options.boot_id);
         let (has_submissions, changes) = counter::last_change(&connection).map_err(failed)?;
         let known = Known {
             recovered: false,
@@ -151,6 +171,8 @@ impl Store {
             helps: 0,
             used_percent: 0,
             hub_ahead_ms,
+            hub_zero,
+            hub_seen,
             expires_at: None,
             printers: vec![Load::default(); options.printers.len()],
         };
@@ -162,7 +184,7 @@ impl Store {
             spool,
             known,
             desk,
-            hub_clock: HubClock::default(),
+            hub_clock: HubClock::kept(hub_zero),
         })
     }
 
@@ -234,12 +256,12 @@ impl Store {
         self.desk.set_want(printer, level, Instant::now());
     }
 
-    pub(super) fn hear_hub(&mut self, time: UnixMs, at: Instant) {
-        self.hub_clock.hear(time, at);
+    pub(super) fn hear_hub(&mut self, time: UnixMs, uptime: Duration) {
+        self.hub_clock.hear(time, uptime);
     }
 
-    fn hub_time(&self, at: Instant) -> UnixMs {
-        self.hub_clock.time(clock::now(), at, self.known.hub_ahead_ms)
+    fn hub_time(&self) -> UnixMs {
+        self.hub_clock.time(clock::now(), clock::uptime(), self.known.hub_ahead_ms, self.known.hub_seen)
     }
 
     /// Whether there is something to do that nobody has to ask for: a printer wants a ticket and there is one, or a
@@ -247,7 +269,7 @@ impl Store {
     pub(super) fn has_work(&self) -> bool {
         let at = Instant::now();
         self.known.recovered
-            && (self.known.has_expired(self.hub_time(at))
+            && (self.known.has_expired(self.hub_time())
                 || self.known.printers.iter().enumerate().any(|(printer, load)| {
                     self.desk.want(printer) > load.claimed
                         && self.known.queues_of(printer, &self.desk, at).next().is_some()
@@ -261,7 +283,7 @@ impl Store {
             // Once it is due, only what a printer says changes anything.
             self.desk.due(home).filter(|&due| load.movable() > 0 && due > at)
         });
-        backups.chain(self.known.expiry_due(self.hub_time(at), at)).min()
+        backups.chain(self.known.expiry_due(self.hub_time(), at)).min()
     }
 
     /// Runs writes in one transaction and hands out claims at its end.
@@ -289,7 +311,8 @@ impl Store {
             desk: &self.desk,
             known: self.known.clone(),
             now: clock::now(),
-            hub_now: self.hub_time(at),
+            hub_now: self.hub_time(),
+            hub_clock: self.hub_clock,
             at,
             old_rows_left: false,
             printed: Vec::new(),
@@ -321,8 +344,8 @@ impl Store {
         }
     }
 
-    /// Looks something up.
-    pub(super) fn read(&self, read: Read) {
+    /// Looks something up. Whether that has met damage.
+    pub(super) fn read(&self, read: Read) -> bool {
         match read {
             Read::OutboxAfter { after, limit, answer } => tell(answer, self.outbox_after(after, limit)),
             Read::Held { limit, answer } => tell(answer, view::held(&self.connection, limit)),
@@ -330,6 +353,7 @@ impl Store {
             Read::Ticket { id, answer } => tell(answer, view::ticket(&self.connection, id)),
             Read::Profile { unit, answer } => tell(answer, self.profile(&unit)),
             Read::Profiles { answer } => tell(answer, self.profiles()),
+            Read::Kept { answer } => tell(answer, self.kept()),
             Read::Units { answer } => tell(answer, self.units()),
             Read::InQuestion { printer, ticket, attempt, answer } => {
                 tell(answer, self.in_question(printer, ticket, attempt))
@@ -372,6 +396,43 @@ impl Store {
         Ok(units)
     }
 
+    /// By the ends of both queues, which have no holes: however much waits, it is not counted.
+    fn kept(&self) -> rusqlite::Result<Kept> {
+        let length = |table: &str| -> rusqlite::Result<u64> {
+            let ends = format!("SELECT (SELECT min(seq) FROM {table}), (SELECT max(seq) FROM {table})");
+            let ends: (Option<i64>, Option<i64>) =
+                self.connection.prepare_cached(&ends)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let (Some(first), Some(last)) = ends else { return Ok(0) };
+            Ok(last.abs_diff(first) + 1)
+        };
+        let oldest = |table: &str| {
+            let first = format!("SELECT payload FROM {table} ORDER BY seq LIMIT 1");
+            let mut first = self.connection.prepare_cached(&first)?;
+            first.query_row([], |row| row.get::<_, Vec<u8>>(0)).optional()
+        };
+        let reported = oldest("outbox")?.and_then(|bytes| match read_payload(&bytes)? {
+            Report::Ticket(report) => Some(report.ended_at),
+            Report::SpoolReplaced(replaced) => Some(replaced.at),
+            Report::Unreadable { .. }
+            | Report::CutShort { .. }
+            | Report::Help { .. }
+            | Report::Settings { .. } => None,
+        });
+        let uploaded = oldest("uploads")?.and_then(|bytes| match read_payload(&bytes)? {
+            Upload::Order(order) => Some(order.accepted_at),
+            Upload::Tickets(tickets) => Some(tickets.accepted_at),
+            Upload::Cancelled(cancelled) => Some(cancelled.cancelled_at),
+            Upload::Outcome(report) => Some(report.ended_at),
+            Upload::CutShort { .. } => None,
+        });
+        Ok(Kept {
+            used_bytes: schema::used_bytes(&self.connection)?,
+            bound_bytes: self.options.bytes_max,
+            unsent: length("outbox")? + length("uploads")?,
+            oldest_unsent: reported.into_iter().chain(uploaded).min(),
+        })
+    }
+
     fn in_question(&self, printer: usize, ticket: TicketId, attempt: u16) -> rusqlite::Result<Option<u16>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT repeat FROM tickets WHERE id = ?1 AND state = 1 AND taken_by = ?2 AND attempt = ?3 - 1",
@@ -381,13 +442,15 @@ impl Store {
     }
 }
 
-/// A receiver that is gone does not mind.
-pub(super) fn tell<T>(answer: Asker<T>, found: rusqlite::Result<T>) {
+/// A receiver that is gone does not mind. Whether damage was met.
+pub(super) fn tell<T>(answer: Asker<T>, found: rusqlite::Result<T>) -> bool {
+    let met_damage = found.as_ref().is_err_and(is_damage);
     let found = found.map_err(|source| {
         tracing::error!(code = "spool-failed", error = %source, "the spool cannot be read");
         SpoolError::Database { operation: "read the spool", source }
     });
     let _ = answer.send(found);
+    met_damage
 }
 
 /// SQLite's integers are signed; 2^63 places last for ever.

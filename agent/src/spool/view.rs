@@ -3,7 +3,7 @@
 
 use super::people::{has_expired, was_taken_out};
 use super::store::limit_number;
-use super::{SpoolError, schema};
+use super::{Lateness, SpoolError, late, schema};
 use docket_protocol::boxes::Boxes;
 use docket_protocol::frame::read_payload;
 use docket_protocol::ids::{PrinterName, TicketId, UnixMs};
@@ -105,6 +105,8 @@ pub struct RecentTicket {
     pub boxes: Boxes,
     /// Whether it was longer than a ticket may be, so that it is not whole.
     pub cut_short: bool,
+    /// How late it was printed, where it bore that.
+    pub late: Option<Lateness>,
 }
 
 impl RecentTicket {
@@ -136,7 +138,7 @@ pub struct HeldTicket {
 /// What [`recent_from_row`] reads.
 pub(super) const RECENT_COLUMNS: &str =
     "id, kind, title, station, printer, taken_by, urgent, state, attempt, repeat,
-    tickets.received_at, began_at, ended_at, evidence, doubt, boxes, withdrawn, cut_short";
+    tickets.received_at, began_at, ended_at, evidence, doubt, boxes, withdrawn, cut_short, late_min, waited_ms";
 
 pub(super) fn recent(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<RecentTicket>> {
     let mut statement = connection
@@ -166,7 +168,13 @@ pub(super) fn recent_from_row(row: &Row<'_>) -> rusqlite::Result<RecentTicket> {
         doubt: text(14)?.and_then(|name| Doubt::from_name(&name)),
         boxes: text(15)?.unwrap_or_default().into(),
         cut_short: row.get(17)?,
+        late: lateness(row.get(18)?, row.get(19)?),
     })
+}
+
+fn lateness(minutes: u32, waited_ms: i64) -> Option<Lateness> {
+    let at_hub_minutes = late::minutes(waited_ms.unsigned_abs()).min(minutes);
+    (minutes > 0).then_some(Lateness { minutes, at_hub_minutes })
 }
 
 pub(super) fn ticket(connection: &Connection, id: TicketId) -> rusqlite::Result<Option<Ticket>> {

@@ -3,6 +3,7 @@
 use super::backup::Desk;
 use super::claims::{Claims, Queue};
 use super::command::{Reply, Write};
+use super::hub_clock::HubClock;
 use super::store::{Known, number};
 use super::{KEPT_TICKETS_MIN, RETAIN_PERCENT, SpoolOptions, hub_clock, schema};
 use docket_protocol::frame::read_payload;
@@ -28,6 +29,7 @@ pub(super) struct Work<'s> {
     pub(super) now: UnixMs,
     /// By the hub's clock.
     pub(super) hub_now: UnixMs,
+    pub(super) hub_clock: HubClock,
     pub(super) at: Instant,
     pub(super) old_rows_left: bool,
     /// Printers that tickets came out of.
@@ -156,7 +158,7 @@ impl<'s> Work<'s> {
         let printer = self.options.printers[self.route(ticket.station.as_str())].name.as_str();
         let queue = Queue { printer: printer.to_owned(), pinned: false };
         if self.store_in(&queue, seq, ticket, item, None)? {
-            return Ok(());
+            return if ticket.maybe_printed { self.settle_if_on_paper(ticket.id, &queue) } else { Ok(()) };
         }
         self.tell_again(ticket.id)
     }
@@ -170,11 +172,14 @@ impl<'s> Work<'s> {
         item: &[u8],
         submission: Option<i64>,
     ) -> rusqlite::Result<bool> {
+        // Only what has a place in its sequence was made by the hub, and so by its clock.
+        let made_at = (seq > Seq(0)).then_some(ticket.made_at);
         let stored = self
             .prepare(
                 "INSERT INTO tickets (id, seq, kind, station, title, printer, pinned, urgent, state, attempt, repeat,
-                        received_at, expires_at, submission)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9, ?10, ?11, ?12) ON CONFLICT (id) DO NOTHING",
+                        received_at, expires_at, submission, made_at, waited_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9, ?10, ?11, ?12, ?13, ?14)
+                 ON CONFLICT (id) DO NOTHING",
             )?
             .execute(params![
                 ticket.id.as_bytes(),
@@ -187,8 +192,10 @@ impl<'s> Work<'s> {
                 ticket.urgent,
                 u16::from(ticket.maybe_printed),
                 self.now.0,
-                ticket.expires_at.map(|at| at.0),
+                self.options.late.expires_at(ticket, made_at).map(|at| at.0),
                 submission,
+                made_at.map(|at| at.0),
+                made_at.map_or(0, |at| self.hub_now.0.saturating_sub(at.0).max(0)),
             ])?;
         if stored == 1 {
             tracing::debug!(ticket = %ticket.id, kind = ticket.kind.as_str(), printer = %queue.printer, "a ticket is stored");
@@ -248,10 +255,14 @@ impl<'s> Work<'s> {
             self.prepare("UPDATE meta SET hub_ahead_ms = ?1")?.execute([ahead_ms])?;
             self.known.hub_ahead_ms = ahead_ms;
         }
+        if let Some(zero) = self.hub_clock.changed(before.hub_zero) {
+            self.prepare("UPDATE meta SET hub_zero = ?1")?.execute([zero])?;
+            self.known.hub_zero = Some(zero);
+        }
         let now = &self.known;
         if now.received_up_to != before.received_up_to || now.assigned_up_to != before.assigned_up_to {
-            self.prepare("UPDATE meta SET received_up_to = ?1, assigned_up_to = ?2")?
-                .execute([number(now.received_up_to), number(now.assigned_up_to)])?;
+            self.prepare("UPDATE meta SET received_up_to = ?1, assigned_up_to = ?2, hub_seen = ?3")?
+                .execute([number(now.received_up_to), number(now.assigned_up_to), self.hub_now.0])?;
         }
         Ok(())
     }

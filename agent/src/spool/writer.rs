@@ -8,6 +8,7 @@
 use super::command::{Asker, Command, Lane, Read, Write};
 use super::opening::Shared;
 use super::store::{Committed, Store};
+use super::storing::storing_of;
 use super::{Claim, Storing};
 use docket_protocol::ids::Seq;
 use std::fs::File;
@@ -144,7 +145,7 @@ impl Writer {
             Command::Read(read) => self.reads.push(read),
             Command::Subscribe { printer, claims } => self.ports[printer] = Some(claims),
             Command::Want { printer, level } => self.store.set_want(printer, level),
-            Command::HubTime { time, at } => self.store.hear_hub(time, at),
+            Command::HubTime { time, uptime } => self.store.hear_hub(time, uptime),
             Command::Stop { answer } => return Next::Stop(Some(answer)),
         }
         Next::Go
@@ -201,10 +202,13 @@ impl Writer {
         let was_failing = matches!(self.state, State::Failing { .. });
         match &failed {
             Some(error) => {
-                let storing = Storing::of(error, self.store.is_at_bound());
+                let storing = storing_of(error, self.store.is_at_bound());
                 if !was_failing {
                     let code = storing.code();
                     tracing::error!(code, %error, "the spool cannot store: nothing is acknowledged until it can");
+                }
+                if storing == Storing::Damaged {
+                    self.shared.note_damage();
                 }
                 if storing == Storing::AtBound {
                     // Perhaps something can go.
@@ -231,7 +235,9 @@ impl Writer {
             if renumbers && matches!(read, Read::OutboxAfter { .. }) {
                 self.reads.push(read);
             } else {
-                self.store.read(read);
+                if self.store.read(read) {
+                    self.shared.note_damage();
+                }
             }
         }
     }

@@ -1,8 +1,7 @@
 //! A printer's task over a disk that fails: what it may not do, what it says, and that it goes on.
 
 use crate::printer_task::{CLEAN, Stage, states};
-use crate::samples::{PATIENCE, copy, front, items, open, within};
-use docket_agent::printing::journal::Journal;
+use crate::samples::{PATIENCE, copy, front, items, journal, open, within};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::outcome::{Evidence, Outcome};
 use docket_protocol::printer::Condition;
@@ -79,7 +78,7 @@ async fn what_an_earlier_life_left_is_looked_up_until_it_can_be() {
     port.want(1).unwrap();
     spool.receive(items(1)).await.unwrap();
     let claim = within("a claim", port.next()).await.unwrap();
-    let mut journal = Journal::open(left.path(), &front()).unwrap();
+    let mut journal = journal(left.path(), &front());
     journal.began(claim.ticket.id, claim.attempt, UnixMs(1)).unwrap();
     let stage = stage(copy(left.path())).await;
     change(stage.folder.path(), "ALTER TABLE tickets RENAME TO lost");

@@ -45,7 +45,7 @@ impl Shop {
         };
         let (told, health) = watch::channel(unknown_health(&front()));
         let (stop, stopping) = watch::channel(false);
-        let journal = spool.journal(&front()).unwrap();
+        let journal = spool.journal(&front()).unwrap().in_boot(Some("boot-1")).unwrap();
         tokio::spawn(run_printer(config, spool.clone(), journal, told, stopping));
         Self { printer, spool, health, _stop: stop, _folder: folder }
     }

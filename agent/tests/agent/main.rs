@@ -17,6 +17,8 @@ mod samples;
 mod serial_printer;
 mod spool;
 mod spool_bounds;
+mod spool_damage;
+mod spool_late;
 mod spool_model;
 mod spool_queues;
 mod spool_recovery;

@@ -328,7 +328,7 @@ async fn a_printer_that_is_not_there_is_shown_and_holds_nothing() {
     };
     let (told, mut health) = watch::channel(unknown_health(&front()));
     let (stop, stopping) = watch::channel(false);
-    let journal = spool.journal(&front()).unwrap();
+    let journal = spool.journal(&front()).unwrap().in_boot(Some("boot-1")).unwrap();
     let task = tokio::spawn(run_printer(config, spool.clone(), journal, told, stopping));
     let unreachable = |health: &PrinterHealth| {
         health.conditions.iter().any(|since| since.condition == Condition::Unreachable)

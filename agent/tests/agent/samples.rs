@@ -66,6 +66,11 @@ pub fn front() -> PrinterName {
     PrinterName::new("front")
 }
 
+/// A printer's journal, as its task opens it in the first boot.
+pub fn journal(folder: &Path, printer: &PrinterName) -> Journal {
+    Journal::open(folder, printer).unwrap().in_boot(Some("boot-1")).unwrap()
+}
+
 pub async fn reports(spool: &Spool) -> Vec<Report> {
     let rows = spool.outbox_after(Seq(0), 10_000).await.unwrap();
     rows.into_iter().map(|(_, payload)| read_payload(&payload).unwrap()).collect()

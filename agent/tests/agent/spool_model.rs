@@ -104,7 +104,7 @@ fn open(folder: &TempDir, boot: u32) -> (Spool, Vec<Printer>) {
     let spool = Spool::open(folder.path(), options).unwrap();
     let printers = (0..PRINTERS.len()).map(|printer| Printer {
         port: spool.port(&name(printer)).unwrap(),
-        journal: spool.journal(&name(printer)).unwrap(),
+        journal: spool.journal(&name(printer)).unwrap().in_boot(Some(&format!("boot-{boot}"))).unwrap(),
         want: 0,
         hand: Vec::new(),
     });

@@ -1,7 +1,8 @@
 //! The queues of a store: urgent tickets, backups, expiry, pauses, and what people ask for.
 
-use crate::samples::{claim, copy, finish, front, item, items, open, options, reports, ticket, within};
-use docket_agent::printing::journal::Journal;
+use crate::samples::{
+    claim, copy, finish, front, item, items, journal, open, options, reports, ticket, within,
+};
 use docket_agent::spool::{
     Claim, ClaimPort, Ending, Reprint, Spool, SpoolError, SpoolOptions, TicketState, recent_in,
 };
@@ -176,7 +177,7 @@ async fn doubt_reaches_the_backup_only_marked_and_a_crash_asks_the_journal_of_wh
     port.want(1).unwrap();
     receive(&spool, &[ticket(1, "kitchen")]).await;
     let taken = claim(&mut port).await;
-    let mut journal = Journal::open(folder.path(), &front()).unwrap();
+    let mut journal = journal(folder.path(), &front());
     journal.began(taken.ticket.id, taken.attempt, UnixMs(10)).unwrap();
     let folder = copy(folder.path());
 

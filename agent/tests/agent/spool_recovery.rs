@@ -2,7 +2,7 @@
 //!
 //! The folder is copied at the step, as it would be found; the copy is then opened as by the next life.
 
-use crate::samples::{ask_in_vain, copy, front, items, open, options, reports, ticket, within};
+use crate::samples::{ask_in_vain, copy, front, items, journal, open, options, reports, ticket, within};
 use docket_agent::printing::journal::Journal;
 use docket_agent::spool::{Claim, Ending, Finish, Spool};
 use docket_protocol::ids::UnixMs;
@@ -43,7 +43,7 @@ enum Found {
 async fn left_at(step: Step) -> TempDir {
     let folder = tempdir().unwrap();
     let spool = open(folder.path());
-    let mut journal = Journal::open(folder.path(), &front()).unwrap();
+    let mut journal = journal(folder.path(), &front());
     let mut port = spool.port(&front()).unwrap();
     if step != Step::Received {
         port.want(1).unwrap();
@@ -157,10 +157,7 @@ async fn killed_again_and_again_it_ends_with_a_person() {
             break;
         };
         marks.push((claim.attempt, claim.repeat));
-        Journal::open(folder.path(), &front())
-            .unwrap()
-            .began(claim.ticket.id, claim.attempt, UnixMs(1))
-            .unwrap();
+        journal(folder.path(), &front()).began(claim.ticket.id, claim.attempt, UnixMs(1)).unwrap();
         folder = copy(folder.path());
     }
     assert_eq!(marks, [(2, 1), (3, 2)]);
@@ -170,7 +167,7 @@ async fn killed_again_and_again_it_ends_with_a_person() {
 async fn a_claim_of_several_is_settled_one_by_one() {
     let folder = tempdir().unwrap();
     let spool = open(folder.path());
-    let mut journal = Journal::open(folder.path(), &front()).unwrap();
+    let mut journal = journal(folder.path(), &front());
     let port = spool.port(&front()).unwrap();
     port.want(4).unwrap();
     spool.receive(items(4)).await.unwrap();
@@ -198,7 +195,7 @@ async fn a_claim_of_several_is_settled_one_by_one() {
 async fn a_printer_is_asked_about_its_last_ticket_only() {
     let folder = tempdir().unwrap();
     let spool = open(folder.path());
-    let mut journal = Journal::open(folder.path(), &front()).unwrap();
+    let mut journal = journal(folder.path(), &front());
     let port = spool.port(&front()).unwrap();
     port.want(2).unwrap();
     spool.receive(items(3)).await.unwrap();

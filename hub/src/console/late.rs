@@ -10,6 +10,9 @@ pub const SPOOL_LATE_MS: u64 = 10_000;
 /// An order that is not printed by then is late.
 pub const PRINT_LATE_MS: u64 = 60_000;
 
+/// From this age on stores print 迟到 on a ticket, unless they are set up otherwise.
+pub const MARKED_LATE_MS: u64 = 30 * 60_000;
+
 /// Why a person should look at an order, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -46,6 +49,14 @@ pub fn of_ticket(ticket: &TicketView, at: UnixMs) -> Option<Late> {
     }
 }
 
+/// Of a printed ticket that came out so late that its store marks it 迟到 unless it is set up otherwise: how many minutes
+/// after it was made, and how many of them it had waited here.
+pub fn printed_late(ticket: &TicketView) -> Option<(u64, u64)> {
+    let age_ms = ticket.printed_at?.since(ticket.made_at);
+    let at_hub_ms = ticket.spooled_at.map_or(0, |at| at.since(ticket.made_at));
+    (age_ms >= MARKED_LATE_MS).then_some((age_ms / 60_000, at_hub_ms.min(age_ms) / 60_000))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::sample;
@@ -63,6 +74,22 @@ mod tests {
         let printed = TicketView { printed_at: Some(UnixMs(90_000)), ..sample::ticket("printed", 1_000) };
         assert_eq!(of_ticket(&printed, at(100_000)), None);
         assert_eq!(of_ticket(&sample::ticket("held", 1_000), at(0)), Some(Late::Held));
+    }
+
+    #[test]
+    fn what_was_printed_late_says_where_it_waited() {
+        const MINUTE: i64 = 60_000;
+        let printed = |spooled: i64, printed: i64| {
+            printed_late(&TicketView {
+                spooled_at: Some(UnixMs(spooled * MINUTE)),
+                printed_at: Some(UnixMs(printed * MINUTE)),
+                ..sample::ticket("printed", 0)
+            })
+        };
+        assert_eq!(printed(0, 29), None);
+        assert_eq!(printed(29, 30), Some((30, 29)));
+        assert_eq!(printed(0, 45), Some((45, 0)));
+        assert_eq!(printed_late(&sample::ticket("queued", 0)), None);
     }
 
     #[test]

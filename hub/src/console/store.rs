@@ -12,6 +12,7 @@ use crate::storage::views::Overview;
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::LinkReport;
 use docket_protocol::printer::PrinterHealth;
+use docket_protocol::storage::Storing;
 use serde::Serialize;
 
 /// An agent says something every 15 s; after three times that its word is stale.
@@ -188,7 +189,14 @@ pub(super) fn view_store(
             add(unspooled.is_some(), Light::Yellow, Reason::NotSpooled.view(unspooled));
         }
     }
-    add(spool_full, Light::Red, Reason::SpoolFull.view(None));
+    match live.and_then(|live| live.storage.as_ref()).map(|storage| storage.storing) {
+        Some(storing) if storing != Storing::Well => {
+            let light = if storing.fails() { Light::Red } else { Light::Yellow };
+            add(true, light, Reason::Storing(storing).view(None));
+        }
+        // One that says no more than this, and until it has said more.
+        _ => add(spool_full, Light::Red, Reason::Storing(Storing::DiskFull).view(None)),
+    }
     add(late_since.is_some(), Light::Red, Reason::Late.view(late_since));
     add(held > 0, Light::Yellow, Reason::Held.view(None));
     let worst_reason = reasons.iter().map(|(light, _)| *light).min().unwrap_or(Light::Green);
@@ -234,7 +242,7 @@ enum Reason {
     StatusOld,
     NotSpooled,
     NoPrinters,
-    SpoolFull,
+    Storing(Storing),
     Late,
     Held,
 }
@@ -272,11 +280,12 @@ impl Reason {
                 "没有配置打印机:在门店电脑的配置里加上",
                 "no printers are configured: add them on the store's PC",
             ),
-            Reason::SpoolFull => (
+            Reason::Storing(Storing::DiskFull) => (
                 "spool-full",
                 "门店电脑磁盘已满:腾出空间,之后自动恢复",
                 "the PC's disk is full: make room, it goes on by itself",
             ),
+            Reason::Storing(storing) => (storing.code(), storing.remedy().0, storing.remedy().1),
             Reason::Late => (
                 "tickets-late",
                 "有小票超过 60 秒没打出来:看下面的打印机和订单",
@@ -359,6 +368,7 @@ mod tests {
             link: None,
             status: AgentStatus { printers: vec![health], waiting: 0, held: 0, spool_full: false },
             status_at: Some(before(1_000)),
+            storage: None,
         }
     }
 

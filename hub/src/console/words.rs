@@ -69,6 +69,16 @@ pub fn alarm(code: &str, language: Language) -> Option<Alarm> {
             ("门店电脑的小票库丢失,未完成的已重发(带补打)", "检查那台电脑的磁盘"),
             ("a store's PC lost its spool; open tickets were sent again, marked", "check that PC's disk"),
         ),
+        "spool-replaced" => (
+            (
+                "门店电脑的小票库损坏,已自动换新;读得出的都还在,其余由总部重发(可能已打的带补打)",
+                "检查那台电脑的磁盘;损坏的文件留在它的数据目录里,可发给技术支持",
+            ),
+            (
+                "a store's database was damaged and replaced; what could be read is kept, the rest was sent again",
+                "check that PC's disk; the damaged file is in its data folder, for support",
+            ),
+        ),
         "push-undecoded" => (
             ("平台的推送验签通过但无法识别,原文已保存", "在平台商家端处理该订单,并把此告警发给技术支持"),
             (
@@ -236,6 +246,15 @@ pub fn doubt(name: &str, language: Language) -> &str {
         "printer-silent" => language.pick("打印机不应答", "printer silent"),
         "expired" => language.pick("过期未打", "expired, not begun"),
         other => other,
+    }
+}
+
+/// Why a ticket was printed late: by its time on the way to the store, or in it.
+pub fn why_late(minutes: u64, at_hub: u64, language: Language) -> &'static str {
+    if at_hub * 2 >= minutes {
+        language.pick("断网,在总部等着", "waited at the hub, no link")
+    } else {
+        language.pick("到店后等打印机", "waited for the printer")
     }
 }
 

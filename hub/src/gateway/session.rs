@@ -293,6 +293,9 @@ impl Running {
                     let (storage, agent, _) = self.lease();
                     self.ask(take_part(storage, agent, self.shell.bundles.clone(), part));
                 }
+                Effect::Storage(report) => {
+                    self.shell.fleet.storage(&self.shell.agent, self.epoch(), report);
+                }
                 Effect::Certify(renewal) => self.certify(renewal),
                 Effect::Trusting(bundle) => {
                     let (storage, agent, epoch) = self.lease();

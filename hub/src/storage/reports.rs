@@ -10,6 +10,7 @@ use docket_protocol::frame;
 use docket_protocol::ids::{AgentId, Seq, TicketId, UnixMs};
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Outcome, TicketReport};
+use docket_protocol::storage::SpoolReplaced;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 impl Storage {
@@ -55,6 +56,7 @@ fn report(
             Some(Report::Settings { revision, outcome }) => {
                 settings::record(connection, agent, revision, &outcome, now)?;
             }
+            Some(Report::SpoolReplaced(replaced)) => spool_replaced(connection, agent, &replaced, now)?,
             None => raise(connection, "report-unreadable", agent.as_str(), &seq.to_string(), now)?,
         }
     }
@@ -106,6 +108,24 @@ pub(super) fn record(
             agent.as_str()
         ])?;
     Ok(())
+}
+
+/// What could be read goes on in the store; the rest was delivered again when the new spool said hello.
+fn spool_replaced(
+    connection: &Connection,
+    agent: &AgentId,
+    replaced: &SpoolReplaced,
+    now: UnixMs,
+) -> rusqlite::Result<()> {
+    let SpoolReplaced { kept_as, is_whole, tickets, reports, lost, at: _ } = replaced;
+    let store: String = connection
+        .prepare_cached("SELECT store FROM agents WHERE id = ?1")?
+        .query_row([agent.as_str()], |row| row.get(0))?;
+    let read = if *is_whole { "全部读出 / all of it read" } else { "部分读出 / read in part" };
+    let detail = format!(
+        "{store} · {kept_as} · {read} · 待打 tickets {tickets} · 待报 reports {reports} · 读不出 unreadable {lost}"
+    );
+    raise(connection, "spool-replaced", agent.as_str(), &detail, now)
 }
 
 /// An order of which a slip is not whole is looked at by people: dishes may be missing from it.

@@ -18,7 +18,7 @@ pub(crate) fn time(time: UnixMs) -> String {
 }
 
 /// `2026-01-02 12:30`.
-pub(crate) fn date_and_time(time: UnixMs) -> String {
+pub fn date_and_time(time: UnixMs) -> String {
     match parts(time) {
         Some((year, month, day, hour, minute)) => {
             format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}")

@@ -39,6 +39,8 @@ pub struct Marks {
     pub repeat: u16,
     /// The printer that it was meant for, where it comes out of another: 【备用】 and the name.
     pub backup_for: Option<String>,
+    /// Above 0: it comes out so many minutes after it was made, and says 迟到 and how many.
+    pub late_min: u32,
 }
 
 /// Lays a document out.
@@ -82,6 +84,17 @@ pub fn is_cut_short(lines: &[Line]) -> bool {
     matches!(last, Some(Line::Text { text, style: Style::BOLD, align: Align::Center }) if text == CUT_SHORT)
 }
 
+/// `45分钟`, `3小时`, `2天`: as people say it, and so short that it stands in one line of the narrowest paper.
+pub fn waited(minutes: u32) -> String {
+    const HOUR: u32 = 60;
+    const DAY: u32 = 24 * HOUR;
+    match minutes {
+        ..120 => format!("{minutes}分钟"),
+        120..2_880 => format!("{}小时", minutes / HOUR),
+        2_880.. => format!("{}天", minutes / DAY),
+    }
+}
+
 struct Page<'a> {
     paper: Paper,
     columns: usize,
@@ -118,6 +131,9 @@ impl Page<'_> {
         }
         if let Some(printer) = &marks.backup_for {
             self.text(&format!("【备用】{printer}"), Style::BIG, Align::Center);
+        }
+        if marks.late_min > 0 {
+            self.text(&format!("【迟到】{}", waited(marks.late_min)), Style::BIG, Align::Center);
         }
     }
 
@@ -375,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_repeat_is_marked_first_and_big() {
-        let lines = lay_out(&Document::default(), Paper::Mm80, &Marks { repeat: 2, backup_for: None });
+        let lines = lay_out(&Document::default(), Paper::Mm80, &Marks { repeat: 2, ..Marks::default() });
         let mark = Line::Text { text: "【补打 2】".into(), style: Style::BIG, align: Align::Center };
         assert_eq!(lines, [mark]);
         assert!(lay_out(&Document::default(), Paper::Mm80, &Marks::default()).is_empty());

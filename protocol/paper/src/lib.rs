@@ -13,7 +13,7 @@
 //! what would be printed.
 
 pub mod barcode;
-mod china;
+pub mod china;
 pub mod dither;
 pub mod escpos;
 #[cfg(feature = "font")]

@@ -88,7 +88,7 @@ fn blocks() -> Vec<(&'static str, Block)> {
 
 #[test]
 fn the_bytes_of_every_block_are_kept() {
-    let marks = Marks { repeat: 2, backup_for: Some("后厨 1".into()) };
+    let marks = Marks { repeat: 2, backup_for: Some("后厨 1".into()), late_min: 0 };
     let mut found = String::new();
     let mut add = |name: &str, blocks: Vec<Block>, marks: &Marks, paper: Paper| {
         let lines = lay_out(&Document { blocks }, paper, marks);
@@ -112,6 +112,10 @@ fn the_bytes_of_every_block_are_kept() {
             };
             add(name, blocks, &Marks::default(), paper);
         }
+    }
+    let late = Marks { late_min: 200, ..Marks::default() };
+    for paper in [Paper::Mm80, Paper::Mm58] {
+        add("late", Vec::new(), &late, paper);
     }
     if std::env::var("DOCKET_GOLDEN").is_ok_and(|how| how == "write") {
         std::fs::write(Path::new(FILE), &found).unwrap();

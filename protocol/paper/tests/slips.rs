@@ -56,14 +56,22 @@ const RASTER: &[u8] = b"\x1dv0\0";
 
 #[test]
 fn marks_stand_first_on_every_part() {
-    let marks = Marks { repeat: 3, backup_for: Some("后厨\u{1b}@1".into()) };
+    let marks = Marks { repeat: 3, backup_for: Some("后厨\u{1b}@1".into()), late_min: 0 };
     let slips = vec![text("甲"), Block::Cut, text("乙")];
     let expected = ["【补打 3】", "【备用】后厨@1", "甲", "cut", "【补打 3】", "【备用】后厨@1", "乙"];
     assert_eq!(outline(slips, &marks), expected);
-    let backup = Marks { repeat: 0, backup_for: Some("吧台".into()) };
+    let backup = Marks { repeat: 0, backup_for: Some("吧台".into()), late_min: 0 };
     assert_eq!(outline(vec![text("甲")], &backup), ["【备用】吧台", "甲"]);
     let Line::Text { style, align, .. } = &lines(Vec::new(), &backup)[0] else { panic!() };
     assert_eq!((*style, *align), (Style::BIG, Align::Center));
+    let late = Marks { repeat: 1, backup_for: Some("吧台".into()), late_min: 45 };
+    assert_eq!(outline(vec![text("甲")], &late), ["【补打 1】", "【备用】吧台", "【迟到】45分钟", "甲"]);
+    for (minutes, said) in
+        [(119, "119分钟"), (120, "2小时"), (200, "3小时"), (2_879, "47小时"), (3_185, "2天")]
+    {
+        let late = Marks { late_min: minutes, ..Marks::default() };
+        assert_eq!(outline(Vec::new(), &late), [format!("【迟到】{said}")]);
+    }
 }
 
 #[test]
@@ -85,7 +93,7 @@ fn only_paper_is_cut_and_the_end_is_not_the_documents() {
 fn a_repeat_sounds_the_buzzer_but_opens_no_drawer() {
     let blocks = || vec![Block::Drawer { connector: 9 }, Block::Buzzer { times: 0 }, text("a")];
     assert_eq!(outline(blocks(), &Marks::default()), ["drawer 2", "buzzer 1", "a"]);
-    let repeat = Marks { repeat: 1, backup_for: None };
+    let repeat = Marks { repeat: 1, ..Marks::default() };
     assert_eq!(outline(blocks(), &repeat), ["【补打 1】", "buzzer 1", "a"]);
 }
 

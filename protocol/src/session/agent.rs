@@ -9,6 +9,7 @@ use super::{
 use crate::help::BundlePart;
 use crate::ids::Seq;
 use crate::message::{AgentStatus, Hello, LinkReport, Message, PROTOCOL_VERSION, Refusal, Welcome};
+use crate::storage::StorageReport;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -305,6 +306,13 @@ impl AgentSession {
     pub fn send_part(&mut self, part: BundlePart) {
         if let State::Live { .. } = &self.state {
             self.effects.push_back(Effect::Send(Message::BundlePart(part)));
+        }
+    }
+
+    /// Says how the disk is now, if anyone listens.
+    pub fn report_storage(&mut self, report: StorageReport) {
+        if let State::Live { .. } = &self.state {
+            self.effects.push_back(Effect::Send(Message::Storage(report)));
         }
     }
 

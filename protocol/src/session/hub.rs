@@ -84,6 +84,11 @@ impl HubSession {
                 self.effects.push_back(Effect::BundlePart(part));
                 Ok(())
             }
+            (State::Live(live), Message::Storage(report)) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Storage(report));
+                Ok(())
+            }
             (State::Live(live), Message::Renew(renewal)) => {
                 live.heard(now);
                 self.effects.push_back(Effect::Certify(renewal));

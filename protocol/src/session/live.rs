@@ -132,6 +132,7 @@ impl Live {
             | Message::Uploaded { .. }
             | Message::BundlePart(_)
             | Message::BundleTaken(_)
+            | Message::Storage(_)
             | Message::Instance(_)
             | Message::RenewalDue
             | Message::Renew(_)

@@ -28,6 +28,7 @@ pub use upload::{
 use crate::help::{BundlePart, BundleTaken};
 use crate::ids::{Seq, UnixMs};
 use crate::message::{AgentStatus, Hello, Instance, LinkReport, Message, Refusal, Renewal};
+use crate::storage::StorageReport;
 use std::time::Duration;
 
 /// Items that may be sent and not yet acknowledged.
@@ -118,6 +119,8 @@ pub enum Effect {
     Renewed(Vec<u8>),
     /// Agent only: trust these CAs, and store them durably, then send [`Message::Trusting`].
     Trust(Vec<Vec<u8>>),
+    /// Hub only: how the agent's disk is now.
+    Storage(StorageReport),
     /// Close the connection. An agent's shell then calls `disconnected`.
     Close(CloseReason),
 }

@@ -7,6 +7,7 @@ use docket_protocol::frame::{
 };
 use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::message::{AgentStatus, Hello, Message, Refusal, Welcome};
+use docket_protocol::storage::StorageReport;
 use proptest::collection::vec;
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest,
@@ -38,6 +39,9 @@ fn message() -> impl Strategy<Value = Message> {
         (seq(), seq()).prop_map(|(sent_up_to, stored_up_to)| Message::Heartbeat { sent_up_to, stored_up_to }),
         any::<(u32, u32, bool)>().prop_map(|(waiting, held, spool_full)| {
             Message::Status(AgentStatus { printers: Vec::new(), waiting, held, spool_full })
+        }),
+        any::<(u64, u64, Option<u64>)>().prop_map(|(used_bytes, unsent, free_bytes)| {
+            Message::Storage(StorageReport { used_bytes, unsent, free_bytes, ..StorageReport::default() })
         }),
     ]
 }

@@ -151,6 +151,7 @@ impl Observer {
             | Effect::Link(_)
             | Effect::StoreUpload { .. }
             | Effect::BundlePart(_)
+            | Effect::Storage(_)
             | Effect::Instance(_)
             | Effect::Certify(_)
             | Effect::Trusting(_) => {
@@ -169,6 +170,7 @@ impl Observer {
             | Message::Status(_)
             | Message::Link(_)
             | Message::BundlePart(_)
+            | Message::Storage(_)
             | Message::Instance(_)
             | Message::Renew(_)
             | Message::Trusting { .. } => {}

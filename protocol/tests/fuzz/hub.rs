@@ -138,6 +138,7 @@ impl Observer {
             | Effect::Status(_)
             | Effect::Link(_)
             | Effect::BundlePart(_)
+            | Effect::Storage(_)
             | Effect::Certify(_)
             | Effect::Trusting(_) => {
                 assert!(self.welcomed, "{effect:?} before the welcome");
@@ -175,6 +176,7 @@ impl Observer {
             | Message::Link(_)
             | Message::Upload { .. }
             | Message::BundlePart(_)
+            | Message::Storage(_)
             | Message::Instance(_)
             | Message::Renew(_)
             | Message::Trusting { .. } => {

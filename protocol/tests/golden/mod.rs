@@ -16,6 +16,7 @@ use docket_protocol::message::{Item, Message, Refusal, Report, SettingsOutcome, 
 use docket_protocol::order::{Cutlery, Fulfilment};
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::Condition;
+use docket_protocol::storage::Storing;
 use docket_protocol::ticket::TicketKind;
 use docket_protocol::upload::Upload;
 use serde::Serialize;
@@ -98,6 +99,7 @@ fn lines() -> Vec<Line> {
         Renewed: Message::Renewed { certificate: vec![0x30, 0x82, 1] },
         Trust: Message::Trust { cas: vec![vec![0x30, 0x82, 2], vec![0x30, 0x82, 3]] },
         Trusting: Message::Trusting { bundle: [0x3c; 32] },
+        Storage: Message::Storage(samples::storage_report()),
     );
     variants!(lines, Refusal, value,
         Protocol: Refusal::Protocol { min: 2, max: 300 },
@@ -123,6 +125,7 @@ fn lines() -> Vec<Line> {
         CutShort: Report::CutShort { ticket: samples::ticket_report().ticket },
         Help: Report::Help { id: samples::help_request().id, outcome: HelpOutcome::TicketWaiting },
         Settings: Report::Settings { revision: 300, outcome: SettingsOutcome::Outdated { newest: 301 } },
+        SpoolReplaced: Report::SpoolReplaced(samples::spool_replaced()),
     );
     variants!(lines, Help, value,
         Bundle: Help::Bundle,
@@ -162,6 +165,16 @@ fn lines() -> Vec<Line> {
         Sent: Evidence::Sent,
         Status: Evidence::Status,
         Fence: Evidence::Fence,
+    );
+    variants!(lines, Storing, value,
+        Well: Storing::Well,
+        Filling: Storing::Filling,
+        AtBound: Storing::AtBound,
+        DiskFull: Storing::DiskFull,
+        Forbidden: Storing::Forbidden,
+        Damaged: Storing::Damaged,
+        Failing: Storing::Failing,
+        DiskFilling: Storing::DiskFilling,
     );
     variants!(lines, Doubt, value,
         ConnectionLost: Doubt::ConnectionLost,

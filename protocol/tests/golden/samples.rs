@@ -11,6 +11,7 @@ use docket_protocol::message::{AgentStatus, Hello, Instance, LinkReport, Renewal
 use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recipient};
 use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
+use docket_protocol::storage::{SpoolReplaced, StorageReport, Storing};
 use docket_protocol::ticket::{Ticket, TicketKind};
 use docket_protocol::upload::{CounterCancelled, CounterOrder, CounterTickets, TicketOutline};
 
@@ -143,6 +144,29 @@ pub(super) fn instance() -> Instance {
 
 pub(super) fn renewal() -> Renewal {
     Renewal { public_key: vec![4; 65], proof: vec![0x30, 0x45, 2] }
+}
+
+pub(super) fn storage_report() -> StorageReport {
+    StorageReport {
+        storing: Storing::Filling,
+        used_bytes: 858_993_460,
+        bound_bytes: 1 << 30,
+        free_bytes: Some(5 << 30),
+        disk_bytes: Some(250 << 30),
+        unsent: 30_001,
+        oldest_unsent: Some(NOW),
+    }
+}
+
+pub(super) fn spool_replaced() -> SpoolReplaced {
+    SpoolReplaced {
+        kept_as: "spool-damaged-202603012000-001.db".into(),
+        is_whole: true,
+        tickets: 17,
+        reports: 300,
+        lost: 2,
+        at: NOW,
+    }
 }
 
 pub(super) fn request() -> Request {

@@ -22,6 +22,8 @@ const SPOOL_RESTORED: u64 = 20;
 /// How often a disk without room is tried again.
 const DISK_RETRY_MS: u64 = 1_000;
 
+use std::time::Duration;
+
 pub(super) struct Agent {
     /// Rises with every end of the process: what belonged to an earlier one is dropped.
     pub(super) life: u64,
@@ -331,9 +333,10 @@ impl World<'_> {
 
     /// At the end of each transaction, and in it.
     fn give_claims(&mut self, agent: usize) {
-        let (now, at) = (self.instant(), self.now);
+        let at = self.now;
         let state = &mut self.agents[agent];
-        let hub_now = state.hub_clock.time(state.pc_time(at), now, state.spool.ahead_ms);
+        let uptime = Duration::from_millis(at);
+        let hub_now = state.hub_clock.time(state.pc_time(at), uptime, state.spool.ahead_ms, UnixMs(0));
         let heard_hub = state.heard_hub;
         let expired = state.spool.expire(u64::try_from(hub_now.0).unwrap_or(0));
         if !expired.is_empty() {
@@ -481,7 +484,7 @@ impl World<'_> {
                 Effect::HubTime(time) => {
                     let at = self.now;
                     let state = &mut self.agents[agent];
-                    state.hub_clock.hear(time, now);
+                    state.hub_clock.hear(time, Duration::from_millis(at));
                     state.heard_hub = true;
                     let ahead = hub_clock::changed(time, state.pc_time(at), state.spool.ahead_ms);
                     if let Some(ahead_ms) = ahead {
@@ -517,6 +520,7 @@ impl World<'_> {
                 | Effect::Status(_)
                 | Effect::Link(_)
                 | Effect::StoreUpload { .. }
+                | Effect::Storage(_)
                 | Effect::BundlePart(_)
                 | Effect::Instance(_)
                 | Effect::Certify(_)
@@ -572,7 +576,7 @@ impl World<'_> {
                     assert!(spool.rows.values().any(|&kept| kept == row), "{row:?} is sent and not durable");
                 }
             }
-            Message::Status(_) | Message::Link(_) | Message::BundlePart(_) => {}
+            Message::Status(_) | Message::Link(_) | Message::BundlePart(_) | Message::Storage(_) => {}
             Message::Instance(_) | Message::Renew(_) | Message::Trusting { .. } => {}
             Message::Welcome(_)
             | Message::Refused(_)

@@ -343,7 +343,7 @@ impl World<'_> {
                     self.hub_after(begins_after, HubEvent::ReadBegins { link, after, limit });
                 }
                 Effect::Status(_) => self.count("status"),
-                Effect::Link(_) | Effect::BundlePart(_) => {}
+                Effect::Link(_) | Effect::BundlePart(_) | Effect::Storage(_) => {}
                 Effect::Close(reason) => {
                     self.count(reason.code().0);
                     self.note(|| format!("hub: closes link {link}, {reason:?}"));
@@ -406,6 +406,7 @@ impl World<'_> {
             | Message::Link(_)
             | Message::Upload { .. }
             | Message::BundlePart(_)
+            | Message::Storage(_)
             | Message::Instance(_)
             | Message::Renew(_)
             | Message::Trusting { .. } => panic!("the hub says {message:?}"),

@@ -271,5 +271,6 @@ fn brief(message: &Message) -> String {
         | Message::Renewed { .. }
         | Message::Trust { .. }
         | Message::Trusting { .. } => "identity".to_owned(),
+        Message::Storage(_) => "storage".to_owned(),
     }
 }

@@ -13,7 +13,11 @@ pub fn document() -> impl Strategy<Value = Document> {
 }
 
 pub fn marks() -> impl Strategy<Value = Marks> {
-    (0_u16..3, prop::option::of(text())).prop_map(|(repeat, backup_for)| Marks { repeat, backup_for })
+    (0_u16..3, prop::option::of(text()), 0_u32..5_000).prop_map(|(repeat, backup_for, late_min)| Marks {
+        repeat,
+        backup_for,
+        late_min,
+    })
 }
 
 /// Latin, Chinese, rare and forbidden characters, in words and without.

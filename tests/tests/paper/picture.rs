@@ -104,7 +104,7 @@ fn ticket() -> Document {
 }
 
 async fn what_is_seen_is_what_is_printed(paper: Paper) {
-    let marks = Marks { repeat: 1, backup_for: Some("后厨".into()) };
+    let marks = Marks { repeat: 1, backup_for: Some("后厨".into()), late_min: 45 };
     let lines = lay_out(&ticket(), paper, &marks);
     let mut fonts = Fonts::installed();
     let shown = Dots::of_png(&png::encode(&draw(&lines, paper, &mut fonts)));

@@ -54,6 +54,7 @@
       ticket.repeat > 0 && say("repeat", String(ticket.repeat)),
       ticket.backup && `${say("onBackup")}${ticket.backup}`,
       ticket.cut_short && say("cutShort"),
+      ticket.late && docket.pick(ticket.late),
     ].filter(Boolean).map((mark) => draw("span", { class: "mark" }, mark));
     if (ticket.boxes) marks.push(draw("span", { class: "mark boxes" }, say("boxes"), draw("bdi", {}, ticket.boxes.characters)));
     const why = ticket.evidence || ticket.doubt;

@@ -27,25 +27,23 @@ pub(in super::super) enum CounterRead {
     Uploads { bytes_max: usize, answer: Asker<Option<Batch>> },
 }
 
-/// Looks it up.
-pub(in super::super) fn read(connection: &Connection, read: CounterRead) {
+/// Looks it up. Whether that has met damage.
+pub(in super::super) fn read(connection: &Connection, read: CounterRead) -> bool {
     match read {
         CounterRead::Answered { key, digest, answer } => tell(answer, answered(connection, &key, digest)),
         CounterRead::Submitted { key, answer } => tell(answer, submitted(connection, &key)),
         CounterRead::OrdersBefore { before, limit, answer } => {
-            tell(answer, orders_before(connection, before, limit));
+            tell(answer, orders_before(connection, before, limit))
         }
-        CounterRead::Ticket { id, answer } => {
-            tell(
-                answer,
-                tickets(connection, "id = ?1", [id.as_bytes()]).map(|found| found.into_iter().next()),
-            );
-        }
+        CounterRead::Ticket { id, answer } => tell(
+            answer,
+            tickets(connection, "id = ?1", [id.as_bytes()]).map(|found| found.into_iter().next()),
+        ),
         CounterRead::ChangedAfter { change, limit, answer } => {
             let change = i64::try_from(change).unwrap_or(i64::MAX);
             let found =
                 tickets(connection, "changed > ?1 ORDER BY changed LIMIT ?2", [change, limit_number(limit)]);
-            tell(answer, found);
+            tell(answer, found)
         }
         CounterRead::Uploads { bytes_max, answer } => tell(answer, uploads(connection, bytes_max)),
     }
@@ -124,10 +122,10 @@ fn tickets(
              WHERE {condition}"
         ))?
         .query_map(params, |row| {
-            let changed: i64 = row.get(19)?;
+            let changed: i64 = row.get(21)?;
             Ok(CounterTicket {
                 ticket: recent_from_row(row)?,
-                key: row.get(18)?,
+                key: row.get(20)?,
                 changed: changed.unsigned_abs(),
             })
         })?

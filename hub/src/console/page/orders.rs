@@ -201,6 +201,12 @@ fn state(ticket: &TicketView, at: UnixMs, language: Language) -> Markup {
         @if ticket.repeats > 0 {
             " " span.mark { (language.pick("补打 ", "reprint ")) (ticket.repeats) }
         }
+        @if let Some((minutes, at_hub)) = late::printed_late(ticket) {
+            " " span.mark title=(words::why_late(minutes, at_hub, language)) {
+                (language.pick("迟到 ", "late ")) (minutes) (language.pick(" 分钟", " min"))
+            }
+            " " small { (words::why_late(minutes, at_hub, language)) }
+        }
         @if let Some(doubt) = &ticket.doubt { " " small { (words::doubt(doubt, language)) } }
         @if !ticket.boxes.is_empty() {
             " " span.mark.boxes { (language.pick("打成方框:", "boxes for ")) bdi { (ticket.boxes) } }

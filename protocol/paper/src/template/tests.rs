@@ -344,7 +344,7 @@ fn the_largest_order_fits_bounds_and_frame() {
         let bytes = payload(&document).len();
         assert!(bytes < FRAME_BYTES_MAX * 3 / 4, "{kind:?}: {bytes} bytes");
         assert!(words(&document).contains(&name));
-        let marks = Marks { repeat: 1, backup_for: Some("厨房的第二台打印机".into()) };
+        let marks = Marks { repeat: 1, backup_for: Some("厨房的第二台打印机".into()), late_min: 75 };
         let lines = lay_out(&document, Paper::Mm58, &marks);
         assert!(!is_cut_short(&lines), "{kind:?}");
         let count = |text: &str| text.matches('面').count();
