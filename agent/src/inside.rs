@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::help::Helper;
 use crate::help::parcel;
 use crate::identity::Identity;
+use crate::link::credentials::Credentials;
 use crate::link::reach::Roads;
 use crate::link::record::Record;
 use crate::link::{LinkShown, run_link, tls};
@@ -50,8 +51,11 @@ pub async fn run(
     until: oneshot::Receiver<Vec<PrinterConfig>>,
 ) -> Result<GoesOn, AgentError> {
     let GoesOn { printers: mut kept, link: record } = before;
+    // It may have been renewed since.
+    let identity = &identity.refreshed(&config.data);
     let hub = config.hub(identity);
     let roads = Roads::to(hub, &config.link, tls::link_config(identity)?);
+    let credentials = Credentials::new(identity.clone(), config.data.clone());
     let boot = boot::id();
     let mut options = SpoolOptions::new(config.printer_routes(), Some(boot.clone()));
     options.on_unknown = config.printing.on_unknown.into();
@@ -101,7 +105,8 @@ pub async fn run(
         restart,
     };
     let linked =
-        tokio::spawn(run_link(roads, record, spool.clone(), parcel, status, show_link, ended.clone()));
+        run_link(roads, credentials, record, spool.clone(), parcel, status, show_link, ended.clone());
+    let linked = tokio::spawn(linked);
     rest.spawn(helper.run(ended.clone()));
     rest.spawn(reporter.run(ended.clone()));
     rest.spawn(requests::serve(config.data.clone(), spool.clone(), ended));

@@ -1,6 +1,8 @@
 //! The command line.
 
+mod ca;
 mod help;
+mod settings;
 mod template;
 
 use crate::config::Config;
@@ -10,9 +12,11 @@ use crate::templates::folder::{Folder, KEPT_FOLDER};
 use crate::templates::trial::{Apart, Checker};
 use crate::{Addresses, clock, open, run};
 use anyhow::Context;
+use ca::CaCommand;
 use clap::{Args, Parser, Subcommand};
 use docket_protocol::ids::{AgentId, Platform, StoreId, UnixMs};
 use help::HelpCommand;
+use settings::SettingsCommand;
 use std::path::PathBuf;
 use std::sync::Arc;
 use template::TemplateCommand;
@@ -63,6 +67,12 @@ enum Command {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         last: u32,
     },
+    /// 总部的证书机构:更换时不用去门店 / the hub's CA: change it without touching a store
+    #[command(subcommand)]
+    Ca(CaCommand),
+    /// 门店设定:打印机、档口、营业时间 / what stores are set to: printers, stations, hours
+    #[command(subcommand)]
+    Settings(SettingsCommand),
     /// 小票模板:检查、预览、导出 / templates of slips: check, preview, export
     #[command(subcommand)]
     Template(TemplateCommand),
@@ -138,6 +148,8 @@ pub async fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Agent(AgentCommand::Help(command)) => help::ask(&config()?, command).await,
         Command::Agent(AgentCommand::Bundle { store }) => help::list_bundles(&config()?, &store),
         Command::Audit { store, last } => help::audit(&config()?, store, last).await,
+        Command::Ca(command) => ca::execute(&config()?, command).await,
+        Command::Settings(command) => settings::execute(&config()?, command).await,
         // A template can be tried on any machine, without a hub.
         Command::Template(command) => template::execute(&cli.config, command),
     }
@@ -265,7 +277,9 @@ async fn enrol_code(config: &Config, store: String, hours: u32) -> anyhow::Resul
 async fn list_agents(config: &Config) -> anyhow::Result<()> {
     for agent in open(config)?.storage.agents().await? {
         let state = if agent.revoked_at.is_some() { "已停用/revoked" } else { "有效/active" };
-        println!("{}\t{}\t{}\t{}\t{}", agent.id, agent.store, state, agent.host, agent.version);
+        let left = agent.life.filter(|_| agent.revoked_at.is_none()).map(|life| life.days_left(clock::now()));
+        let left = left.map_or_else(|| "-".to_owned(), |days| format!("证书 {days} 天/certificate {days} d"));
+        println!("{}\t{}\t{}\t{}\t{}\t{left}", agent.id, agent.store, state, agent.host, agent.version);
     }
     Ok(())
 }

@@ -13,6 +13,7 @@
 
 mod asked;
 pub mod connect;
+pub mod credentials;
 pub mod proxy;
 pub mod pulse;
 pub mod reach;
@@ -28,6 +29,7 @@ use crate::help::parcel::Parcel;
 use crate::spool::{Spool, SpoolError};
 use asked::{Answer, Asked};
 use connect::ConnectError;
+use credentials::Credentials;
 use docket_protocol::frame::FrameError;
 use docket_protocol::help::BundlePart;
 use docket_protocol::ids::Seq;
@@ -83,6 +85,7 @@ enum Tried {
 
 struct Link {
     roads: Roads,
+    credentials: Credentials,
     record: Record,
     spool: Spool,
     session: AgentSession,
@@ -99,6 +102,7 @@ struct Link {
 /// Keeps the link to the hub until `stop` becomes true. Gives back what it has learnt.
 pub async fn run_link(
     roads: Roads,
+    credentials: Credentials,
     record: Record,
     spool: Spool,
     parcel: Parcel,
@@ -111,6 +115,7 @@ pub async fn run_link(
     let (mut outbox, mut uploads) = (spool.outbox_changed(), spool.uploads_changed());
     let mut link = Link {
         roads,
+        credentials,
         record,
         spool,
         session: AgentSession::new(Instant::now(), chance(), version, platform),
@@ -241,11 +246,32 @@ impl Link {
                 }
                 Effect::Close(reason) => self.close(reason),
                 Effect::BundleTaken(taken) => self.parcel.taken(taken),
+                Effect::Renew => {
+                    let exported = self.wire.as_ref().and_then(|wire| wire.stream().keying_material());
+                    if let Some(renewal) = exported.and_then(|exported| self.credentials.renew(&exported)) {
+                        self.session.tell(Message::Renew(renewal));
+                    }
+                }
+                Effect::Renewed(certificate) => {
+                    if self.credentials.renewed(certificate) {
+                        self.use_credentials();
+                        self.replace(Doubt::Renewed);
+                    }
+                }
+                Effect::Trust(cas) => {
+                    if let Some(bundle) = self.credentials.trust(cas) {
+                        self.use_credentials();
+                        self.session.tell(Message::Trusting { bundle });
+                    }
+                }
                 Effect::Open(_)
                 | Effect::Status(_)
                 | Effect::Link(_)
                 | Effect::StoreUpload { .. }
-                | Effect::BundlePart(_) => {
+                | Effect::BundlePart(_)
+                | Effect::Instance(_)
+                | Effect::Certify(_)
+                | Effect::Trusting(_) => {
                     debug_assert!(false, "a hub's effect in an agent's session")
                 }
             }
@@ -292,6 +318,8 @@ impl Link {
         self.record.keep();
         self.record.connected();
         self.wire = Some(Wire::new(stream));
+        let instance = self.credentials.instance();
+        self.send(&Message::Instance(instance));
         self.pulse.replaced(Instant::now());
     }
 
@@ -307,9 +335,21 @@ impl Link {
         let Some(doubt) = self.pulse.looked(Instant::now(), sight::of(wire)) else { return };
         let is_known = matches!(self.better, Some(Better::Replacing(..))) && !doubt.is_news();
         if !is_known && matches!(self.session.link(), LinkState::Live { .. }) {
-            info!(doubt = doubt.as_str(), "making another connection beside the one in use");
-            let plan = self.record.ways.plan();
-            self.better = Some(Better::Replacing(doubt, Box::pin(self.roads.clone().reach(plan))));
+            self.replace(doubt);
+        }
+    }
+
+    fn replace(&mut self, doubt: Doubt) {
+        info!(doubt = doubt.as_str(), "making another connection beside the one in use");
+        let plan = self.record.ways.plan();
+        self.better = Some(Better::Replacing(doubt, Box::pin(self.roads.clone().reach(plan))));
+    }
+
+    /// From the next connection on.
+    fn use_credentials(&mut self) {
+        match self.credentials.tls() {
+            Ok(tls) => self.roads.use_tls(tls),
+            Err(error) => warn!(%error, "the credentials are not usable"),
         }
     }
 

@@ -7,6 +7,7 @@ use super::late::{self, Late, PRINT_LATE_MS};
 use super::snapshot::Light;
 use crate::fleet::AgentLive;
 use crate::storage::agents::{AgentRow, StoreRow};
+use crate::storage::settings::SettingsView;
 use crate::storage::views::Overview;
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::LinkReport;
@@ -43,6 +44,8 @@ pub struct StoreView {
     pub held: u32,
     /// The PC's disk is full.
     pub spool_full: bool,
+    /// What headquarters has set it to; `None` where it has not.
+    pub settings: Option<SettingsView>,
 }
 
 /// Why a store is not green.
@@ -86,6 +89,8 @@ pub enum LinkView {
         version: String,
         /// How it is connected; an older agent does not say.
         way: Option<WayView>,
+        /// Days until its certificate ends; one of an older hub has no end.
+        certificate_days: Option<i64>,
     },
 }
 
@@ -158,7 +163,7 @@ pub(super) fn view_store(
     overview: &Overview,
     at: UnixMs,
 ) -> StoreView {
-    let link = view_link(agent, live);
+    let link = view_link(agent, live, at);
     let status_at = live.and_then(|live| live.status_at);
     let fresh = matches!(link, LinkView::Up { .. })
         && status_at.is_some_and(|status_at| at.since(status_at) <= STATUS_AGE_MAX_MS);
@@ -206,6 +211,7 @@ pub(super) fn view_store(
         oldest_open_at: open.map(|open| open.oldest_at),
         held,
         spool_full,
+        settings: overview.settings.iter().find(|set| set.store == store.id.as_str()).cloned(),
     }
 }
 
@@ -286,14 +292,15 @@ impl Reason {
     }
 }
 
-fn view_link(agent: Option<&AgentRow>, live: Option<&AgentLive>) -> LinkView {
+fn view_link(agent: Option<&AgentRow>, live: Option<&AgentLive>, at: UnixMs) -> LinkView {
     let Some(row) = agent else { return LinkView::NoAgent };
     let agent = row.id.to_string();
     match live {
         None => LinkView::NeverSeen { agent },
         Some(live) if live.connected => {
             let way = live.link.as_ref().map(WayView::from);
-            LinkView::Up { agent, since: live.since, version: row.version.clone(), way }
+            let certificate_days = row.life.map(|life| life.days_left(at));
+            LinkView::Up { agent, since: live.since, version: row.version.clone(), way, certificate_days }
         }
         Some(live) => LinkView::Down { agent, since: live.since },
     }
@@ -356,7 +363,7 @@ mod tests {
     }
 
     fn nothing() -> Overview {
-        Overview { orders: Vec::new(), alarms: Vec::new(), open: Vec::new() }
+        Overview { orders: Vec::new(), alarms: Vec::new(), open: Vec::new(), settings: Vec::new() }
     }
 
     fn view(live: Option<&AgentLive>, overview: &Overview) -> (Light, Vec<&'static str>) {
@@ -370,6 +377,10 @@ mod tests {
             revoked_at: None,
             version: "0.1.0".into(),
             assigned: Seq(0),
+            connected_at: None,
+            disconnected_at: None,
+            life: None,
+            trusts: None,
         };
         let view = view_store(&store, Some(&agent), live, overview, AT);
         (view.light, view.reasons.iter().map(|reason| reason.code).collect())

@@ -44,6 +44,27 @@ pub fn alarm(code: &str, language: Language) -> Option<Alarm> {
             ("门店换了一台电脑", "若不是你们换的,立即停用:docket-hub agent revoke"),
             ("another PC has taken over the store", "if that was not you, docket-hub agent revoke at once"),
         ),
+        "agent-cloned" => (
+            (
+                "两台电脑在用同一个身份(磁盘被复制),只有一台收单",
+                "关掉多出的一台;两台都要用就给它新的注册码:docket-hub enrol-code",
+            ),
+            (
+                "two PCs run with one identity (a copied disk); only one of them gets orders",
+                "switch the one that is too much off, or enrol it for a store of its own: docket-hub enrol-code",
+            ),
+        ),
+        "certificate-unrenewed" => (
+            (
+                "门店电脑的证书到期前没有自动更新",
+                "让那台电脑连上一次;一直连着的话更新门店程序;实在不行重新注册:docket-hub enrol-code",
+            ),
+            (
+                "a store's certificate was not renewed in time",
+                "have its PC connect once; if it is connected, update its program, or enrol it again: \
+                 docket-hub enrol-code",
+            ),
+        ),
         "spool-lost" => (
             ("门店电脑的小票库丢失,未完成的已重发(带补打)", "检查那台电脑的磁盘"),
             ("a store's PC lost its spool; open tickets were sent again, marked", "check that PC's disk"),
@@ -67,6 +88,23 @@ pub fn alarm(code: &str, language: Language) -> Option<Alarm> {
             (
                 "the store's program cannot read a ticket: the versions are too far apart",
                 "update the store's program; handle the order on the platform's own terminal",
+            ),
+        ),
+        "settings-refused" => (
+            (
+                "门店没有启用总部的新设定,仍用上一个",
+                "按原因改好后再 docket-hub settings set,或 docket-hub settings rollback",
+            ),
+            (
+                "a store has not put its new settings in force and goes on with the last ones",
+                "mend the cause and docket-hub settings set again, or docket-hub settings rollback",
+            ),
+        ),
+        "settings-unsent" => (
+            ("新的设定发不出去,门店仍用上一个", "按原因改小模板图片或改正设定"),
+            (
+                "new settings cannot be sent, stores keep the last ones",
+                "mend the cause: smaller pictures, or the settings",
             ),
         ),
         "report-unreadable" => (
@@ -222,6 +260,7 @@ mod tests {
             include_str!("../storage/outbox.rs"),
             include_str!("../storage/reports.rs"),
             include_str!("../storage/agents.rs"),
+            include_str!("../storage/settings.rs"),
         ];
         let mut codes = Vec::new();
         for call in sources.iter().flat_map(|source| source.split("raise(").skip(1)) {

@@ -10,22 +10,23 @@ mod gate;
 mod session;
 mod tcp;
 mod tls;
+mod watch;
 mod wire;
 
+use crate::clock;
 use crate::fleet::Fleet;
 use crate::storage::Storage;
+use crate::storage::certificates::Admitted;
 use bundles::Bundles;
 use ca::Authority;
 use connection_ids::RandomIds;
 use docket_protocol::enrol::ENROL_ALPN;
-use docket_protocol::ids::AgentId;
 use docket_protocol::message::Refusal;
 use docket_protocol::session::{CloseReason, GREETING_MAX};
 use enrol::Enrolment;
 use quinn::crypto::rustls::HandshakeData;
 use rustls::pki_types::CertificateDer;
 use session::SessionShell;
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,8 +40,6 @@ use wire::{FAREWELL_MAX, Stream};
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Between two stateless resets: thousands of agents learn within seconds that the hub is another.
 const RESET_INTERVAL_MIN: Duration = Duration::from_millis(1);
-/// How often changes that other processes made in the database are looked for.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Why there is no gateway.
 #[derive(Debug, Error)]
@@ -93,6 +92,7 @@ struct Reception {
     storage: Storage,
     fleet: Arc<Fleet>,
     enrolment: Enrolment,
+    authority: Arc<Authority>,
     bundles: Bundles,
 }
 
@@ -109,7 +109,7 @@ impl Gateway {
         authority: Arc<Authority>,
         bundles: Bundles,
     ) -> Result<Self, GatewayError> {
-        let tls = tls::server_config(&authority)?;
+        let tls = tls::server_config(Arc::clone(&authority))?;
         let socket = bind(address).map_err(|cause| GatewayError::Listen { address, cause })?;
         let mut ids = quinn::EndpointConfig::new(Arc::new(authority.reset_key()));
         ids.cid_generator(|| Box::new(RandomIds::new())).min_reset_interval(RESET_INTERVAL_MIN);
@@ -118,10 +118,15 @@ impl Gateway {
             .map_err(|cause| GatewayError::Listen { address, cause })?;
         let listener = open(tcp, &fleet)?;
         let tcp = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let enrolment = Enrolment::new(storage.clone(), authority);
-        let reception =
-            Arc::new(Reception { storage: storage.clone(), fleet: Arc::clone(&fleet), enrolment, bundles });
-        tokio::spawn(watch_database(storage, Arc::clone(&fleet)));
+        let enrolment = Enrolment::new(storage.clone(), Arc::clone(&authority));
+        let reception = Arc::new(Reception {
+            storage: storage.clone(),
+            fleet: Arc::clone(&fleet),
+            enrolment,
+            authority: Arc::clone(&authority),
+            bundles,
+        });
+        tokio::spawn(watch::run(storage, Arc::clone(&fleet), authority));
         let mut accepting =
             vec![tokio::spawn(accept(endpoint.clone(), Arc::clone(&reception))).abort_handle()];
         if let Some(listener) = listener {
@@ -235,10 +240,14 @@ impl Reception {
         &self,
         certificate: Option<CertificateDer<'static>>,
         from: SocketAddr,
-    ) -> Result<AgentId, Refusal> {
+    ) -> Result<Admitted, Refusal> {
         let certificate = certificate.ok_or(Refusal::UnknownAgent)?;
-        match self.storage.agent_by_fingerprint(enrol::fingerprint(&certificate)).await {
-            Ok(Some(agent)) => Ok(agent),
+        match self.storage.admit(enrol::fingerprint(&certificate), clock::now()).await {
+            Ok(Some(admitted)) if admitted.ended_long_ago => {
+                warn!(%from, agent = %admitted.agent, code = Refusal::CertificateEnded.code(), "not admitted");
+                Err(Refusal::CertificateEnded)
+            }
+            Ok(Some(admitted)) => Ok(admitted),
             Ok(None) => {
                 warn!(%from, code = Refusal::UnknownAgent.code(), "certificate without agent");
                 Err(Refusal::UnknownAgent)
@@ -251,41 +260,16 @@ impl Reception {
     }
 
     /// Runs an agent's session.
-    fn session(&self, agent: AgentId, stream: Stream) -> impl Future<Output = ()> + Send + use<> {
+    fn session(&self, admitted: Admitted, stream: Stream) -> impl Future<Output = ()> + Send + use<> {
         let shell = SessionShell {
-            agent,
+            agent: admitted.agent,
+            machine: admitted.machine,
             storage: self.storage.clone(),
             fleet: Arc::clone(&self.fleet),
+            authority: Arc::clone(&self.authority),
             bundles: self.bundles.clone(),
         };
         Box::pin(shell.run(stream))
-    }
-}
-
-/// The command line works on the same database: agents that it has revoked are cut off, and sessions are told
-/// of items that it has assigned.
-async fn watch_database(storage: Storage, fleet: Arc<Fleet>) {
-    let mut known_revoked = HashSet::new();
-    loop {
-        tokio::time::sleep(WATCH_EVERY).await;
-        let agents = match storage.agents().await {
-            Ok(agents) => agents,
-            Err(crate::storage::StorageError::Closed) => return,
-            Err(error) => {
-                warn!(%error, "the database could not be watched");
-                continue;
-            }
-        };
-        for agent in agents {
-            if agent.revoked_at.is_some() {
-                if known_revoked.insert(agent.id.clone()) {
-                    fleet.refuse(&agent.id, Refusal::Revoked);
-                    fleet.touch();
-                }
-            } else {
-                fleet.outbox_has(&agent.id, agent.assigned);
-            }
-        }
     }
 }
 

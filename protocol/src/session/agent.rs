@@ -176,6 +176,21 @@ impl AgentSession {
                 self.effects.push_back(Effect::BundleTaken(taken));
                 Ok(())
             }
+            (State::Live { live, .. }, Message::RenewalDue) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Renew);
+                Ok(())
+            }
+            (State::Live { live, .. }, Message::Renewed { certificate }) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Renewed(certificate));
+                Ok(())
+            }
+            (State::Live { live, .. }, Message::Trust { cas }) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Trust(cas));
+                Ok(())
+            }
             (State::Live { live, .. }, message) => live.received(now, message, &mut self.effects),
             (State::Greeting { .. }, Message::Welcome(welcome))
                 if welcome.received_up_to.max(welcome.sends_after) > CURSOR_MAX =>
@@ -276,8 +291,13 @@ impl AgentSession {
 
     /// Says how it is connected, if anyone listens.
     pub fn report_link(&mut self, report: LinkReport) {
+        self.tell(Message::Link(report));
+    }
+
+    /// Says something that is not sequenced, if anyone listens.
+    pub fn tell(&mut self, message: Message) {
         if let State::Live { .. } = &self.state {
-            self.effects.push_back(Effect::Send(Message::Link(report)));
+            self.effects.push_back(Effect::Send(message));
         }
     }
 

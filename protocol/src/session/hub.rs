@@ -84,7 +84,21 @@ impl HubSession {
                 self.effects.push_back(Effect::BundlePart(part));
                 Ok(())
             }
+            (State::Live(live), Message::Renew(renewal)) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Certify(renewal));
+                Ok(())
+            }
+            (State::Live(live), Message::Trusting { bundle }) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Trusting(bundle));
+                Ok(())
+            }
             (State::Live(live), message) => live.received(now, message, &mut self.effects),
+            (State::Fresh { .. }, Message::Instance(instance)) => {
+                self.effects.push_back(Effect::Instance(instance));
+                Ok(())
+            }
             (State::Fresh { .. }, Message::Hello(hello))
                 if hello.received_up_to.max(hello.assigned_up_to) > CURSOR_MAX =>
             {
@@ -127,6 +141,13 @@ impl HubSession {
         if !matches!(self.state, State::Closed) {
             self.effects.push_back(Effect::Send(Message::Refused(refusal)));
             self.close_on(Err(CloseReason::Refused(refusal)));
+        }
+    }
+
+    /// Says something that is not sequenced, if anyone listens.
+    pub fn tell(&mut self, message: Message) {
+        if let State::Live(_) = &self.state {
+            self.effects.push_back(Effect::Send(message));
         }
     }
 

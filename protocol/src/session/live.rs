@@ -131,7 +131,13 @@ impl Live {
             | Message::Upload { .. }
             | Message::Uploaded { .. }
             | Message::BundlePart(_)
-            | Message::BundleTaken(_) => Err(CloseReason::Unexpected),
+            | Message::BundleTaken(_)
+            | Message::Instance(_)
+            | Message::RenewalDue
+            | Message::Renew(_)
+            | Message::Renewed { .. }
+            | Message::Trust { .. }
+            | Message::Trusting { .. } => Err(CloseReason::Unexpected),
         }
     }
 

@@ -145,11 +145,17 @@ impl Observer {
             Effect::Store(items) => assert!(!items.is_empty(), "nothing to store"),
             Effect::HubTime(_) | Effect::Acknowledged(_) | Effect::RenumberAfter(_) => {}
             Effect::BundleTaken(_) => assert!(self.connected, "{effect:?} without a connection"),
+            Effect::Renew | Effect::Renewed(_) | Effect::Trust(_) => {}
             Effect::Open(_)
             | Effect::Status(_)
             | Effect::Link(_)
             | Effect::StoreUpload { .. }
-            | Effect::BundlePart(_) => panic!("an effect of the hub: {effect:?}"),
+            | Effect::BundlePart(_)
+            | Effect::Instance(_)
+            | Effect::Certify(_)
+            | Effect::Trusting(_) => {
+                panic!("an effect of the hub: {effect:?}")
+            }
         }
     }
 
@@ -162,11 +168,19 @@ impl Observer {
             | Message::Deliver { .. }
             | Message::Status(_)
             | Message::Link(_)
-            | Message::BundlePart(_) => {}
+            | Message::BundlePart(_)
+            | Message::Instance(_)
+            | Message::Renew(_)
+            | Message::Trusting { .. } => {}
             Message::Welcome(_)
+            | Message::BundleTaken(_)
             | Message::Refused(_)
             | Message::Uploaded { .. }
-            | Message::BundleTaken(_) => panic!("an agent says {message:?}"),
+            | Message::RenewalDue
+            | Message::Renewed { .. }
+            | Message::Trust { .. } => {
+                panic!("an agent says {message:?}")
+            }
         }
     }
 

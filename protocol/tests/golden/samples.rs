@@ -7,7 +7,7 @@ use docket_protocol::help::{BundlePart, BundleTaken, Help, HelpId, HelpRequest};
 use docket_protocol::ids::{
     AgentId, Fen, OrderKey, Platform, PrinterName, Seq, Station, StoreId, TicketId, UnixMs,
 };
-use docket_protocol::message::{AgentStatus, Hello, LinkReport, Transport, Welcome};
+use docket_protocol::message::{AgentStatus, Hello, Instance, LinkReport, Renewal, Transport, Welcome};
 use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recipient};
 use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
@@ -135,6 +135,14 @@ pub(super) fn bundle_part() -> BundlePart {
 
 pub(super) fn bundle_taken() -> BundleTaken {
     BundleTaken { help: help_id(), up_to: Some(4_098) }
+}
+
+pub(super) fn instance() -> Instance {
+    Instance { process: [0x11; 16], machine: Some([0x22; 32]), boot: "b-300".into(), host: "前台".into() }
+}
+
+pub(super) fn renewal() -> Renewal {
+    Renewal { public_key: vec![4; 65], proof: vec![0x30, 0x45, 2] }
 }
 
 pub(super) fn request() -> Request {
