@@ -1,6 +1,8 @@
 //! What is opened anew when the printers change: the spool, the printers, the link and the reporter.
 
 use crate::config::Config;
+use crate::help::Helper;
+use crate::help::parcel;
 use crate::identity::Identity;
 use crate::link::credentials::Credentials;
 use crate::link::reach::Roads;
@@ -45,6 +47,7 @@ pub async fn run(
     identity: &Identity,
     shown: &Shown,
     before: GoesOn,
+    restart: watch::Sender<bool>,
     until: oneshot::Receiver<Vec<PrinterConfig>>,
 ) -> Result<GoesOn, AgentError> {
     let GoesOn { printers: mut kept, link: record } = before;
@@ -92,8 +95,19 @@ pub async fn run(
         show: shown.status.clone(),
     };
     let mut rest = JoinSet::new();
+    let (parts, parcel) = parcel::channel();
+    let helper = Helper {
+        config: config.clone(),
+        identity: identity.clone(),
+        spool: spool.clone(),
+        status: shown.status.subscribe(),
+        parts,
+        restart,
+    };
     let linked =
-        tokio::spawn(run_link(roads, credentials, record, spool.clone(), status, show_link, ended.clone()));
+        run_link(roads, credentials, record, spool.clone(), parcel, status, show_link, ended.clone());
+    let linked = tokio::spawn(linked);
+    rest.spawn(helper.run(ended.clone()));
     rest.spawn(reporter.run(ended.clone()));
     rest.spawn(requests::serve(config.data.clone(), spool.clone(), ended));
 
@@ -225,7 +239,8 @@ mod tests {
             spool.close().await;
         };
         let before = GoesOn { printers: Vec::new(), link: link_record(&config, &identity) };
-        let running = run(config, &identity, &shown, before, asked_to_end);
+        let (restart, _asked) = watch::channel(false);
+        let running = run(config, &identity, &shown, before, restart, asked_to_end);
         let running = tokio::time::timeout(PATIENCE, running);
         let (ended, ()) = tokio::join!(running, loses_its_storage);
         let error = ended.expect("it goes on without storage").err().unwrap();

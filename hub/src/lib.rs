@@ -5,6 +5,7 @@
 //! * [`http`] takes pushes; [`platforms`] verifies and decodes them; [`routing`] makes tickets of orders;
 //!   [`templates`] says how they look.
 //! * [`storage`] keeps it all; nothing is answered before it is there.
+//! * [`settings`] says what stores are set to.
 //! * [`gateway`] holds the agents' sessions; [`fleet`] knows who is live.
 //! * [`console`] shows it.
 
@@ -18,12 +19,14 @@ pub mod http;
 mod lock;
 pub mod platforms;
 pub mod routing;
+pub mod settings;
 pub mod storage;
 pub mod templates;
 
 use config::{Config, ConfigError};
 use console::Console;
 use fleet::Fleet;
+use gateway::bundles::Bundles;
 use gateway::ca::{Authority, AuthorityError};
 use gateway::{Gateway, GatewayError};
 use http::{Bounds, HttpError};
@@ -152,7 +155,8 @@ pub async fn run(
     let http_listener = http::bind(config.http.listen).await?;
     let console_listener = http::bind(config.console.listen).await?;
     let (link, tcp) = (config.link.listen, config.link.tcp_port());
-    let gateway = Gateway::start(link, tcp, storage.clone(), Arc::clone(&fleet), authority)?;
+    let bundles = Bundles::of(&config.data);
+    let gateway = Gateway::start(link, tcp, storage.clone(), Arc::clone(&fleet), authority, bundles)?;
     let addresses = Addresses {
         link: gateway.address().map_err(HubError::Address)?,
         link_tcp: gateway.tcp_address(),
@@ -162,6 +166,13 @@ pub async fn run(
     let tcp = addresses.link_tcp.map_or_else(|| "off".to_owned(), |tcp| tcp.to_string());
     info!(link = %addresses.link, link_tcp = tcp, http = %addresses.http, console = %addresses.console, "serving");
     ready(addresses);
+    tokio::spawn(settings::run(
+        config.clone(),
+        Arc::clone(&templates),
+        storage.clone(),
+        Arc::clone(&fleet),
+        stop.clone(),
+    ));
     if let Some(slips) = config.templates.folder {
         let folder = Folder::new(slips, config.data.join(folder::KEPT_FOLDER), checker).restored();
         tokio::spawn(templates::watch::run(folder, templates, storage, fleet, stop.clone()));

@@ -25,11 +25,13 @@ pub mod tls;
 pub mod way;
 pub mod wire;
 
+use crate::help::parcel::Parcel;
 use crate::spool::{Spool, SpoolError};
 use asked::{Answer, Asked};
 use connect::ConnectError;
 use credentials::Credentials;
 use docket_protocol::frame::FrameError;
+use docket_protocol::help::BundlePart;
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{AgentStatus, LinkReport, Message, Transport};
 use docket_protocol::session::{AgentSession, CloseReason, Effect, LinkState};
@@ -93,6 +95,7 @@ struct Link {
     better: Option<Better>,
     pulse: Pulse,
     asked: Asked,
+    parcel: Parcel,
     shown: watch::Sender<LinkShown>,
 }
 
@@ -102,6 +105,7 @@ pub async fn run_link(
     credentials: Credentials,
     record: Record,
     spool: Spool,
+    parcel: Parcel,
     mut status: watch::Receiver<AgentStatus>,
     shown: watch::Sender<LinkShown>,
     mut stop: watch::Receiver<bool>,
@@ -120,6 +124,7 @@ pub async fn run_link(
         better: None,
         pulse: Pulse::new(Instant::now()),
         asked: Asked::default(),
+        parcel,
         shown,
     };
     loop {
@@ -130,12 +135,14 @@ pub async fn run_link(
             link.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
         let probe_at = link.record.ways.probe_at();
         let look_at = link.wire.as_ref().map(|_| link.pulse.look_at());
-        let Link { wire, reaching, better, asked, spool, .. } = &mut link;
+        let is_idle = link.is_idle();
+        let Link { wire, reaching, better, asked, spool, parcel, .. } = &mut link;
         let event = tokio::select! {
             moved = transfer(wire.as_mut(), spool) => Event::Moved(moved),
             reached = reached(reaching.as_mut()) => Event::Reached(reached),
             tried = tried(better.as_mut()) => Event::Tried(tried),
             answer = asked.next() => Event::Answered(answer),
+            Some(part) = parcel.next(), if is_idle => Event::Part(part),
             Ok(()) = outbox.changed() => Event::Outbox(*outbox.borrow_and_update()),
             Ok(()) = uploads.changed() => Event::Uploads,
             Ok(()) = status.changed() => Event::Status(status.borrow_and_update().clone()),
@@ -149,6 +156,7 @@ pub async fn run_link(
             Event::Reached(reached) => link.reached(reached),
             Event::Tried(tried) => link.tried(tried),
             Event::Answered(answer) => link.answered(answer),
+            Event::Part(part) => link.session.send_part(part),
             Event::Outbox(assigned) => link.session.outbox_has(assigned),
             Event::Uploads => link.session.uploads_wait(Instant::now()),
             Event::Status(status) => link.report(status),
@@ -165,6 +173,7 @@ enum Event {
     Reached(Result<Reached, NoRoad>),
     Tried(Tried),
     Answered(Result<Answer, SpoolError>),
+    Part(BundlePart),
     Outbox(Seq),
     Uploads,
     Status(AgentStatus),
@@ -218,7 +227,10 @@ impl Link {
                     self.reaching = Some(Box::pin(self.roads.clone().reach(plan)));
                 }
                 Effect::Send(message) => self.send(&message),
-                Effect::Store(items) => self.asked.stores(self.spool.receive(items)),
+                Effect::Store(items) => {
+                    debug!(items = items.len(), "the hub delivers");
+                    self.asked.stores(self.spool.receive(items));
+                }
                 Effect::ReadOutbox { after, limit } => {
                     self.asked.reads(self.spool.outbox_after(after, limit))
                 }
@@ -228,8 +240,12 @@ impl Link {
                 Effect::UploadedUpTo(up_to) => drop(self.spool.uploaded_up_to(up_to)),
                 Effect::HubTime(time) => drop(self.spool.hub_time(time)),
                 Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
-                Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
+                Effect::Acknowledged(up_to) => {
+                    debug!(%up_to, "the hub has our reports");
+                    drop(self.spool.acknowledged(up_to));
+                }
                 Effect::Close(reason) => self.close(reason),
+                Effect::BundleTaken(taken) => self.parcel.taken(taken),
                 Effect::Renew => {
                     let exported = self.wire.as_ref().and_then(|wire| wire.stream().keying_material());
                     if let Some(renewal) = exported.and_then(|exported| self.credentials.renew(&exported)) {
@@ -252,6 +268,7 @@ impl Link {
                 | Effect::Status(_)
                 | Effect::Link(_)
                 | Effect::StoreUpload { .. }
+                | Effect::BundlePart(_)
                 | Effect::Instance(_)
                 | Effect::Certify(_)
                 | Effect::Trusting(_) => {
@@ -259,6 +276,12 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// Whether there is a session and nothing waits to be written: a part of a bundle may go.
+    fn is_idle(&self) -> bool {
+        let is_written = self.wire.as_ref().is_some_and(Wire::is_written);
+        is_written && matches!(self.session.link(), LinkState::Live { .. })
     }
 
     fn send(&mut self, message: &Message) {

@@ -2,7 +2,9 @@
 
 use super::counter::{Answered, CounterRead, Request};
 use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint, SpoolError};
+use docket_protocol::help::{HelpId, HelpOutcome, HelpRequest};
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
+use docket_protocol::message::SettingsOutcome;
 use docket_protocol::ticket::Ticket;
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -62,10 +64,18 @@ pub(super) enum Write {
     Own { printer: usize, unit: String },
     /// Old rows go. Lazy.
     Retain,
+    /// What came of a revision of the settings: it is told, and nothing up to it is needed any more.
+    SettleSettings { revision: u64, outcome: SettingsOutcome, answer: Asker<()> },
     /// What the store's own counter asks for.
     Counter { request: Box<Request>, answer: Asker<Answered> },
     /// The hub has what the counter has done, up to here. Lazy.
     UploadedUpTo { up_to: u64 },
+    /// What an earlier life has begun for headquarters is told.
+    SettleHelps { answer: Asker<()> },
+    /// The next thing that headquarters asks for is begun.
+    BeginHelp { answer: Asker<Option<HelpRequest>> },
+    /// What came of it.
+    EndHelp { id: HelpId, outcome: HelpOutcome, answer: Asker<()> },
     /// Nothing: answered when all before it is durable.
     Flush { answer: Asker<()> },
 }
@@ -91,7 +101,11 @@ impl Write {
             | Write::Reprint { .. }
             | Write::PrintHere { .. }
             | Write::SetPaused { .. }
+            | Write::SettleSettings { .. }
             | Write::Counter { .. }
+            | Write::SettleHelps { .. }
+            | Write::BeginHelp { .. }
+            | Write::EndHelp { .. }
             | Write::Flush { .. } => false,
         }
     }
@@ -110,11 +124,15 @@ impl Write {
             | Write::Settle { .. }
             | Write::Reprint { .. }
             | Write::PrintHere { .. }
+            | Write::SettleSettings { .. }
             | Write::Learn { .. }
             | Write::Own { .. }
             | Write::Retain
             | Write::Counter { .. }
             | Write::UploadedUpTo { .. }
+            | Write::SettleHelps { .. }
+            | Write::BeginHelp { .. }
+            | Write::EndHelp { .. }
             | Write::Flush { .. } => None,
         }
     }
@@ -157,6 +175,8 @@ pub(super) enum Reply {
     Reprint(Reprint),
     /// What the counter is told.
     Counter(Answered),
+    /// What is to be done for headquarters.
+    Help(Option<HelpRequest>),
 }
 
 impl Write {
@@ -170,6 +190,9 @@ impl Write {
                 Write::SkipTo { answer, .. }
                 | Write::Flush { answer }
                 | Write::PrintHere { answer, .. }
+                | Write::SettleHelps { answer }
+                | Write::EndHelp { answer, .. }
+                | Write::SettleSettings { answer, .. }
                 | Write::SetPaused { answer, .. },
                 _,
             ) => {
@@ -186,6 +209,9 @@ impl Write {
             }
             (Write::Counter { answer, .. }, Reply::Counter(answered)) => {
                 let _ = answer.send(Ok(answered));
+            }
+            (Write::BeginHelp { answer }, Reply::Help(request)) => {
+                let _ = answer.send(Ok(request));
             }
             _ => {}
         }
@@ -211,6 +237,8 @@ pub(super) enum Read {
     Units { answer: Asker<Vec<(PrinterName, String)>> },
     /// How often a ticket bears 补打 that a printer has begun in an earlier life and that nothing is known of.
     InQuestion { printer: usize, ticket: TicketId, attempt: u16, answer: Asker<Option<u16>> },
+    /// The newest settings that are whole and not decided about.
+    Settings { answer: Asker<Option<(u64, Vec<u8>)>> },
     /// What the store's own counter has given.
     Counter(CounterRead),
 }

@@ -1,6 +1,7 @@
 //! The gateway: the UDP endpoint at which agents enrol and hold their sessions, and the TCP port for those whose
 //! network lets no UDP through.
 
+pub mod bundles;
 pub mod ca;
 pub mod codes;
 mod connection_ids;
@@ -16,6 +17,7 @@ use crate::clock;
 use crate::fleet::Fleet;
 use crate::storage::Storage;
 use crate::storage::certificates::Admitted;
+use bundles::Bundles;
 use ca::Authority;
 use connection_ids::RandomIds;
 use docket_protocol::enrol::ENROL_ALPN;
@@ -91,6 +93,7 @@ struct Reception {
     fleet: Arc<Fleet>,
     enrolment: Enrolment,
     authority: Arc<Authority>,
+    bundles: Bundles,
 }
 
 impl Gateway {
@@ -104,6 +107,7 @@ impl Gateway {
         storage: Storage,
         fleet: Arc<Fleet>,
         authority: Arc<Authority>,
+        bundles: Bundles,
     ) -> Result<Self, GatewayError> {
         let tls = tls::server_config(Arc::clone(&authority))?;
         let socket = bind(address).map_err(|cause| GatewayError::Listen { address, cause })?;
@@ -120,6 +124,7 @@ impl Gateway {
             fleet: Arc::clone(&fleet),
             enrolment,
             authority: Arc::clone(&authority),
+            bundles,
         });
         tokio::spawn(watch::run(storage, Arc::clone(&fleet), authority));
         let mut accepting =
@@ -262,6 +267,7 @@ impl Reception {
             storage: self.storage.clone(),
             fleet: Arc::clone(&self.fleet),
             authority: Arc::clone(&self.authority),
+            bundles: self.bundles.clone(),
         };
         Box::pin(shell.run(stream))
     }

@@ -1,6 +1,7 @@
 //! The shell around a [`HubSession`]: one task for each connection of an agent. It reads, writes, asks
 //! storage, and decides nothing.
 
+use super::bundles::Bundles;
 use super::ca::{Authority, bundle};
 use super::enrol::fingerprint;
 use super::wire::{Stream, Wire};
@@ -10,6 +11,7 @@ use crate::storage::certificates::{Life, NewCertificate};
 use crate::storage::outbox::{Opening, SentAt};
 use crate::storage::{Storage, StorageError};
 use docket_protocol::frame::FrameError;
+use docket_protocol::help::{BundlePart, BundleTaken};
 use docket_protocol::ids::{AgentId, Seq};
 use docket_protocol::message::{Instance, Message, RENEWAL_LABEL, Refusal, Renewal};
 use docket_protocol::pack;
@@ -37,6 +39,7 @@ enum Answer {
     Read(Vec<(Seq, Vec<u8>)>),
     Stored(Seq),
     Uploaded(u64),
+    Taken(BundleTaken),
     Certified(Option<Vec<u8>>),
     Failed(StorageError),
 }
@@ -92,6 +95,7 @@ pub(super) struct SessionShell {
     pub(super) machine: Option<Vec<u8>>,
     pub(super) storage: Storage,
     pub(super) fleet: Arc<Fleet>,
+    pub(super) bundles: Bundles,
     pub(super) authority: Arc<Authority>,
 }
 
@@ -220,6 +224,7 @@ impl Running {
                 self.session.upload_stored(number);
                 self.shell.fleet.touch();
             }
+            Answer::Taken(taken) => self.session.bundle_taken(taken),
             Answer::Certified(certificate) => {
                 self.certifying = false;
                 if let Some(certificate) = certificate {
@@ -284,6 +289,10 @@ impl Running {
                 Effect::Link(report) => {
                     self.shell.fleet.link(&self.shell.agent, self.epoch(), report);
                 }
+                Effect::BundlePart(part) => {
+                    let (storage, agent, _) = self.lease();
+                    self.ask(take_part(storage, agent, self.shell.bundles.clone(), part));
+                }
                 Effect::Certify(renewal) => self.certify(renewal),
                 Effect::Trusting(bundle) => {
                     let (storage, agent, epoch) = self.lease();
@@ -299,6 +308,7 @@ impl Running {
                 | Effect::RenumberAfter(_)
                 | Effect::ReadUploads { .. }
                 | Effect::UploadedUpTo(_)
+                | Effect::BundleTaken(_)
                 | Effect::Renew
                 | Effect::Renewed(_)
                 | Effect::Trust(_) => {
@@ -429,6 +439,22 @@ impl Running {
                 debug!(%agent, %error, "the end of a session was not stored");
             }
         }
+    }
+}
+
+/// What cannot be written is not taken: the request has failed, and can be made again.
+async fn take_part(storage: Storage, agent: AgentId, bundles: Bundles, part: BundlePart) -> Answer {
+    let help = part.help;
+    match storage.bundle_asked(agent.clone(), help).await {
+        Ok(None) => Answer::Taken(BundleTaken { help, up_to: None }),
+        Ok(Some(store)) => {
+            let written = tokio::task::spawn_blocking(move || bundles.take(&store, &part)).await;
+            Answer::Taken(written.map_err(std::io::Error::other).flatten().unwrap_or_else(|error| {
+                warn!(%agent, code = "bundle-unwritten", %error, "a part of a bundle was not written");
+                BundleTaken { help, up_to: None }
+            }))
+        }
+        Err(error) => Answer::Failed(error),
     }
 }
 

@@ -5,7 +5,7 @@ use super::certificates::Life;
 use super::lane::Fault;
 use super::orders::route_waiting;
 use super::outbox::{Contact, hand_over};
-use super::{Storage, StorageError};
+use super::{Storage, StorageError, help};
 use crate::clock;
 use docket_protocol::enrol::{EnrolRefusal, LOOKUP_BYTES};
 use docket_protocol::ids::{AgentId, Platform, Seq, StoreId, UnixMs};
@@ -325,6 +325,9 @@ fn enrol(connection: &Connection, agent: &NewAgent, now: UnixMs) -> Result<Resul
         )?
         .query_map([agent.store.as_str()], |row| Ok((row.get(0)?, Contact::read(row.get(1)?, row.get(2)?))))?
         .collect::<Result<_, _>>()?;
+    for (former, _) in &formers {
+        help::lose(connection, &AgentId::new(former), now)?;
+    }
     connection.execute(
         "DELETE FROM outbox WHERE agent IN (SELECT id FROM agents WHERE store = ?1)",
         [agent.store.as_str()],

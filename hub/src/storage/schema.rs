@@ -117,7 +117,33 @@ const MIGRATIONS: &[&str] = &[
         row          BLOB NOT NULL
     ) STRICT;
     ",
-    // 3: certificates that end, and what agents trust. Those of before have no times: they are renewed first.
+    // 3: help. A request is a row without an outcome; what came of it is another row with the same id.
+    "
+    CREATE TABLE audit (
+        number       INTEGER PRIMARY KEY,
+        at           INTEGER NOT NULL,
+        who          TEXT NOT NULL,
+        store        TEXT NOT NULL,
+        agent        TEXT NOT NULL,
+        what         TEXT NOT NULL,
+        help         BLOB NOT NULL,
+        until        INTEGER NOT NULL,
+        outcome      TEXT
+    ) STRICT;
+    CREATE UNIQUE INDEX audit_asked ON audit (help) WHERE outcome IS NULL;
+    CREATE UNIQUE INDEX audit_done ON audit (help) WHERE outcome IS NOT NULL;
+    CREATE INDEX audit_by_agent ON audit (agent, until);
+    CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit only grows'); END;
+    CREATE TRIGGER audit_grows BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit only grows'); END;
+    CREATE TABLE help_outbox (
+        agent        TEXT NOT NULL,
+        seq          INTEGER NOT NULL,
+        help         BLOB NOT NULL,
+        item         BLOB NOT NULL,
+        PRIMARY KEY (agent, seq)
+    ) STRICT, WITHOUT ROWID;
+    ",
+    // 4: certificates that end, and what agents trust. Those of before have no times: they are renewed first.
     "
     ALTER TABLE agents ADD COLUMN certified_at INTEGER;
     ALTER TABLE agents ADD COLUMN expires_at INTEGER;
@@ -130,6 +156,44 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE agents ADD COLUMN machine BLOB;
     CREATE UNIQUE INDEX agents_by_next_fingerprint ON agents (next_fingerprint) WHERE next_fingerprint IS NOT NULL;
     CREATE INDEX agents_revoked ON agents (revoked_at) WHERE revoked_at IS NOT NULL;
+    ",
+    // 5: settings. An item of an outbox is a ticket's or a part of settings, and then it is here itself.
+    // settings_edits: scope is a store's id, empty for the chain; text is NULL where the hub's own files have changed.
+    // settings_wanted: what a store is to have, and what its agent has said of it.
+    "
+    ALTER TABLE outbox RENAME TO outbox_of_tickets;
+    CREATE TABLE outbox (
+        agent        TEXT NOT NULL,
+        seq          INTEGER NOT NULL,
+        ticket       INTEGER REFERENCES tickets (number),
+        settings     BLOB,
+        PRIMARY KEY (agent, seq),
+        CHECK ((ticket IS NULL) <> (settings IS NULL))
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO outbox SELECT agent, seq, ticket, NULL FROM outbox_of_tickets;
+    DROP TABLE outbox_of_tickets;
+    CREATE TABLE settings_edits (
+        revision     INTEGER PRIMARY KEY,
+        scope        TEXT NOT NULL,
+        text         TEXT,
+        who          TEXT NOT NULL,
+        why          TEXT NOT NULL,
+        at           INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX settings_edits_by_scope ON settings_edits (scope, revision);
+    CREATE TABLE settings_wanted (
+        store        TEXT PRIMARY KEY REFERENCES stores (id),
+        revision     INTEGER NOT NULL,
+        since        INTEGER NOT NULL,
+        bundle       BLOB NOT NULL,
+        applied      INTEGER,
+        applied_at   INTEGER,
+        otherwise    TEXT NOT NULL DEFAULT '',
+        failed       INTEGER,
+        failed_at    INTEGER,
+        failure      TEXT NOT NULL DEFAULT '',
+        cause        TEXT NOT NULL DEFAULT ''
+    ) STRICT, WITHOUT ROWID;
     ",
 ];
 

@@ -3,6 +3,7 @@
 use super::live::Live;
 use super::upload::Taking;
 use super::{CURSOR_MAX, CloseReason, Effect, GREETING_MAX};
+use crate::help::BundleTaken;
 use crate::ids::{Seq, UnixMs};
 use crate::message::{Message, PROTOCOL_VERSION, Refusal, Welcome};
 use std::collections::VecDeque;
@@ -76,6 +77,11 @@ impl HubSession {
             (State::Live(live), Message::Link(report)) => {
                 live.heard(now);
                 self.effects.push_back(Effect::Link(report));
+                Ok(())
+            }
+            (State::Live(live), Message::BundlePart(part)) => {
+                live.heard(now);
+                self.effects.push_back(Effect::BundlePart(part));
                 Ok(())
             }
             (State::Live(live), Message::Renew(renewal)) => {
@@ -156,6 +162,13 @@ impl HubSession {
     pub fn upload_stored(&mut self, number: u64) {
         if let State::Live(_) = &self.state {
             self.taking.stored(number, &mut self.effects);
+        }
+    }
+
+    /// What became of [`Effect::BundlePart`].
+    pub fn bundle_taken(&mut self, taken: BundleTaken) {
+        if let State::Live(_) = &self.state {
+            self.effects.push_back(Effect::Send(Message::BundleTaken(taken)));
         }
     }
 

@@ -130,6 +130,8 @@ impl Live {
             | Message::Link(_)
             | Message::Upload { .. }
             | Message::Uploaded { .. }
+            | Message::BundlePart(_)
+            | Message::BundleTaken(_)
             | Message::Instance(_)
             | Message::RenewalDue
             | Message::Renew(_)

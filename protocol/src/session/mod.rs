@@ -25,6 +25,7 @@ pub use upload::{
     UPLOAD_BYTES_PER_S_MAX, UPLOAD_SILENCE_MAX, UPLOAD_TAKES_MAX,
 };
 
+use crate::help::{BundlePart, BundleTaken};
 use crate::ids::{Seq, UnixMs};
 use crate::message::{AgentStatus, Hello, Instance, LinkReport, Message, Refusal, Renewal};
 use std::time::Duration;
@@ -101,6 +102,10 @@ pub enum Effect {
     Status(AgentStatus),
     /// Hub only: how the agent is connected.
     Link(LinkReport),
+    /// Hub only: write this part of a bundle to disk, then call `bundle_taken`.
+    BundlePart(BundlePart),
+    /// Agent only: so much of a bundle is at the hub.
+    BundleTaken(BundleTaken),
     /// Hub only, before [`Effect::Open`]: which program it is.
     Instance(Instance),
     /// Hub only: certify this key, then send [`Message::Renewed`].

@@ -144,11 +144,13 @@ impl Observer {
             Effect::Close(_) => self.connected = false,
             Effect::Store(items) => assert!(!items.is_empty(), "nothing to store"),
             Effect::HubTime(_) | Effect::Acknowledged(_) | Effect::RenumberAfter(_) => {}
+            Effect::BundleTaken(_) => assert!(self.connected, "{effect:?} without a connection"),
             Effect::Renew | Effect::Renewed(_) | Effect::Trust(_) => {}
             Effect::Open(_)
             | Effect::Status(_)
             | Effect::Link(_)
             | Effect::StoreUpload { .. }
+            | Effect::BundlePart(_)
             | Effect::Instance(_)
             | Effect::Certify(_)
             | Effect::Trusting(_) => {
@@ -166,10 +168,12 @@ impl Observer {
             | Message::Deliver { .. }
             | Message::Status(_)
             | Message::Link(_)
+            | Message::BundlePart(_)
             | Message::Instance(_)
             | Message::Renew(_)
             | Message::Trusting { .. } => {}
             Message::Welcome(_)
+            | Message::BundleTaken(_)
             | Message::Refused(_)
             | Message::Uploaded { .. }
             | Message::RenewalDue

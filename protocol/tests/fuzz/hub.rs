@@ -137,6 +137,7 @@ impl Observer {
             Effect::Acknowledged(_)
             | Effect::Status(_)
             | Effect::Link(_)
+            | Effect::BundlePart(_)
             | Effect::Certify(_)
             | Effect::Trusting(_) => {
                 assert!(self.welcomed, "{effect:?} before the welcome");
@@ -147,6 +148,7 @@ impl Observer {
             | Effect::RenumberAfter(_)
             | Effect::ReadUploads { .. }
             | Effect::UploadedUpTo(_)
+            | Effect::BundleTaken(_)
             | Effect::Renew
             | Effect::Renewed(_)
             | Effect::Trust(_) => panic!("an effect of an agent: {effect:?}"),
@@ -166,12 +168,13 @@ impl Observer {
             Message::Uploaded { number } => {
                 assert!(self.uploaded.contains(number), "upload {number} is acknowledged and is not stored");
             }
-            Message::Refused(_) => {}
+            Message::Refused(_) | Message::BundleTaken(_) => {}
             Message::RenewalDue | Message::Renewed { .. } | Message::Trust { .. } => assert!(self.welcomed),
             Message::Hello(_)
             | Message::Status(_)
             | Message::Link(_)
             | Message::Upload { .. }
+            | Message::BundlePart(_)
             | Message::Instance(_)
             | Message::Renew(_)
             | Message::Trusting { .. } => {

@@ -10,8 +10,9 @@ mod samples;
 use docket_protocol::document::{Align, Block, Image, Symbology};
 use docket_protocol::enrol::{Answer, EnrolRefusal};
 use docket_protocol::frame::{Decoder, encode, payload, read_payload};
-use docket_protocol::ids::Platform;
-use docket_protocol::message::{Item, Message, Refusal, Report, Transport};
+use docket_protocol::help::{Help, HelpOutcome, LogLevel};
+use docket_protocol::ids::{Platform, PrinterName};
+use docket_protocol::message::{Item, Message, Refusal, Report, SettingsOutcome, SettingsPart, Transport};
 use docket_protocol::order::{Cutlery, Fulfilment};
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::Condition;
@@ -89,6 +90,8 @@ fn lines() -> Vec<Line> {
         Link: Message::Link(samples::link_report()),
         Upload: Message::Upload { number: 300, packed: vec![0x78, 0x5e, 0, 0xff] },
         Uploaded: Message::Uploaded { number: 70_000 },
+        BundlePart: Message::BundlePart(samples::bundle_part()),
+        BundleTaken: Message::BundleTaken(samples::bundle_taken()),
         Instance: Message::Instance(samples::instance()),
         RenewalDue: Message::RenewalDue,
         Renew: Message::Renew(samples::renewal()),
@@ -111,11 +114,42 @@ fn lines() -> Vec<Line> {
     );
     variants!(lines, Item, value,
         Ticket: Item::Ticket(samples::ticket()),
+        Help: Item::Help(samples::help_request()),
+        Settings: Item::Settings(SettingsPart { revision: 300, part: 0, parts: 1, bytes: vec![1, 2, 3] }),
     );
     variants!(lines, Report, value,
         Ticket: Report::Ticket(samples::ticket_report()),
         Unreadable: Report::Unreadable { seq: samples::SEQ },
         CutShort: Report::CutShort { ticket: samples::ticket_report().ticket },
+        Help: Report::Help { id: samples::help_request().id, outcome: HelpOutcome::TicketWaiting },
+        Settings: Report::Settings { revision: 300, outcome: SettingsOutcome::Outdated { newest: 301 } },
+    );
+    variants!(lines, Help, value,
+        Bundle: Help::Bundle,
+        TestPage: Help::TestPage { printer: PrinterName::new("bar") },
+        Reprint: samples::help_request().what,
+        Restart: Help::Restart,
+        LogLevel: Help::LogLevel { level: LogLevel::Debug, minutes: 60 },
+    );
+    variants!(lines, LogLevel, value,
+        Info: LogLevel::Info,
+        Debug: LogLevel::Debug,
+        Trace: LogLevel::Trace,
+    );
+    variants!(lines, HelpOutcome, value,
+        Done: HelpOutcome::Done,
+        Expired: HelpOutcome::Expired,
+        UnknownPrinter: HelpOutcome::UnknownPrinter,
+        UnknownTicket: HelpOutcome::UnknownTicket,
+        TicketWaiting: HelpOutcome::TicketWaiting,
+        Interrupted: HelpOutcome::Interrupted,
+        Failed: HelpOutcome::Failed,
+    );
+    variants!(lines, SettingsOutcome, value,
+        Applied: SettingsOutcome::Applied { otherwise: "printer".into() },
+        Refused: SettingsOutcome::Refused { cause: "settings-value: printer".into() },
+        RolledBack: SettingsOutcome::RolledBack { cause: "settings-ended".into() },
+        Outdated: SettingsOutcome::Outdated { newest: 301 },
     );
     variants!(lines, Outcome, value,
         Printed: Outcome::Printed(Evidence::Fence),
