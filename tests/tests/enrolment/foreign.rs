@@ -6,7 +6,7 @@ use docket_protocol::help::{BundlePart, BundleTaken, HelpId, HelpOutcome};
 use docket_protocol::ids::{Fen, OrderKey, Platform, PrinterName, Seq, Station, TicketId, UnixMs};
 use docket_protocol::message::{
     AgentStatus, Hello, Instance, Item, LinkReport, Message, PROTOCOL_VERSION, Refusal, Renewal, Report,
-    Transport, Welcome,
+    SettingsOutcome, Transport, Welcome,
 };
 use docket_protocol::order::{Fulfilment, Order, Recipient};
 use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
@@ -109,6 +109,9 @@ fn reports(known: &Known) -> Vec<(&'static str, Report)> {
         Unreadable: Report::Unreadable { seq: Seq(1) },
         CutShort: Report::CutShort { ticket: known.ticket },
         Help: Report::Help { id: known.help, outcome: HelpOutcome::Done },
+        Settings: Report::Settings {
+            revision: 1, outcome: SettingsOutcome::Applied { otherwise: String::new() },
+        },
     )
 }
 
