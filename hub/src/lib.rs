@@ -146,7 +146,6 @@ pub async fn run(
     if config.templates.folder.is_some() {
         guard_templates(&templates, &config.data.join(folder::KEPT_FOLDER));
     }
-    authority.look()?;
     storage.end_all_sessions().await?;
     tokio::spawn(storage::retention::run(storage.clone(), config.retention_days));
     let fleet = Arc::new(Fleet::default());

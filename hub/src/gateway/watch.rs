@@ -75,13 +75,13 @@ impl Watch {
     }
 
     async fn round(&mut self) -> Result<(), StorageError> {
+        let mut unrenewed = Vec::new();
         if let Err(error) = self.authority.look() {
-            warn!(%error, "the CA could not be looked at");
+            unrenewed.push(("hub".to_owned(), error.to_string()));
         }
         let trusted = bundle(&self.authority.trusted());
         let now = clock::now();
         let agents = self.storage.agents().await?;
-        let mut unrenewed = Vec::new();
         for agent in agents.iter().filter(|agent| agent.revoked_at.is_none()) {
             self.fleet.outbox_has(&agent.id, agent.assigned);
             if agent.life.is_none_or(|life| life.is_due(now)) {
@@ -121,6 +121,9 @@ async fn keep(
     now: Alarms,
 ) -> Result<(), StorageError> {
     if kept.as_ref() != Some(&now) {
+        for (subject, detail) in &now {
+            warn!(code, subject, detail, "an alarm");
+        }
         storage.set_alarms(code, now.clone()).await?;
         *kept = Some(now);
         fleet.touch();

@@ -1,7 +1,7 @@
 use super::{deliver, hub_effects, item, items, read};
 use docket_protocol::ids::{Seq, UnixMs};
 use docket_protocol::message::{
-    AgentStatus, Hello, LinkReport, Message, PROTOCOL_VERSION, Refusal, Transport,
+    AgentStatus, Hello, Instance, LinkReport, Message, PROTOCOL_VERSION, Refusal, Renewal, Transport,
 };
 use docket_protocol::session::{
     CloseReason, Effect, GREETING_MAX, HEARTBEAT_AFTER, HubSession, Opened, READ_ITEMS_MAX, SILENCE_MAX,
@@ -201,4 +201,40 @@ fn whatever_is_heard_ends_the_silence_and_whatever_is_said_puts_off_the_heartbea
     assert_eq!(hub_effects(&mut session, half + HEARTBEAT_AFTER), [Effect::Send(heartbeat)]);
     session.timed_out(start + SILENCE_MAX);
     assert!(session.is_live(), "it was heard later than that");
+}
+
+#[test]
+fn which_program_it_is_comes_before_the_greeting_and_never_after() {
+    let now = Instant::now();
+    let mut session = HubSession::new(now);
+    let instance = Instance { process: [1; 16], machine: None, boot: String::new(), host: "front".into() };
+    session.received(now, Message::Instance(instance.clone()));
+    session.received(now, Message::Hello(hello()));
+    assert_eq!(hub_effects(&mut session, now), [Effect::Instance(instance.clone()), Effect::Open(hello())]);
+    session.received(now, Message::Instance(instance));
+    assert_eq!(hub_effects(&mut session, now), [Effect::Close(CloseReason::Unexpected)]);
+}
+
+#[test]
+fn keys_are_certified_and_trust_is_confirmed_in_a_live_session_only() {
+    let renewal = || Renewal { public_key: vec![4; 65], proof: vec![1] };
+    let now = Instant::now();
+    for message in [Message::Renew(renewal()), Message::Trusting { bundle: [1; 32] }] {
+        let mut session = HubSession::new(now);
+        session.received(now, message);
+        assert_eq!(hub_effects(&mut session, now), [Effect::Close(CloseReason::Unexpected)]);
+    }
+    let mut session = live(now, 0, 0);
+    session.received(now, Message::Renew(renewal()));
+    session.received(now, Message::Trusting { bundle: [1; 32] });
+    session.tell(Message::RenewalDue);
+    let expected = [Effect::Certify(renewal()), Effect::Trusting([1; 32]), Effect::Send(Message::RenewalDue)];
+    assert_eq!(hub_effects(&mut session, now), expected);
+    for message in
+        [Message::RenewalDue, Message::Renewed { certificate: vec![] }, Message::Trust { cas: vec![] }]
+    {
+        let mut session = live(now, 0, 0);
+        session.received(now, message);
+        assert_eq!(hub_effects(&mut session, now), [Effect::Close(CloseReason::Unexpected)]);
+    }
 }

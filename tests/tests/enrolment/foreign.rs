@@ -2,10 +2,11 @@
 //! report that there is. A new one without an entry here does not compile.
 
 use docket_protocol::frame;
+use docket_protocol::help::{BundlePart, BundleTaken, HelpId, HelpOutcome};
 use docket_protocol::ids::{Fen, OrderKey, Platform, PrinterName, Seq, Station, TicketId, UnixMs};
 use docket_protocol::message::{
     AgentStatus, Hello, Instance, Item, LinkReport, Message, PROTOCOL_VERSION, Refusal, Renewal, Report,
-    Transport, Welcome,
+    SettingsOutcome, Transport, Welcome,
 };
 use docket_protocol::order::{Fulfilment, Order, Recipient};
 use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
@@ -78,6 +79,7 @@ fn uploads(known: &Known) -> Vec<(&'static str, Upload)> {
 /// What somebody with another store's certificate knows of this one.
 struct Known {
     agent: String,
+    help: HelpId,
     order: OrderKey,
     ticket: TicketId,
     spool: [u8; 16],
@@ -106,6 +108,10 @@ fn reports(known: &Known) -> Vec<(&'static str, Report)> {
         Ticket: Report::Ticket(printed(known)),
         Unreadable: Report::Unreadable { seq: Seq(1) },
         CutShort: Report::CutShort { ticket: known.ticket },
+        Help: Report::Help { id: known.help, outcome: HelpOutcome::Done },
+        Settings: Report::Settings {
+            revision: 1, outcome: SettingsOutcome::Applied { otherwise: String::new() },
+        },
     )
 }
 
@@ -152,6 +158,10 @@ fn messages(known: &Known, place: Seq) -> Vec<(&'static str, Message)> {
         Link: Message::Link(link),
         Upload: Message::Upload { number: 1, packed: Vec::new() },
         Uploaded: Message::Uploaded { number: 1 },
+        BundlePart: Message::BundlePart(BundlePart {
+            help: known.help, offset: 0, total: 3, bytes: vec![1, 2, 3],
+        }),
+        BundleTaken: Message::BundleTaken(BundleTaken { help: known.help, up_to: None }),
         Instance: Message::Instance(Instance {
             process: known.process, machine: Some([9; 32]), boot: "b".into(), host: "other".into(),
         }),
@@ -186,6 +196,8 @@ fn everything(hub: &Hub) -> anyhow::Result<Vec<String>> {
         ("agents", "store = ?1"),
         ("orders", "store = ?1"),
         ("tickets", "store = ?1"),
+        ("audit", "store = ?1"),
+        ("help_outbox", "agent IN (SELECT id FROM agents WHERE store = ?1)"),
         ("outbox", "agent IN (SELECT id FROM agents WHERE store = ?1)"),
         ("alarms", "subject = ?1 OR subject IN (SELECT id FROM agents WHERE store = ?1)"),
     ] {
@@ -245,8 +257,13 @@ async fn no_message_of_one_store_reads_or_changes_another() -> anyhow::Result<()
         serde_json::from_slice(&std::fs::read(other.data().join("identity.json"))?)?;
     let certificate = serde_json::from_value(identity["certificate"].clone())?;
     let agent = identity["agent"].as_str().unwrap_or_default().to_owned();
+    shop.hub.must(&["agent", "help", "bundle", "--store", OTHER])?;
+    let help: [u8; 16] =
+        shop.hub.tamper()?.query_row("SELECT help FROM audit WHERE store = ?1", [OTHER], |row| row.get(0))?;
+    let help = HelpId::from_bytes(help);
     let known = Known {
         agent: agent.clone(),
+        help,
         order: key,
         ticket,
         spool: [7; 16],
