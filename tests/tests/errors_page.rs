@@ -6,8 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The sources of what people run.
-const SOURCES: [&str; 5] =
-    ["agent/src", "hub/src", "protocol/src", "protocol/paper/src", "protocol/routing/src"];
+const SOURCES: [&str; 6] = [
+    "agent/src",
+    "hub/src",
+    "protocol/src",
+    "protocol/paper/src",
+    "protocol/routing/src",
+    "protocol/settings/src",
+];
 
 /// What is written like a code and is none. Each stands in the sources, or it is to be taken out.
 #[rustfmt::skip]
@@ -26,6 +32,8 @@ const NO_CODES: &[&str] = &[
     "at-once", "epson-tm", "epson-tm-t20ii", "epson-tm-t20iii", "epson-tm-t82iii", "epson-tm-t88v", "epson-tm-t88vi",
     "generic-58", "generic-80", "gs-h", "gs-r", "in-order", "init-keeps", "kanji-size", "status-busy",
     "xprinter-xp-s260m",
+    // How settings were not put in force.
+    "rolled-back",
     // Beginnings of sentences.
     "late", "printers", "routing", "syntax", "templates",
 ];

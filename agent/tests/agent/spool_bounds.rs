@@ -12,7 +12,7 @@ use tempfile::tempdir;
 /// that finds none.
 async fn full(folder: &Path, count: u32) -> (Spool, Pending<Seq>) {
     let mut options = options("boot-1");
-    options.bytes_max = 300 * 1_024;
+    options.bytes_max = 400 * 1_024;
     let spool = Spool::open(folder, options).unwrap();
     spool.receive(items(count)).await.unwrap();
     let mut counts = spool.counts();
