@@ -317,8 +317,7 @@ impl Agent {
                 Effect::Connect => {
                     self.is_due = self.tally.is_listening.load(Ordering::Relaxed) == 1;
                     let road = self.road.clone();
-                    self.reaching =
-                        Some(Box::pin(async move { timeout(REACH_MAX, road.connect()).await? }));
+                    self.reaching = Some(Box::pin(async move { timeout(REACH_MAX, road.connect()).await? }));
                 }
                 Effect::Send(message) => {
                     if let Some(wire) = &mut self.wire {

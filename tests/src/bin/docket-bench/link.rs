@@ -147,9 +147,14 @@ impl Scene {
         self.tell(LISTENING)?;
         let up_s = at.elapsed().as_secs_f64();
         let counts = self.until_all("all agents to be back", |counts| counts.live).await?;
-        let back =
-            Back { took_s: at.elapsed().as_secs_f64(), dropped: counts.dropped.saturating_sub(dropped_before) };
-        println!("killed, up after {up_s:.2} s, all back after {:.2} s, {} dropped", back.took_s, back.dropped);
+        let back = Back {
+            took_s: at.elapsed().as_secs_f64(),
+            dropped: counts.dropped.saturating_sub(dropped_before),
+        };
+        println!(
+            "killed, up after {up_s:.2} s, all back after {:.2} s, {} dropped",
+            back.took_s, back.dropped
+        );
         Ok(back)
     }
 
