@@ -8,7 +8,7 @@ use crate::config::{self, Config};
 use crate::enrol::enrol;
 use crate::identity::Identity;
 use crate::requests::{Request, ask};
-use crate::{counter, run};
+use crate::{Ended, counter, doctor, logging, run};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -39,6 +39,12 @@ enum Command {
     },
     /// 运行 / run
     Run,
+    /// 体检:网络、身份、时钟、磁盘、打印机 / look at everything that printing needs; exit code 0 ok, 1 warn, 2 bad
+    Doctor {
+        /// JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// 现在怎么样 / what is going on
     Status {
         /// JSON
@@ -115,8 +121,20 @@ pub async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
                 wait_for_signal().await;
                 let _ = stopping.send(true);
             });
-            run(read()?, stop).await?;
-            Ok(ExitCode::SUCCESS)
+            let config = read()?;
+            if let Err(error) = logging::keep_in(&config.data) {
+                tracing::warn!(code = "log-file", %error, "the log is kept nowhere");
+            }
+            match run(config, stop).await? {
+                Ended::Stopped => Ok(ExitCode::SUCCESS),
+                Ended::Restart => {
+                    begin_anew().context("restart-failed: 请手动启动程序 / start the agent by hand")
+                }
+            }
+        }
+        Command::Doctor { json } => {
+            doctor::end_in_time();
+            doctor::show(&read()?, json).await
         }
         Command::Status { json } => status::status(&read()?, json),
         Command::Printers => Ok(printers::search(read().ok()).await),
@@ -157,6 +175,31 @@ async fn ask_for(config: &Config, request: Request) -> anyhow::Result<ExitCode> 
     } else {
         anyhow::bail!(answer.text())
     }
+}
+
+/// This process becomes the program anew, with the same number: whoever looks after it, if anyone does, sees no end, and
+/// without anyone it starts all the same. Rejected: to end and be started again, which not every store has set up.
+#[cfg(unix)]
+fn begin_anew() -> anyhow::Result<ExitCode> {
+    use std::os::unix::process::CommandExt as _;
+    let error = anew()?.exec();
+    Err(error.into())
+}
+
+/// Windows has no such thing: the program is started beside this one, which has given up everything by now.
+#[cfg(not(unix))]
+fn begin_anew() -> anyhow::Result<ExitCode> {
+    anew()?.spawn()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn anew() -> std::io::Result<std::process::Command> {
+    // As it was called: an update may have put another file in the place of the one that runs.
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().ok_or(std::io::ErrorKind::NotFound)?;
+    let mut program = std::process::Command::new(name);
+    program.args(arguments);
+    Ok(program)
 }
 
 async fn wait_for_signal() {

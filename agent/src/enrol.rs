@@ -136,7 +136,8 @@ fn stretch(code: &str) -> [u8; STRETCHED_BYTES] {
     stretched
 }
 
-fn host_name() -> String {
+/// The PC's name, for people.
+pub(crate) fn host_name() -> String {
     let variable = if cfg!(windows) { "COMPUTERNAME" } else { "HOSTNAME" };
     std::env::var(variable)
         .or_else(|_| std::fs::read_to_string("/etc/hostname"))

@@ -1,10 +1,14 @@
 //! Who this agent is: its key, its certificate, and the CA of the hub that it trusts.
 //!
-//! `identity.json` is written last and by renaming: a data folder that has it has all of it.
+//! `identity.json` is written last and by renaming: a data folder that has it has all of it. A key that is to be certified
+//! lies in it beside the one in use, so that a crash between asking and being answered asks again for the same key; with
+//! the certificate, it takes that one's place in one step.
 
 use crate::kept_file::{self, Readers};
 use docket_protocol::ids::{AgentId, StoreId};
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,6 +63,12 @@ pub struct Identity {
     certificate: Vec<u8>,
     /// The hub's CA (DER).
     ca: Vec<u8>,
+    /// A CA that is trusted as well: the hub's next one.
+    #[serde(default)]
+    next_ca: Option<Vec<u8>>,
+    /// A key that is to be certified, PKCS #8.
+    #[serde(default)]
+    next_key: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -81,6 +91,18 @@ impl Identity {
             key,
             certificate: grant.certificate,
             ca: grant.ca,
+            next_ca: None,
+            next_key: None,
+        }
+    }
+
+    /// As it is in the data folder now: it may have been renewed since. Where somebody else is enrolled there by now, or it
+    /// cannot be read, it is as it was.
+    #[must_use]
+    pub fn refreshed(&self, data: &Path) -> Self {
+        match Identity::read(data) {
+            Ok(kept) if kept.agent == self.agent => kept,
+            Ok(_) | Err(_) => self.clone(),
         }
     }
 
@@ -116,8 +138,38 @@ impl Identity {
         (vec![CertificateDer::from(self.certificate.clone())], key.into())
     }
 
-    /// The hub's CA.
-    pub fn ca(&self) -> CertificateDer<'static> {
-        CertificateDer::from(self.ca.clone())
+    /// The CAs of which the hub must have a certificate.
+    pub fn cas(&self) -> Vec<CertificateDer<'static>> {
+        std::iter::once(&self.ca).chain(&self.next_ca).map(|ca| CertificateDer::from(ca.clone())).collect()
     }
+
+    /// Trusts `ca`, `next` and no other.
+    #[must_use]
+    pub fn trusting(self, ca: Vec<u8>, next: Option<Vec<u8>>) -> Self {
+        Identity { ca, next_ca: next, ..self }
+    }
+
+    /// The key that is to be certified, PKCS #8.
+    pub fn next_key(&self) -> Option<&[u8]> {
+        self.next_key.as_deref()
+    }
+
+    /// With a key that is to be certified.
+    #[must_use]
+    pub fn with_next_key(self, key: Vec<u8>) -> Self {
+        Identity { next_key: Some(key), ..self }
+    }
+
+    /// With `certificate` in use, and its key; `None` where it is of none of our keys.
+    #[must_use]
+    pub fn renewed(self, certificate: Vec<u8>) -> Option<Self> {
+        let keys = [self.next_key.as_ref(), Some(&self.key)];
+        let key = keys.into_iter().flatten().find(|key| is_pair(key, &certificate))?.clone();
+        Some(Identity { key, certificate, next_key: None, ..self })
+    }
+}
+
+fn is_pair(key: &[u8], certificate: &[u8]) -> bool {
+    let Ok(key) = any_supported_type(&PrivatePkcs8KeyDer::from(key).into()) else { return false };
+    CertifiedKey::new(vec![CertificateDer::from(certificate.to_vec())], key).keys_match().is_ok()
 }

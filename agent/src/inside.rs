@@ -1,7 +1,10 @@
 //! What is opened anew when the printers change: the spool, the printers, the link and the reporter.
 
 use crate::config::Config;
+use crate::help::Helper;
+use crate::help::parcel;
 use crate::identity::Identity;
+use crate::link::credentials::Credentials;
 use crate::link::reach::Roads;
 use crate::link::record::Record;
 use crate::link::{LinkShown, run_link, tls};
@@ -44,11 +47,15 @@ pub async fn run(
     identity: &Identity,
     shown: &Shown,
     before: GoesOn,
+    restart: watch::Sender<bool>,
     until: oneshot::Receiver<Vec<PrinterConfig>>,
 ) -> Result<GoesOn, AgentError> {
     let GoesOn { printers: mut kept, link: record } = before;
+    // It may have been renewed since.
+    let identity = &identity.refreshed(&config.data);
     let hub = config.hub(identity);
     let roads = Roads::to(hub, &config.link, tls::link_config(identity)?);
+    let credentials = Credentials::new(identity.clone(), config.data.clone());
     let boot = boot::id();
     let mut options = SpoolOptions::new(config.printer_routes(), Some(boot.clone()));
     options.on_unknown = config.printing.on_unknown.into();
@@ -88,7 +95,19 @@ pub async fn run(
         show: shown.status.clone(),
     };
     let mut rest = JoinSet::new();
-    let linked = tokio::spawn(run_link(roads, record, spool.clone(), status, show_link, ended.clone()));
+    let (parts, parcel) = parcel::channel();
+    let helper = Helper {
+        config: config.clone(),
+        identity: identity.clone(),
+        spool: spool.clone(),
+        status: shown.status.subscribe(),
+        parts,
+        restart,
+    };
+    let linked =
+        run_link(roads, credentials, record, spool.clone(), parcel, status, show_link, ended.clone());
+    let linked = tokio::spawn(linked);
+    rest.spawn(helper.run(ended.clone()));
     rest.spawn(reporter.run(ended.clone()));
     rest.spawn(requests::serve(config.data.clone(), spool.clone(), ended));
 
@@ -220,7 +239,8 @@ mod tests {
             spool.close().await;
         };
         let before = GoesOn { printers: Vec::new(), link: link_record(&config, &identity) };
-        let running = run(config, &identity, &shown, before, asked_to_end);
+        let (restart, _asked) = watch::channel(false);
+        let running = run(config, &identity, &shown, before, restart, asked_to_end);
         let running = tokio::time::timeout(PATIENCE, running);
         let (ended, ()) = tokio::join!(running, loses_its_storage);
         let error = ended.expect("it goes on without storage").err().unwrap();

@@ -8,6 +8,7 @@
 //! * [`printing`] gets tickets onto paper and knows how it is known; [`discovery`] finds the printers.
 //! * [`counter`] takes the orders of this PC's own counter.
 //! * [`page`] is what staff see and do on this PC; [`printers`] is what they have added.
+//! * [`doctor`] looks at everything that printing needs; [`logging`] keeps the newest of what is logged.
 //! * [`status`] tells the hub and the people on this PC how things are.
 
 mod boot;
@@ -16,11 +17,15 @@ pub mod clock;
 pub mod config;
 pub mod counter;
 pub mod discovery;
+pub mod doctor;
 pub mod enrol;
+mod help;
 pub mod identity;
 mod inside;
 mod kept_file;
 pub mod link;
+pub mod logging;
+mod machine;
 pub mod page;
 pub mod printers;
 pub mod printing;
@@ -63,7 +68,16 @@ pub enum AgentError {
     PrinterEnded,
 }
 
-/// Runs until `stop` becomes true.
+/// Why the agent has ended in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// Headquarters has asked for a new start of the program.
+    Restart,
+}
+
+/// Runs until `stop` becomes true, or headquarters asks for a new start.
 ///
 /// When staff change the printers on the local page, everything inside is closed and opened again with the new list:
 /// the way of a restart, which loses nothing at any step. Two things stay: the page, and the connections of printers
@@ -72,34 +86,38 @@ pub enum AgentError {
 ///
 /// # Errors
 /// Where it cannot begin or go on.
-pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<(), AgentError> {
+pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<Ended, AgentError> {
     let identity = Identity::read(&config.data)?;
     info!(agent = %identity.agent, store = %identity.store, "running");
     let (_rules, in_force) = watch::channel(Arc::new(config.rules()?));
-    let (parts, mut page) = page::start(&config, Counter::of(&identity, in_force), stop.clone());
+    let (stopping, stopped) = watch::channel(false);
+    let (restart, mut restarts) = watch::channel(false);
+    let (parts, mut page) = page::start(&config, Counter::of(&identity, in_force), stopped);
     let mut before = GoesOn { printers: Vec::new(), link: inside::link_record(&config, &identity) };
-    loop {
+    let how = loop {
         let (end, ended) = oneshot::channel();
-        let inside = inside::run(config.clone(), &identity, &parts, before, ended);
+        let inside = inside::run(config.clone(), &identity, &parts, before, restart.clone(), ended);
         tokio::pin!(inside);
-        let stops = tokio::select! {
+        let how = tokio::select! {
             // By itself only where it cannot begin or go on.
-            result = &mut inside => return result.map(drop),
+            result = &mut inside => return result.map(|_| Ended::Stopped),
             // An error is a sender that is gone, which says so too.
-            _ = stop.wait_for(|stopping| *stopping) => true,
-            Ok(()) = page.printers.changed() => false,
+            _ = stop.wait_for(|stopping| *stopping) => Some(Ended::Stopped),
+            Ok(_) = restarts.wait_for(|asked| *asked) => Some(Ended::Restart),
+            Ok(()) = page.printers.changed() => None,
         };
-        if stops {
+        if let Some(how) = how {
+            let _ = stopping.send(true);
             drop(end);
             inside.await?;
-            break;
+            break how;
         }
         info!("the printers have changed: opening everything anew");
         config.added = page.printers.borrow_and_update().clone();
         let _ = end.send(config.printer_configs());
         before = inside.await?;
-    }
+    };
     page.ended().await;
-    info!("stopped");
-    Ok(())
+    info!(?how, "stopped");
+    Ok(how)
 }

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use docket_agent::cli::{Cli, execute};
+use docket_agent::logging;
 use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -10,7 +11,7 @@ use tracing_subscriber::filter::LevelFilter;
 async fn main() -> ExitCode {
     let level =
         std::env::var("DOCKET_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).init();
+    logging::start(level);
     match execute(Cli::parse()).await {
         Ok(code) => code,
         Err(error) => {

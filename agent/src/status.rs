@@ -74,6 +74,9 @@ pub struct StatusFile {
     /// What is known of each printer.
     #[serde(default)]
     pub profiles: Vec<ProfileView>,
+    /// Memory that the program has, where the system tells (Linux).
+    #[serde(default)]
+    pub memory_kib: Option<u64>,
 }
 
 impl StatusFile {
@@ -314,6 +317,7 @@ impl Reporter {
             spool: (storing != Storing::Well).then(|| storing.code().to_owned()),
             held: held.into_iter().map(HeldView::from).collect(),
             profiles: self.configs.iter().map(|printer| ProfileView::new(printer, &kept)).collect(),
+            memory_kib: memory_kib(),
         };
         let file = Arc::new(file);
         // Before the disk, which may be slow: who looks at the page sees it at once.
@@ -322,6 +326,12 @@ impl Reporter {
             warn!(code = "status-file", %error, "the status was not written");
         }
     }
+}
+
+fn memory_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 async fn notify(mut printer: watch::Receiver<PrinterHealth>, changed: Arc<Notify>) {

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod ca;
+mod help;
 mod template;
 
 use crate::config::Config;
@@ -9,8 +11,10 @@ use crate::templates::folder::{Folder, KEPT_FOLDER};
 use crate::templates::trial::{Apart, Checker};
 use crate::{Addresses, clock, open, run};
 use anyhow::Context;
+use ca::CaCommand;
 use clap::{Args, Parser, Subcommand};
 use docket_protocol::ids::{AgentId, Platform, StoreId, UnixMs};
+use help::HelpCommand;
 use std::path::PathBuf;
 use std::sync::Arc;
 use template::TemplateCommand;
@@ -52,6 +56,18 @@ enum Command {
     /// 门店电脑 / agents
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// 谁对哪家店请求了什么、结果如何 / who asked what of which store, and what came of it
+    Audit {
+        /// 只看这家店 / of this store only
+        #[arg(long)]
+        store: Option<String>,
+        /// 多少条 / how many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        last: u32,
+    },
+    /// 总部的证书机构:更换时不用去门店 / the hub's CA: change it without touching a store
+    #[command(subcommand)]
+    Ca(CaCommand),
     /// 小票模板:检查、预览、导出 / templates of slips: check, preview, export
     #[command(subcommand)]
     Template(TemplateCommand),
@@ -78,7 +94,9 @@ struct StoreAdd {
     meituan_shop: Vec<String>,
 }
 
+// `help` is a command of its own; `--help` explains.
 #[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
 enum AgentCommand {
     /// 列出 / list
     List,
@@ -86,6 +104,15 @@ enum AgentCommand {
     Revoke {
         /// 编号 / its id
         agent: String,
+    },
+    /// 远程协助 / help for a store's agent; each request is in the audit
+    #[command(subcommand)]
+    Help(HelpCommand),
+    /// 门店发来的诊断包在哪里 / where the bundles that a store's agent has sent are
+    Bundle {
+        /// 门店编号 / the store's id
+        #[arg(long)]
+        store: String,
     },
 }
 
@@ -113,6 +140,10 @@ pub async fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::EnrolCode { store, hours } => enrol_code(&config()?, store, hours).await,
         Command::Agent(AgentCommand::List) => list_agents(&config()?).await,
         Command::Agent(AgentCommand::Revoke { agent }) => revoke(&config()?, agent).await,
+        Command::Agent(AgentCommand::Help(command)) => help::ask(&config()?, command).await,
+        Command::Agent(AgentCommand::Bundle { store }) => help::list_bundles(&config()?, &store),
+        Command::Audit { store, last } => help::audit(&config()?, store, last).await,
+        Command::Ca(command) => ca::execute(&config()?, command).await,
         // A template can be tried on any machine, without a hub.
         Command::Template(command) => template::execute(&cli.config, command),
     }
@@ -240,7 +271,9 @@ async fn enrol_code(config: &Config, store: String, hours: u32) -> anyhow::Resul
 async fn list_agents(config: &Config) -> anyhow::Result<()> {
     for agent in open(config)?.storage.agents().await? {
         let state = if agent.revoked_at.is_some() { "已停用/revoked" } else { "有效/active" };
-        println!("{}\t{}\t{}\t{}\t{}", agent.id, agent.store, state, agent.host, agent.version);
+        let left = agent.life.filter(|_| agent.revoked_at.is_none()).map(|life| life.days_left(clock::now()));
+        let left = left.map_or_else(|| "-".to_owned(), |days| format!("证书 {days} 天/certificate {days} d"));
+        println!("{}\t{}\t{}\t{}\t{}\t{left}", agent.id, agent.store, state, agent.host, agent.version);
     }
     Ok(())
 }

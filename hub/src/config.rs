@@ -102,7 +102,20 @@ pub struct LinkConfig {
     /// if it can be had.
     #[serde(default)]
     pub tcp_listen: Option<TcpListen>,
+    /// How long certificates of agents and hub live, in days. They are renewed at two thirds of it.
+    #[serde(default = "certificate_days")]
+    pub certificate_days: u32,
 }
+
+/// A year: a renewal then has four months in which a store need only be open once.
+fn certificate_days() -> u32 {
+    365
+}
+
+/// The shortest: a third of it is more than a week in which a store may be closed.
+const CERTIFICATE_DAYS_MIN: u32 = 30;
+/// The longest.
+const CERTIFICATE_DAYS_MAX: u32 = 3_650;
 
 fn link_listen() -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], 4433))
@@ -113,7 +126,7 @@ const LINK_TCP_PORT: u16 = 443;
 
 impl Default for LinkConfig {
     fn default() -> Self {
-        LinkConfig { listen: link_listen(), tcp_listen: None }
+        LinkConfig { listen: link_listen(), tcp_listen: None, certificate_days: certificate_days() }
     }
 }
 
@@ -316,6 +329,15 @@ impl Config {
             return Err(ConfigError::Value {
                 key: "http.connections_of_address_max",
                 cause: format!("1 to {CONNECTIONS_MAX}, which are all that there are"),
+            });
+        }
+        if !(CERTIFICATE_DAYS_MIN..=CERTIFICATE_DAYS_MAX).contains(&self.link.certificate_days) {
+            return Err(ConfigError::Value {
+                key: "link.certificate_days",
+                cause: format!(
+                    "{CERTIFICATE_DAYS_MIN} to {CERTIFICATE_DAYS_MAX}: a store that is closed for a third of it is \
+                     renewed late"
+                ),
             });
         }
         if self.retention_days < RETENTION_DAYS_MIN {

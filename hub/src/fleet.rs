@@ -1,22 +1,29 @@
 //! What is going on now: live sessions and what the agents last said. All of it is in memory, since all of it
 //! is told again when an agent connects.
 
+mod clones;
 mod inbox;
 
+pub use clones::{Contest, Sighting};
 pub use inbox::{Inbox, ToSession};
 
 use crate::clock;
+use clones::Clones;
 use docket_protocol::ids::{AgentId, Seq, UnixMs};
 use docket_protocol::message::{AgentStatus, LinkReport, Refusal};
+use docket_protocol::session::Opened;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 use tokio::sync::Notify;
 
 #[derive(Debug)]
 struct Session {
     epoch: u64,
+    /// The program, where it has said which it is.
+    process: Option<[u8; 16]>,
     inbox: Arc<Inbox>,
 }
 
@@ -41,6 +48,7 @@ pub struct AgentLive {
 struct State {
     sessions: HashMap<AgentId, Session>,
     agents: HashMap<AgentId, AgentLive>,
+    clones: Clones,
 }
 
 /// A TCP port for agents that could not be had.
@@ -60,6 +68,7 @@ pub struct Fleet {
     state: Mutex<State>,
     changed: Notify,
     changes: AtomicU64,
+    opened: AtomicU64,
     no_tcp: OnceLock<NoTcp>,
     /// Pushes that were refused for their signature since the hub started.
     pub bad_signatures: AtomicU64,
@@ -92,21 +101,42 @@ impl Fleet {
         }
     }
 
+    /// Whether this program may open a session of the agent: not while another one that is kept is running. `own` is the
+    /// PC that the agent's certificate was first seen on.
+    pub fn admits(&self, agent: &AgentId, own: Option<&[u8]>, sighting: Sighting) -> bool {
+        let mut state = self.lock();
+        let is_live = state.sessions.contains_key(agent);
+        state.clones.admit(agent, own, sighting, is_live, Instant::now())
+    }
+
+    /// Agents of which two programs are running.
+    pub fn clones(&self) -> Vec<(AgentId, Contest)> {
+        self.lock().clones.standing(Instant::now())
+    }
+
+    /// How many sessions were opened.
+    pub fn opened_count(&self) -> u64 {
+        self.opened.load(Ordering::Acquire)
+    }
+
     /// A session is open; an older one of the same agent is told that it is over.
     pub fn opened(
         &self,
         agent: &AgentId,
-        epoch: u64,
-        assigned: Seq,
+        opened: &Opened,
+        process: Option<[u8; 16]>,
         address: SocketAddr,
-        now: UnixMs,
     ) -> Arc<Inbox> {
-        let inbox = Arc::new(Inbox::new(assigned));
-        let session = Session { epoch, inbox: Arc::clone(&inbox) };
+        let now = opened.now;
+        let inbox = Arc::new(Inbox::new(opened.assigned_up_to));
+        let session = Session { epoch: opened.epoch, process, inbox: Arc::clone(&inbox) };
         let mut state = self.lock();
         if let Some(former) = state.sessions.insert(agent.clone(), session) {
-            former.inbox.end(ToSession::Refuse(Refusal::Superseded));
+            let is_refused = former.process.is_some_and(|process| state.clones.is_refused(agent, process));
+            let why = if is_refused { Refusal::Cloned } else { Refusal::Superseded };
+            former.inbox.end(ToSession::Refuse(why));
         }
+        self.opened.fetch_add(1, Ordering::Release);
         let live = state.agents.entry(agent.clone()).or_insert_with(|| AgentLive {
             connected: true,
             since: now,
@@ -178,6 +208,20 @@ impl Fleet {
     pub fn outbox_has(&self, agent: &AgentId, assigned: Seq) {
         if let Some(session) = self.lock().sessions.get(agent) {
             session.inbox.outbox_has(assigned);
+        }
+    }
+
+    /// An agent's certificate is to be renewed.
+    pub fn renewal_due(&self, agent: &AgentId) {
+        if let Some(session) = self.lock().sessions.get(agent) {
+            session.inbox.renewal_due();
+        }
+    }
+
+    /// An agent is to be told which CAs it trusts.
+    pub fn trust(&self, agent: &AgentId) {
+        if let Some(session) = self.lock().sessions.get(agent) {
+            session.inbox.trust();
         }
     }
 

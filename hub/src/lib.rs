@@ -24,6 +24,7 @@ pub mod templates;
 use config::{Config, ConfigError};
 use console::Console;
 use fleet::Fleet;
+use gateway::bundles::Bundles;
 use gateway::ca::{Authority, AuthorityError};
 use gateway::{Gateway, GatewayError};
 use http::{Bounds, HttpError};
@@ -107,7 +108,7 @@ pub struct Data {
 pub fn open(config: &Config) -> Result<Data, HubError> {
     std::fs::create_dir_all(&config.data)
         .map_err(|cause| HubError::Folder { path: config.data.clone(), cause })?;
-    let authority = Arc::new(Authority::open(&config.data)?);
+    let authority = Arc::new(Authority::open(&config.data, config.link.certificate_days)?);
     let templates = Arc::new(Templates::default());
     if config.templates.folder.is_some() {
         // What the hub that serves has found to be in order; a drive that hangs keeps no command.
@@ -143,6 +144,7 @@ pub async fn run(
     if config.templates.folder.is_some() {
         guard_templates(&templates, &config.data.join(folder::KEPT_FOLDER));
     }
+    authority.look()?;
     storage.end_all_sessions().await?;
     tokio::spawn(storage::retention::run(storage.clone(), config.retention_days));
     let fleet = Arc::new(Fleet::default());
@@ -152,7 +154,8 @@ pub async fn run(
     let http_listener = http::bind(config.http.listen).await?;
     let console_listener = http::bind(config.console.listen).await?;
     let (link, tcp) = (config.link.listen, config.link.tcp_port());
-    let gateway = Gateway::start(link, tcp, storage.clone(), Arc::clone(&fleet), authority)?;
+    let bundles = Bundles::of(&config.data);
+    let gateway = Gateway::start(link, tcp, storage.clone(), Arc::clone(&fleet), authority, bundles)?;
     let addresses = Addresses {
         link: gateway.address().map_err(HubError::Address)?,
         link_tcp: gateway.tcp_address(),

@@ -18,7 +18,7 @@ pub const FRAME_BYTES_MAX: usize = 256 * 1024;
 /// The version of the envelope.
 pub const FRAME_VERSION: u8 = 1;
 /// Messages that this version knows: a higher number is a newer peer's.
-pub const MESSAGE_KINDS: u8 = 10;
+pub const MESSAGE_KINDS: u8 = 18;
 const LENGTH_BYTES: usize = 4;
 
 /// Why bytes are not frames.

@@ -8,12 +8,14 @@
 //! * [`printer`], [`outcome`], [`boxes`]: what a store's printers say and what came of each ticket.
 //! * [`message`], [`frame`], [`pack`]: the bytes on the control stream.
 //! * [`enrol`]: how an agent gets its certificate.
+//! * [`help`]: what headquarters may ask of an agent.
 //! * [`session`]: who sends what when, and what is stored before what is said.
 
 pub mod boxes;
 pub mod document;
 pub mod enrol;
 pub mod frame;
+pub mod help;
 pub mod ids;
 pub mod message;
 pub mod order;

@@ -1,6 +1,7 @@
 //! Messages of the link. postcard is not self-describing, so every enum here only ever appends, and
 //! `tests/golden_frames.txt` keeps the bytes of each variant.
 
+use crate::help::{BundlePart, BundleTaken, HelpId, HelpOutcome, HelpRequest};
 use crate::ids::{Seq, TicketId, UnixMs};
 use crate::outcome::TicketReport;
 use crate::printer::PrinterHealth;
@@ -55,6 +56,63 @@ pub enum Message {
         /// Which.
         number: u64,
     },
+    /// Agent to hub: a part of a bundle of diagnostics. Not sequenced: it is sent again until it is taken.
+    BundlePart(BundlePart),
+    /// Hub to agent, the answer to each [`Message::BundlePart`].
+    BundleTaken(BundleTaken),
+    /// Agent to hub, before [`Message::Hello`]: which of the programs with this identity it is. A hub that does not know it
+    /// skips it, and one that does can judge before the greeting takes the lease from another.
+    Instance(Instance),
+    /// Hub to agent: its certificate is to be renewed now. The hub says when, since its clock is the one that counts.
+    RenewalDue,
+    /// Agent to hub: a fresh key of its own, to be certified.
+    Renew(Renewal),
+    /// Hub to agent, the answer: the certificate (DER) for that key. The hub takes both, the former and this one, until
+    /// this one was used.
+    Renewed {
+        /// DER.
+        certificate: Vec<u8>,
+    },
+    /// Hub to agent: trust hubs with a certificate of one of these CAs (DER), and of no other. It is believed because it
+    /// comes over a session whose hub was proven by a CA that is trusted already.
+    Trust {
+        /// At most [`TRUSTED_MAX`].
+        cas: Vec<Vec<u8>>,
+    },
+    /// Agent to hub: these are stored, and trusted from now on.
+    Trusting {
+        /// SHA-256 of the SHA-256s of the CAs, in the order in which they were told.
+        bundle: [u8; 32],
+    },
+}
+
+/// CAs that an agent may be told to trust: the one in use and the next.
+pub const TRUSTED_MAX: usize = 2;
+/// What the proof of a [`Renewal`] is a signature of begins with this; then come the keying material of the TLS session and
+/// the new public key.
+pub const RENEWAL_LABEL: &[u8] = b"docket renewal 1";
+
+/// A running program of an agent. Two that live at the same time have the same identity where a disk was copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Drawn when the program began.
+    pub process: [u8; 16],
+    /// Hash of the id that the operating system has given this PC, where it has.
+    pub machine: Option<[u8; 32]>,
+    /// Names this run of the operating system.
+    pub boot: String,
+    /// The PC's name, for people.
+    pub host: String,
+}
+
+/// What an agent asks for when its certificate is to be renewed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    /// An uncompressed point of P-256, 65 bytes (SEC 1, 2.3.3).
+    pub public_key: Vec<u8>,
+    /// A signature with the new key (ECDSA, ASN.1) of [`RENEWAL_LABEL`], the keying material of this TLS session and the
+    /// public key: whoever asks has the private key, and asks here and now.
+    pub proof: Vec<u8>,
 }
 
 /// How an agent opens a session.
@@ -110,6 +168,10 @@ pub enum Refusal {
     Superseded,
     /// The hub cannot store at the moment.
     Unavailable,
+    /// Two PCs with this identity are running; the hub keeps the other one.
+    Cloned,
+    /// The certificate ended long ago.
+    CertificateEnded,
 }
 
 impl Refusal {
@@ -121,6 +183,8 @@ impl Refusal {
             Refusal::Revoked => "revoked",
             Refusal::Superseded => "superseded",
             Refusal::Unavailable => "hub-unavailable",
+            Refusal::Cloned => "agent-cloned",
+            Refusal::CertificateEnded => "certificate-ended",
         }
     }
 
@@ -144,15 +208,31 @@ impl Refusal {
             Refusal::Unavailable => {
                 ("总部暂时无法存储:稍后自动重试", "the hub cannot store now: retried by itself")
             }
+            Refusal::Cloned => (
+                "两台电脑在用同一个身份(磁盘被复制),总部只用另一台:关掉其中一台,或在这台用新的注册码重新注册",
+                "two PCs run with this identity (a copied disk) and the hub keeps the other one: switch one off, or enrol \
+                 this one with a new code",
+            ),
+            Refusal::CertificateEnded => (
+                "这台电脑的证书早已过期:请向总部要新的注册码",
+                "the certificate ended long ago: ask headquarters for a new enrolment code",
+            ),
         }
     }
 
     /// The refusal of that code; that of versions does not tell which.
     pub fn from_code(code: &str) -> Option<Self> {
-        let protocol = Refusal::Protocol { min: 0, max: 0 };
-        [protocol, Refusal::UnknownAgent, Refusal::Revoked, Refusal::Superseded, Refusal::Unavailable]
-            .into_iter()
-            .find(|refusal| refusal.code() == code)
+        [
+            Refusal::Protocol { min: 0, max: 0 },
+            Refusal::UnknownAgent,
+            Refusal::Revoked,
+            Refusal::Superseded,
+            Refusal::Unavailable,
+            Refusal::Cloned,
+            Refusal::CertificateEnded,
+        ]
+        .into_iter()
+        .find(|refusal| refusal.code() == code)
     }
 
     /// Whether trying again soon makes sense.
@@ -166,6 +246,8 @@ impl Refusal {
 pub enum Item {
     /// Print this.
     Ticket(Ticket),
+    /// Headquarters asks for help with this agent.
+    Help(HelpRequest),
 }
 
 /// What an agent delivers. Append only.
@@ -183,6 +265,13 @@ pub enum Report {
     CutShort {
         /// Which ticket.
         ticket: TicketId,
+    },
+    /// What came of a request for help.
+    Help {
+        /// Which request.
+        id: HelpId,
+        /// What came of it.
+        outcome: HelpOutcome,
     },
 }
 

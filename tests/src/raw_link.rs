@@ -6,7 +6,9 @@
 
 use crate::chain::PATIENCE;
 use anyhow::{Context, bail};
-use docket_protocol::enrol::{Answer, ENROL_ALPN, ENROL_BYTES_MAX, HUB_SERVER_NAME, LINK_ALPN};
+use docket_protocol::enrol::{
+    Answer, ENROL_ALPN, ENROL_BYTES_MAX, EXPORTER_LABEL, HUB_SERVER_NAME, LINK_ALPN,
+};
 use docket_protocol::frame::{self, Decoder};
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{Hello, Message, PROTOCOL_VERSION, Welcome};
@@ -52,6 +54,18 @@ impl Credentials {
         Ok(Credentials { ca: file.ca, own: Some((file.certificate, file.key)) })
     }
 
+    /// The same one with another certificate and key (PKCS #8).
+    #[must_use]
+    pub fn renewed(self, certificate: Vec<u8>, key: Vec<u8>) -> Self {
+        Credentials { own: Some((certificate, key)), ..self }
+    }
+
+    /// The same one, who trusts this CA.
+    #[must_use]
+    pub fn trusting(self, ca: Vec<u8>) -> Self {
+        Credentials { ca, ..self }
+    }
+
     /// Nobody, who trusts the hub with this data folder.
     ///
     /// # Errors
@@ -64,6 +78,13 @@ impl Credentials {
     #[must_use]
     pub fn towards_hub_of(self, other: &Credentials) -> Self {
         Credentials { ca: other.ca.clone(), own: self.own }
+    }
+
+    /// This certificate, and another one's key.
+    #[must_use]
+    pub fn with_key_of(self, other: &Credentials) -> Self {
+        let own = self.own.zip(other.own.clone()).map(|((certificate, _), (_, key))| (certificate, key));
+        Credentials { ca: self.ca, own }
     }
 
     fn quic(&self, alpn: &[u8]) -> anyhow::Result<quinn::ClientConfig> {
@@ -181,6 +202,40 @@ impl RawLink {
             }
         }
         Ok(())
+    }
+
+    /// Delivers a report that nobody can read at this place, and waits for the acknowledgement: by then the hub has read
+    /// everything that was sent before. Says what else came.
+    ///
+    /// # Errors
+    /// Where it is not acknowledged.
+    pub async fn deliver_and_wait(&mut self, place: u64) -> anyhow::Result<Vec<Message>> {
+        self.send(&Message::Deliver { seq: Seq(place), payload: vec![0xff] }).await?;
+        let mut others = Vec::new();
+        loop {
+            match self.message().await? {
+                Message::Ack { up_to } if up_to >= Seq(place) => return Ok(others),
+                Message::Refused(refusal) => bail!("refused: {refusal:?}"),
+                other => others.push(other),
+            }
+        }
+    }
+
+    /// Keying material of the TLS session, for the proof of a renewal.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn keying_material(&self) -> anyhow::Result<[u8; 32]> {
+        let mut exported = [0; 32];
+        match &self.carrier {
+            Carrier::Quic { connection, .. } => connection
+                .export_keying_material(&mut exported, EXPORTER_LABEL, b"")
+                .map_err(|_| anyhow::anyhow!("no keying material"))?,
+            Carrier::Tls(stream) => {
+                exported = stream.get_ref().1.export_keying_material(exported, EXPORTER_LABEL, Some(b""))?;
+            }
+        }
+        Ok(exported)
     }
 
     /// Sends nothing more.

@@ -1,6 +1,8 @@
 //! Who an agent is: codes, certificates, revoking, a new PC, a copied or a lost data folder.
 
+mod certificates;
 mod codes;
+mod foreign;
 mod identity;
 mod relay;
 mod replaced;

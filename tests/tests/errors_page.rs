@@ -18,6 +18,8 @@ const NO_CODES: &[&str] = &[
     "id", "idempotency-key", "idempotency-replayed", "last-event-id", "utf-8", "x-accel-buffering",
     // How an order leaves a store, and what the hub is told of a counter.
     "cut-short", "dine-in", "take-away",
+    // What headquarters asks, and that it was done.
+    "done", "log-level", "test-page",
     // Programs, threads, languages.
     "docket-agent", "docket-hub", "docket-spool", "en", "storage-reader", "storage-writer", "zh",
     // Models of printers, and what a profile says of one.

@@ -17,6 +17,7 @@ mod main_job;
 mod paper;
 mod printer_faults;
 mod queues;
+mod remote_help;
 mod store_page;
 mod templates;
 mod uploads;

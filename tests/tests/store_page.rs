@@ -334,7 +334,11 @@ mod browser {
         wait_for("the released ticket on paper", PATIENCE, || {
             let last = store.printers[0].receipts().last().and_then(Receipt::is_repeat);
             let count = store.printers[0].receipt_count();
-            if count > before && last == Some(1) { Ok(()) } else { Err((count, last)) }
+            if count > before && last == Some(1) {
+                Ok(())
+            } else {
+                Err((count, last, store.agent.log_text()))
+            }
         })
         .await?;
         store.banner("一切正常").await?;

@@ -13,6 +13,7 @@
 
 mod asked;
 pub mod connect;
+pub mod credentials;
 pub mod proxy;
 pub mod pulse;
 pub mod reach;
@@ -24,10 +25,13 @@ pub mod tls;
 pub mod way;
 pub mod wire;
 
+use crate::help::parcel::Parcel;
 use crate::spool::{Spool, SpoolError};
 use asked::{Answer, Asked};
 use connect::ConnectError;
+use credentials::Credentials;
 use docket_protocol::frame::FrameError;
+use docket_protocol::help::BundlePart;
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{AgentStatus, LinkReport, Message, Transport};
 use docket_protocol::session::{AgentSession, CloseReason, Effect, LinkState};
@@ -81,6 +85,7 @@ enum Tried {
 
 struct Link {
     roads: Roads,
+    credentials: Credentials,
     record: Record,
     spool: Spool,
     session: AgentSession,
@@ -90,14 +95,17 @@ struct Link {
     better: Option<Better>,
     pulse: Pulse,
     asked: Asked,
+    parcel: Parcel,
     shown: watch::Sender<LinkShown>,
 }
 
 /// Keeps the link to the hub until `stop` becomes true. Gives back what it has learnt.
 pub async fn run_link(
     roads: Roads,
+    credentials: Credentials,
     record: Record,
     spool: Spool,
+    parcel: Parcel,
     mut status: watch::Receiver<AgentStatus>,
     shown: watch::Sender<LinkShown>,
     mut stop: watch::Receiver<bool>,
@@ -107,6 +115,7 @@ pub async fn run_link(
     let (mut outbox, mut uploads) = (spool.outbox_changed(), spool.uploads_changed());
     let mut link = Link {
         roads,
+        credentials,
         record,
         spool,
         session: AgentSession::new(Instant::now(), chance(), version, platform),
@@ -115,6 +124,7 @@ pub async fn run_link(
         better: None,
         pulse: Pulse::new(Instant::now()),
         asked: Asked::default(),
+        parcel,
         shown,
     };
     loop {
@@ -125,12 +135,14 @@ pub async fn run_link(
             link.session.poll_timeout().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
         let probe_at = link.record.ways.probe_at();
         let look_at = link.wire.as_ref().map(|_| link.pulse.look_at());
-        let Link { wire, reaching, better, asked, spool, .. } = &mut link;
+        let is_idle = link.is_idle();
+        let Link { wire, reaching, better, asked, spool, parcel, .. } = &mut link;
         let event = tokio::select! {
             moved = transfer(wire.as_mut(), spool) => Event::Moved(moved),
             reached = reached(reaching.as_mut()) => Event::Reached(reached),
             tried = tried(better.as_mut()) => Event::Tried(tried),
             answer = asked.next() => Event::Answered(answer),
+            Some(part) = parcel.next(), if is_idle => Event::Part(part),
             Ok(()) = outbox.changed() => Event::Outbox(*outbox.borrow_and_update()),
             Ok(()) = uploads.changed() => Event::Uploads,
             Ok(()) = status.changed() => Event::Status(status.borrow_and_update().clone()),
@@ -144,6 +156,7 @@ pub async fn run_link(
             Event::Reached(reached) => link.reached(reached),
             Event::Tried(tried) => link.tried(tried),
             Event::Answered(answer) => link.answered(answer),
+            Event::Part(part) => link.session.send_part(part),
             Event::Outbox(assigned) => link.session.outbox_has(assigned),
             Event::Uploads => link.session.uploads_wait(Instant::now()),
             Event::Status(status) => link.report(status),
@@ -160,6 +173,7 @@ enum Event {
     Reached(Result<Reached, NoRoad>),
     Tried(Tried),
     Answered(Result<Answer, SpoolError>),
+    Part(BundlePart),
     Outbox(Seq),
     Uploads,
     Status(AgentStatus),
@@ -213,7 +227,10 @@ impl Link {
                     self.reaching = Some(Box::pin(self.roads.clone().reach(plan)));
                 }
                 Effect::Send(message) => self.send(&message),
-                Effect::Store(items) => self.asked.stores(self.spool.receive(items)),
+                Effect::Store(items) => {
+                    debug!(items = items.len(), "the hub delivers");
+                    self.asked.stores(self.spool.receive(items));
+                }
                 Effect::ReadOutbox { after, limit } => {
                     self.asked.reads(self.spool.outbox_after(after, limit))
                 }
@@ -223,13 +240,48 @@ impl Link {
                 Effect::UploadedUpTo(up_to) => drop(self.spool.uploaded_up_to(up_to)),
                 Effect::HubTime(time) => drop(self.spool.hub_time(time)),
                 Effect::SkipTo(seq) => drop(self.spool.skip_to(seq)),
-                Effect::Acknowledged(up_to) => drop(self.spool.acknowledged(up_to)),
+                Effect::Acknowledged(up_to) => {
+                    debug!(%up_to, "the hub has our reports");
+                    drop(self.spool.acknowledged(up_to));
+                }
                 Effect::Close(reason) => self.close(reason),
-                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) | Effect::StoreUpload { .. } => {
+                Effect::BundleTaken(taken) => self.parcel.taken(taken),
+                Effect::Renew => {
+                    let exported = self.wire.as_ref().and_then(|wire| wire.stream().keying_material());
+                    if let Some(renewal) = exported.and_then(|exported| self.credentials.renew(&exported)) {
+                        self.session.tell(Message::Renew(renewal));
+                    }
+                }
+                Effect::Renewed(certificate) => {
+                    if self.credentials.renewed(certificate) {
+                        self.use_credentials();
+                        self.replace(Doubt::Renewed);
+                    }
+                }
+                Effect::Trust(cas) => {
+                    if let Some(bundle) = self.credentials.trust(cas) {
+                        self.use_credentials();
+                        self.session.tell(Message::Trusting { bundle });
+                    }
+                }
+                Effect::Open(_)
+                | Effect::Status(_)
+                | Effect::Link(_)
+                | Effect::StoreUpload { .. }
+                | Effect::BundlePart(_)
+                | Effect::Instance(_)
+                | Effect::Certify(_)
+                | Effect::Trusting(_) => {
                     debug_assert!(false, "a hub's effect in an agent's session")
                 }
             }
         }
+    }
+
+    /// Whether there is a session and nothing waits to be written: a part of a bundle may go.
+    fn is_idle(&self) -> bool {
+        let is_written = self.wire.as_ref().is_some_and(Wire::is_written);
+        is_written && matches!(self.session.link(), LinkState::Live { .. })
     }
 
     fn send(&mut self, message: &Message) {
@@ -266,6 +318,8 @@ impl Link {
         self.record.keep();
         self.record.connected();
         self.wire = Some(Wire::new(stream));
+        let instance = self.credentials.instance();
+        self.send(&Message::Instance(instance));
         self.pulse.replaced(Instant::now());
     }
 
@@ -281,9 +335,21 @@ impl Link {
         let Some(doubt) = self.pulse.looked(Instant::now(), sight::of(wire)) else { return };
         let is_known = matches!(self.better, Some(Better::Replacing(..))) && !doubt.is_news();
         if !is_known && matches!(self.session.link(), LinkState::Live { .. }) {
-            info!(doubt = doubt.as_str(), "making another connection beside the one in use");
-            let plan = self.record.ways.plan();
-            self.better = Some(Better::Replacing(doubt, Box::pin(self.roads.clone().reach(plan))));
+            self.replace(doubt);
+        }
+    }
+
+    fn replace(&mut self, doubt: Doubt) {
+        info!(doubt = doubt.as_str(), "making another connection beside the one in use");
+        let plan = self.record.ways.plan();
+        self.better = Some(Better::Replacing(doubt, Box::pin(self.roads.clone().reach(plan))));
+    }
+
+    /// From the next connection on.
+    fn use_credentials(&mut self) {
+        match self.credentials.tls() {
+            Ok(tls) => self.roads.use_tls(tls),
+            Err(error) => warn!(%error, "the credentials are not usable"),
         }
     }
 

@@ -61,13 +61,15 @@ pub enum Doubt {
     Moved,
     /// The program stood still.
     StoodStill,
+    /// The certificate in use is a former one: the hub waits for the new one to be used.
+    Renewed,
 }
 
 impl Doubt {
     /// Whether something has happened, rather than nothing.
     pub fn is_news(self) -> bool {
         match self {
-            Doubt::Moved | Doubt::StoodStill => true,
+            Doubt::Moved | Doubt::StoodStill | Doubt::Renewed => true,
             Doubt::Unanswered | Doubt::Silent => false,
         }
     }
@@ -79,6 +81,7 @@ impl Doubt {
             Doubt::Silent => "silent",
             Doubt::Moved => "moved",
             Doubt::StoodStill => "stood-still",
+            Doubt::Renewed => "renewed",
         }
     }
 }

@@ -54,6 +54,14 @@ impl Roads {
         Roads { hub: hub.to_owned(), socket: link.socket, quic: tls.quic, tcp }
     }
 
+    /// The same ways with other keys and certificates.
+    pub fn use_tls(&mut self, tls: TlsConfigs) {
+        self.quic = tls.quic;
+        if let Some(tcp) = &mut self.tcp {
+            tcp.tls = tls.tcp;
+        }
+    }
+
     /// Begins to connect over one of the two ways; where there is no second one, over QUIC.
     pub fn attempt(&self, transport: Transport) -> Attempt {
         self.attempt_until(transport, Instant::now() + Duration::from_millis(REACH_MS_MAX))

@@ -20,9 +20,10 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(4);
 const IDLE_MAX_MS: u32 = 45_000;
 /// What the hub may send ahead of our reading. It bounds the memory of a busy agent.
 const WINDOW_BYTES: u32 = 256 * 1024;
-/// 2026-11-01T00:00:00Z: no certificate is judged at an earlier time. A PC whose battery is empty starts in
-/// the year of its making, and has to print all the same.
-const CLOCK_FLOOR_S: u64 = 1_793_491_200;
+/// 2026-11-01T00:00:00Z: certificates are judged as of then, whatever the PC's clock says. With an empty battery it starts
+/// in the year of its making, others are years ahead, and the store has to print all the same. A hub's certificates begin
+/// before this, and what answers one that leaked is another CA.
+const JUDGED_AT_S: u64 = 1_793_491_200;
 
 /// Why there is no TLS.
 #[derive(Debug, Error)]
@@ -44,16 +45,18 @@ pub struct TlsConfigs {
     pub tcp: Arc<ClientConfig>,
 }
 
-/// For the link: the hub must have a certificate of the pinned CA, and gets ours.
+/// For the link: the hub must have a certificate of a CA that is trusted, and gets ours.
 ///
 /// # Errors
 /// Where the identity's key and certificates are not usable.
 pub fn link_config(identity: &Identity) -> Result<TlsConfigs, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(identity.ca())?;
+    for ca in identity.cas() {
+        roots.add(ca)?;
+    }
     let (chain, key) = identity.credentials();
-    let mut tls = ClientConfig::builder_with_details(provider, Arc::new(ClockWithFloor))
+    let mut tls = ClientConfig::builder_with_details(provider, Arc::new(NoClock))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, key)?;
@@ -103,12 +106,11 @@ fn quic(tls: Arc<ClientConfig>) -> Result<quinn::ClientConfig, TlsError> {
 }
 
 #[derive(Debug)]
-struct ClockWithFloor;
+struct NoClock;
 
-impl TimeProvider for ClockWithFloor {
+impl TimeProvider for NoClock {
     fn current_time(&self) -> Option<UnixTime> {
-        let now = UnixTime::now().as_secs().max(CLOCK_FLOOR_S);
-        Some(UnixTime::since_unix_epoch(Duration::from_secs(now)))
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(JUDGED_AT_S)))
     }
 }
 

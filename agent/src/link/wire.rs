@@ -178,6 +178,11 @@ impl Wire {
         frame::encode(message, &mut self.unwritten)
     }
 
+    /// Whether nothing waits to be written.
+    pub fn is_written(&self) -> bool {
+        self.unwritten.is_empty()
+    }
+
     /// The next message of those that were read.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ pub(crate) mod reply;
 mod routes;
 mod search;
 mod server;
-mod slip;
+pub(crate) mod slip;
 mod tickets;
 mod trouble;
 mod view;

@@ -120,6 +120,7 @@ impl Work<'_> {
         self.prepare("UPDATE tickets SET state = 1, taken_by = ?2, claimed_at = ?3 WHERE place = ?1")?
             .execute(params![place, printers[printer].name.as_str(), self.now.0])?;
         self.known.printers[printer].claimed += 1;
+        tracing::debug!(ticket = %ticket.id, printer = %printers[printer].name, "a printer gets a ticket");
         claims.push((
             printer,
             Claim {
@@ -143,6 +144,10 @@ impl Work<'_> {
 
     pub(super) fn finish(&mut self, printer: usize, finish: &Finish) -> rusqlite::Result<()> {
         let name = self.options.printers[printer].name.clone();
+        tracing::debug!(
+            ticket = %finish.ticket, printer = %name, attempt = finish.attempt, repeat = finish.repeat,
+            ending = ?finish.ending, "an attempt has ended"
+        );
         let Some((now_is, queue)) = self.settle(&name, finish)? else { return Ok(()) };
         let load = &mut self.known.printers[printer];
         load.claimed = load.claimed.saturating_sub(1);

@@ -2,6 +2,7 @@
 
 use super::counter::{Answered, CounterRead, Request};
 use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint, SpoolError};
+use docket_protocol::help::{HelpId, HelpOutcome, HelpRequest};
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use docket_protocol::ticket::Ticket;
 use std::time::Instant;
@@ -66,6 +67,12 @@ pub(super) enum Write {
     Counter { request: Box<Request>, answer: Asker<Answered> },
     /// The hub has what the counter has done, up to here. Lazy.
     UploadedUpTo { up_to: u64 },
+    /// What an earlier life has begun for headquarters is told.
+    SettleHelps { answer: Asker<()> },
+    /// The next thing that headquarters asks for is begun.
+    BeginHelp { answer: Asker<Option<HelpRequest>> },
+    /// What came of it.
+    EndHelp { id: HelpId, outcome: HelpOutcome, answer: Asker<()> },
     /// Nothing: answered when all before it is durable.
     Flush { answer: Asker<()> },
 }
@@ -92,6 +99,9 @@ impl Write {
             | Write::PrintHere { .. }
             | Write::SetPaused { .. }
             | Write::Counter { .. }
+            | Write::SettleHelps { .. }
+            | Write::BeginHelp { .. }
+            | Write::EndHelp { .. }
             | Write::Flush { .. } => false,
         }
     }
@@ -115,6 +125,9 @@ impl Write {
             | Write::Retain
             | Write::Counter { .. }
             | Write::UploadedUpTo { .. }
+            | Write::SettleHelps { .. }
+            | Write::BeginHelp { .. }
+            | Write::EndHelp { .. }
             | Write::Flush { .. } => None,
         }
     }
@@ -157,6 +170,8 @@ pub(super) enum Reply {
     Reprint(Reprint),
     /// What the counter is told.
     Counter(Answered),
+    /// What is to be done for headquarters.
+    Help(Option<HelpRequest>),
 }
 
 impl Write {
@@ -170,6 +185,8 @@ impl Write {
                 Write::SkipTo { answer, .. }
                 | Write::Flush { answer }
                 | Write::PrintHere { answer, .. }
+                | Write::SettleHelps { answer }
+                | Write::EndHelp { answer, .. }
                 | Write::SetPaused { answer, .. },
                 _,
             ) => {
@@ -186,6 +203,9 @@ impl Write {
             }
             (Write::Counter { answer, .. }, Reply::Counter(answered)) => {
                 let _ = answer.send(Ok(answered));
+            }
+            (Write::BeginHelp { answer }, Reply::Help(request)) => {
+                let _ = answer.send(Ok(request));
             }
             _ => {}
         }

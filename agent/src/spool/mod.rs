@@ -49,8 +49,10 @@ mod claims;
 mod command;
 pub mod counter;
 mod error;
+mod examine;
 mod expiry;
 mod handle;
+mod help;
 mod hub_clock;
 mod opening;
 mod outbox;
@@ -65,6 +67,7 @@ mod writer;
 
 pub use docket_protocol::session::Cursors;
 pub use error::SpoolError;
+pub use examine::{Examined, examine_in};
 pub use handle::{ClaimPort, Pending, Spool};
 pub use people::Reprint;
 pub use storing::Storing;

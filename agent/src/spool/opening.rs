@@ -53,6 +53,7 @@ pub(super) struct Shared {
     counts: watch::Sender<Counts>,
     changes: watch::Sender<u64>,
     uploads: watch::Sender<u64>,
+    helps: watch::Sender<u64>,
     printers: Vec<PrinterName>,
 }
 
@@ -66,6 +67,7 @@ impl Shared {
             counts: watch::Sender::new(store.counts()),
             changes: watch::Sender::new(store.changes()),
             uploads: watch::Sender::new(store.uploads()),
+            helps: watch::Sender::new(store.helps()),
             printers,
         }
     }
@@ -76,7 +78,9 @@ impl Shared {
         let assigned = store.assigned_up_to();
         self.assigned_up_to.send_if_modified(|seq| std::mem::replace(seq, assigned) != assigned);
         self.counts.send_if_modified(|counts| store.update_counts(counts, storing));
-        for (shown, now) in [(&self.changes, store.changes()), (&self.uploads, store.uploads())] {
+        for (shown, now) in
+            [(&self.changes, store.changes()), (&self.uploads, store.uploads()), (&self.helps, store.helps())]
+        {
             shown.send_if_modified(|last| std::mem::replace(last, now) != now);
         }
     }
@@ -103,6 +107,10 @@ impl Shared {
 
     pub(super) fn uploads_changed(&self) -> watch::Receiver<u64> {
         self.uploads.subscribe()
+    }
+
+    pub(super) fn helps(&self) -> watch::Receiver<u64> {
+        self.helps.subscribe()
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -171,10 +171,12 @@ impl Work<'_> {
             .query_map([], |row| Ok((seq(row.get(0)?), row.get::<_, Vec<u8>>(1)?)))?
             .collect::<Result<Vec<_>, _>>()?;
         for (seq, item) in rows {
-            if let Some(Item::Ticket(ticket)) = read_payload::<Item>(&item) {
-                self.store_ticket(seq, &ticket, &item)?;
-                self.prepare("DELETE FROM unreadable WHERE seq = ?1")?.execute([number(seq)])?;
+            match read_payload::<Item>(&item) {
+                Some(Item::Ticket(ticket)) => self.store_ticket(seq, &ticket, &item)?,
+                Some(Item::Help(request)) => self.store_help(&request)?,
+                None => continue,
             }
+            self.prepare("DELETE FROM unreadable WHERE seq = ?1")?.execute([number(seq)])?;
         }
         Ok(())
     }

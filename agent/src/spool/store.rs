@@ -41,6 +41,8 @@ pub(super) struct Known {
     pub(super) changes: u64,
     /// The last thing that the hub is to be told of it.
     pub(super) uploads: u64,
+    /// Rises with each request for help.
+    pub(super) helps: u64,
     /// How much of the bound is in use.
     pub(super) used_percent: u64,
     /// How far the hub's clock is ahead of this PC's, as it is stored.
@@ -143,6 +145,7 @@ impl Store {
             has_submissions,
             changes,
             uploads: counter::last_upload(&connection).map_err(failed)?,
+            helps: 0,
             used_percent: 0,
             hub_ahead_ms,
             expires_at: None,
@@ -178,6 +181,10 @@ impl Store {
 
     pub(super) fn uploads(&self) -> u64 {
         self.known.uploads
+    }
+
+    pub(super) fn helps(&self) -> u64 {
+        self.known.helps
     }
 
     pub(super) fn counts(&self) -> Counts {

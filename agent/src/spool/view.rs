@@ -174,7 +174,10 @@ pub(super) fn ticket(connection: &Connection, id: TicketId) -> rusqlite::Result<
         .prepare_cached("SELECT payload FROM tickets JOIN payloads USING (place) WHERE id = ?1")?
         .query_row([id.as_bytes()], |row| row.get(0))
         .optional()?;
-    Ok(item.and_then(|item| read_payload::<Item>(&item)).map(|Item::Ticket(ticket)| ticket))
+    Ok(match item.and_then(|item| read_payload::<Item>(&item)) {
+        Some(Item::Ticket(ticket)) => Some(ticket),
+        Some(Item::Help(_)) | None => None,
+    })
 }
 
 pub(super) fn held(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<HeldTicket>> {

@@ -114,6 +114,9 @@ impl<'s> Work<'s> {
                 Ok(Reply::Done)
             }
             Write::Counter { request, .. } => self.counter(request).map(Reply::Counter),
+            Write::SettleHelps { .. } => self.settle_helps().map(|()| Reply::Done),
+            Write::BeginHelp { .. } => self.begin_help().map(Reply::Help),
+            Write::EndHelp { id, outcome, .. } => self.end_help(*id, *outcome).map(|()| Reply::Done),
             Write::Retain => self.retain().map(|()| Reply::Done),
             Write::Flush { .. } => Ok(Reply::Done),
         }
@@ -130,6 +133,7 @@ impl<'s> Work<'s> {
     pub(super) fn receive(&mut self, seq: Seq, item: &[u8]) -> rusqlite::Result<()> {
         match read_payload::<Item>(item) {
             Some(Item::Ticket(ticket)) => self.store_ticket(seq, &ticket, item),
+            Some(Item::Help(request)) => self.store_help(&request),
             None => {
                 self.prepare("INSERT OR REPLACE INTO unreadable VALUES (?1, ?2, ?3)")?.execute(params![
                     number(seq),
@@ -183,6 +187,7 @@ impl<'s> Work<'s> {
                 submission,
             ])?;
         if stored == 1 {
+            tracing::debug!(ticket = %ticket.id, kind = ticket.kind.as_str(), printer = %queue.printer, "a ticket is stored");
             self.prepare("INSERT INTO payloads VALUES (?1, ?2)")?
                 .execute(params![self.connection.last_insert_rowid(), item])?;
             self.enter(queue);
@@ -227,6 +232,7 @@ impl<'s> Work<'s> {
             "DELETE FROM unreadable WHERE received_at < ?1 AND seq <= (SELECT max(seq) FROM unreadable) - ?2",
         )?
         .execute(params![oldest, KEPT_TICKETS_MIN])?;
+        self.prepare("DELETE FROM helps WHERE state = 2 AND received_at < ?1")?.execute([oldest])?;
         if self.known.has_submissions {
             self.retain_submissions(oldest)?;
         }

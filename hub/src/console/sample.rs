@@ -69,6 +69,7 @@ pub fn store(id: &str, name: &str) -> StoreView {
             since: UnixMs(AT.0 - 90_000),
             version: "0.1.0".into(),
             way: None,
+            certificate_days: Some(300),
         },
         printers: vec![PrinterView {
             name: "front".into(),

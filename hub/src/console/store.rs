@@ -86,6 +86,8 @@ pub enum LinkView {
         version: String,
         /// How it is connected; an older agent does not say.
         way: Option<WayView>,
+        /// Days until its certificate ends; one of an older hub has no end.
+        certificate_days: Option<i64>,
     },
 }
 
@@ -158,7 +160,7 @@ pub(super) fn view_store(
     overview: &Overview,
     at: UnixMs,
 ) -> StoreView {
-    let link = view_link(agent, live);
+    let link = view_link(agent, live, at);
     let status_at = live.and_then(|live| live.status_at);
     let fresh = matches!(link, LinkView::Up { .. })
         && status_at.is_some_and(|status_at| at.since(status_at) <= STATUS_AGE_MAX_MS);
@@ -286,14 +288,15 @@ impl Reason {
     }
 }
 
-fn view_link(agent: Option<&AgentRow>, live: Option<&AgentLive>) -> LinkView {
+fn view_link(agent: Option<&AgentRow>, live: Option<&AgentLive>, at: UnixMs) -> LinkView {
     let Some(row) = agent else { return LinkView::NoAgent };
     let agent = row.id.to_string();
     match live {
         None => LinkView::NeverSeen { agent },
         Some(live) if live.connected => {
             let way = live.link.as_ref().map(WayView::from);
-            LinkView::Up { agent, since: live.since, version: row.version.clone(), way }
+            let certificate_days = row.life.map(|life| life.days_left(at));
+            LinkView::Up { agent, since: live.since, version: row.version.clone(), way, certificate_days }
         }
         Some(live) => LinkView::Down { agent, since: live.since },
     }
@@ -370,6 +373,10 @@ mod tests {
             revoked_at: None,
             version: "0.1.0".into(),
             assigned: Seq(0),
+            connected_at: None,
+            disconnected_at: None,
+            life: None,
+            trusts: None,
         };
         let view = view_store(&store, Some(&agent), live, overview, AT);
         (view.light, view.reasons.iter().map(|reason| reason.code).collect())

@@ -44,6 +44,27 @@ pub fn alarm(code: &str, language: Language) -> Option<Alarm> {
             ("门店换了一台电脑", "若不是你们换的,立即停用:docket-hub agent revoke"),
             ("another PC has taken over the store", "if that was not you, docket-hub agent revoke at once"),
         ),
+        "agent-cloned" => (
+            (
+                "两台电脑在用同一个身份(磁盘被复制),只有一台收单",
+                "关掉多出的一台;两台都要用就给它新的注册码:docket-hub enrol-code",
+            ),
+            (
+                "two PCs run with one identity (a copied disk); only one of them gets orders",
+                "switch the one that is too much off, or enrol it for a store of its own: docket-hub enrol-code",
+            ),
+        ),
+        "certificate-unrenewed" => (
+            (
+                "门店电脑的证书到期前没有自动更新",
+                "让那台电脑连上一次;一直连着的话更新门店程序;实在不行重新注册:docket-hub enrol-code",
+            ),
+            (
+                "a store's certificate was not renewed in time",
+                "have its PC connect once; if it is connected, update its program, or enrol it again: \
+                 docket-hub enrol-code",
+            ),
+        ),
         "spool-lost" => (
             ("门店电脑的小票库丢失,未完成的已重发(带补打)", "检查那台电脑的磁盘"),
             ("a store's PC lost its spool; open tickets were sent again, marked", "check that PC's disk"),

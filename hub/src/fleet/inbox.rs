@@ -19,6 +19,10 @@ pub enum ToSession {
     Offer(Seq, Vec<u8>),
     /// The last place in the agent's outbox.
     Assigned(Seq),
+    /// The agent's certificate is to be renewed.
+    RenewalDue,
+    /// The agent is to be told which CAs it trusts.
+    Trust,
     /// End, and say why.
     Refuse(Refusal),
     /// End: the hub stops.
@@ -39,13 +43,22 @@ struct Waiting {
     assigned: Seq,
     /// It waits to be.
     is_news: bool,
+    renewal_due: bool,
+    trust: bool,
     end: Option<ToSession>,
 }
 
 impl Inbox {
     /// Of a session that knows of everything up to `assigned`.
     pub(super) fn new(assigned: Seq) -> Self {
-        let waiting = Waiting { offers: VecDeque::new(), assigned, is_news: false, end: None };
+        let waiting = Waiting {
+            offers: VecDeque::new(),
+            assigned,
+            is_news: false,
+            renewal_due: false,
+            trust: false,
+            end: None,
+        };
         Inbox { waiting: Mutex::new(waiting), told: Notify::new() }
     }
 
@@ -69,6 +82,18 @@ impl Inbox {
             waiting.is_news = true;
             self.told.notify_one();
         }
+    }
+
+    /// The agent's certificate is to be renewed.
+    pub(super) fn renewal_due(&self) {
+        self.lock().renewal_due = true;
+        self.told.notify_one();
+    }
+
+    /// The agent is to be told which CAs it trusts.
+    pub(super) fn trust(&self) {
+        self.lock().trust = true;
+        self.told.notify_one();
     }
 
     /// The session is to end.
@@ -97,6 +122,12 @@ impl Inbox {
                 waiting.offers = VecDeque::new();
             }
             return Some(ToSession::Offer(seq, payload));
+        }
+        if std::mem::take(&mut waiting.renewal_due) {
+            return Some(ToSession::RenewalDue);
+        }
+        if std::mem::take(&mut waiting.trust) {
+            return Some(ToSession::Trust);
         }
         std::mem::take(&mut waiting.is_news).then_some(ToSession::Assigned(waiting.assigned))
     }

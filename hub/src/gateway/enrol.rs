@@ -1,10 +1,11 @@
 //! Enrolment at the hub. The exchange and why it is safe: [`docket_protocol::enrol`].
 
-use super::ca::Authority;
+use super::ca::{Authority, bundle};
 use super::codes;
 use super::wire::Stream;
 use crate::storage::Storage;
 use crate::storage::agents::NewAgent;
+use crate::storage::certificates::Life;
 use docket_protocol::enrol::{Answer, ENROL_BYTES_MAX, EnrolRefusal, Grant, Request};
 use docket_protocol::frame;
 use docket_protocol::ids::AgentId;
@@ -89,18 +90,21 @@ impl Enrolment {
             return Err(EnrolRefusal::UnknownCode);
         }
         let agent = self.draw_id(code.store.as_str())?;
-        let certificate =
+        let certified =
             self.authority.certify(&agent, &request.public_key).map_err(|_| EnrolRefusal::Malformed)?;
+        let ca = self.authority.ca();
         let row = NewAgent {
             lookup: request.lookup,
             id: agent.clone(),
             store: code.store.clone(),
-            fingerprint: fingerprint(&certificate),
+            fingerprint: fingerprint(&certified.certificate),
+            life: Life { from: certified.at, until: certified.until },
+            trusts: bundle(std::slice::from_ref(&ca)),
             host: request.host.chars().filter(|c| !c.is_control()).take(64).collect(),
         };
         self.storage.enrol(row).await.map_err(|_| EnrolRefusal::Unavailable)??;
-        let ca = self.authority.ca().to_vec();
-        let certificate = certificate.to_vec();
+        let ca = ca.to_vec();
+        let certificate = certified.certificate.to_vec();
         let tag = codes::tag(&code.key, &[&exported, b"hub", &certificate, &ca]);
         Ok(Grant { agent, store: code.store, store_name: code.store_name, certificate, ca, tag })
     }

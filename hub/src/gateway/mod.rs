@@ -1,6 +1,7 @@
 //! The gateway: the UDP endpoint at which agents enrol and hold their sessions, and the TCP port for those whose
 //! network lets no UDP through.
 
+pub mod bundles;
 pub mod ca;
 pub mod codes;
 mod connection_ids;
@@ -10,21 +11,23 @@ mod gate;
 mod session;
 mod tcp;
 mod tls;
+mod watch;
 mod wire;
 
+use crate::clock;
 use crate::fleet::Fleet;
 use crate::storage::Storage;
+use crate::storage::certificates::Admitted;
+use bundles::Bundles;
 use ca::Authority;
 use connection_ids::RandomIds;
 use docket_protocol::enrol::ENROL_ALPN;
-use docket_protocol::ids::AgentId;
 use docket_protocol::message::Refusal;
 use docket_protocol::session::{CloseReason, GREETING_MAX};
 use enrol::Enrolment;
 use quinn::crypto::rustls::HandshakeData;
 use rustls::pki_types::CertificateDer;
 use session::SessionShell;
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,8 +43,6 @@ const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// the clock once for a whole batch of packets, so any pause would be one reset a batch, and agents without one
 /// repeat their packet after longer and longer. A reset is smaller than what it answers, so it serves no flood.
 const RESET_INTERVAL_MIN: Duration = Duration::ZERO;
-/// How often changes that other processes made in the database are looked for.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Why there is no gateway.
 #[derive(Debug, Error)]
@@ -94,6 +95,8 @@ struct Reception {
     storage: Storage,
     fleet: Arc<Fleet>,
     enrolment: Enrolment,
+    authority: Arc<Authority>,
+    bundles: Bundles,
 }
 
 impl Gateway {
@@ -107,8 +110,9 @@ impl Gateway {
         storage: Storage,
         fleet: Arc<Fleet>,
         authority: Arc<Authority>,
+        bundles: Bundles,
     ) -> Result<Self, GatewayError> {
-        let tls = tls::server_config(&authority)?;
+        let tls = tls::server_config(Arc::clone(&authority))?;
         let socket = bind(address).map_err(|cause| GatewayError::Listen { address, cause })?;
         let mut ids = quinn::EndpointConfig::new(Arc::new(authority.reset_key()));
         ids.cid_generator(|| Box::new(RandomIds::new())).min_reset_interval(RESET_INTERVAL_MIN);
@@ -121,10 +125,15 @@ impl Gateway {
             .map_err(|cause| GatewayError::Listen { address, cause })?;
         let listener = open(tcp, &fleet)?;
         let tcp = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let enrolment = Enrolment::new(storage.clone(), authority);
-        let reception =
-            Arc::new(Reception { storage: storage.clone(), fleet: Arc::clone(&fleet), enrolment });
-        tokio::spawn(watch_database(storage, Arc::clone(&fleet)));
+        let enrolment = Enrolment::new(storage.clone(), Arc::clone(&authority));
+        let reception = Arc::new(Reception {
+            storage: storage.clone(),
+            fleet: Arc::clone(&fleet),
+            enrolment,
+            authority: Arc::clone(&authority),
+            bundles,
+        });
+        tokio::spawn(watch::run(storage, Arc::clone(&fleet), authority));
         let mut accepting =
             vec![tokio::spawn(accept(endpoint.clone(), Arc::clone(&reception))).abort_handle()];
         if let Some(listener) = listener {
@@ -238,10 +247,14 @@ impl Reception {
         &self,
         certificate: Option<CertificateDer<'static>>,
         from: SocketAddr,
-    ) -> Result<AgentId, Refusal> {
+    ) -> Result<Admitted, Refusal> {
         let certificate = certificate.ok_or(Refusal::UnknownAgent)?;
-        match self.storage.agent_by_fingerprint(enrol::fingerprint(&certificate)).await {
-            Ok(Some(agent)) => Ok(agent),
+        match self.storage.admit(enrol::fingerprint(&certificate), clock::now()).await {
+            Ok(Some(admitted)) if admitted.ended_long_ago => {
+                warn!(%from, agent = %admitted.agent, code = Refusal::CertificateEnded.code(), "not admitted");
+                Err(Refusal::CertificateEnded)
+            }
+            Ok(Some(admitted)) => Ok(admitted),
             Ok(None) => {
                 warn!(%from, code = Refusal::UnknownAgent.code(), "certificate without agent");
                 Err(Refusal::UnknownAgent)
@@ -254,36 +267,16 @@ impl Reception {
     }
 
     /// Runs an agent's session.
-    fn session(&self, agent: AgentId, stream: Stream) -> impl Future<Output = ()> + Send + use<> {
-        let shell = SessionShell { agent, storage: self.storage.clone(), fleet: Arc::clone(&self.fleet) };
-        Box::pin(shell.run(stream))
-    }
-}
-
-/// The command line works on the same database: agents that it has revoked are cut off, and sessions are told
-/// of items that it has assigned.
-async fn watch_database(storage: Storage, fleet: Arc<Fleet>) {
-    let mut known_revoked = HashSet::new();
-    loop {
-        tokio::time::sleep(WATCH_EVERY).await;
-        let agents = match storage.agents().await {
-            Ok(agents) => agents,
-            Err(crate::storage::StorageError::Closed) => return,
-            Err(error) => {
-                warn!(%error, "the database could not be watched");
-                continue;
-            }
+    fn session(&self, admitted: Admitted, stream: Stream) -> impl Future<Output = ()> + Send + use<> {
+        let shell = SessionShell {
+            agent: admitted.agent,
+            machine: admitted.machine,
+            storage: self.storage.clone(),
+            fleet: Arc::clone(&self.fleet),
+            authority: Arc::clone(&self.authority),
+            bundles: self.bundles.clone(),
         };
-        for agent in agents {
-            if agent.revoked_at.is_some() {
-                if known_revoked.insert(agent.id.clone()) {
-                    fleet.refuse(&agent.id, Refusal::Revoked);
-                    fleet.touch();
-                }
-            } else {
-                fleet.outbox_has(&agent.id, agent.assigned);
-            }
-        }
+        Box::pin(shell.run(stream))
     }
 }
 

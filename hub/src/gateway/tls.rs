@@ -1,6 +1,11 @@
 //! TLS towards agents: one configuration for both transports. An agent shows its certificate, whoever enrols has none
 //! yet; which of the two it is says ALPN.
 //!
+//! TLS only proves that whoever shows a certificate has its key. Whose certificate it is, and until when, says the
+//! database, by the fingerprint: a store that was closed for long comes back with one that has ended, and after a change
+//! of the CA agents have certificates of either. Rejected: to have a chain checked before, which would find nothing that
+//! the fingerprint does not.
+//!
 //! Sessions of TLS are not resumed: an agent would save a signature once in days, and each ticket would be memory or a
 //! key to keep.
 
@@ -8,7 +13,12 @@ use super::GatewayError;
 use super::ca::Authority;
 use docket_protocol::enrol::{ENROL_ALPN, LINK_ALPN};
 use quinn::crypto::rustls::QuicServerConfig;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,21 +34,14 @@ fn failed(error: &dyn std::fmt::Display) -> GatewayError {
 }
 
 /// For both transports.
-pub(super) fn server_config(authority: &Authority) -> Result<Arc<rustls::ServerConfig>, GatewayError> {
+pub(super) fn server_config(authority: Arc<Authority>) -> Result<Arc<rustls::ServerConfig>, GatewayError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(authority.ca().clone()).map_err(|error| failed(&error))?;
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .allow_unauthenticated()
-        .build()
-        .map_err(|error| failed(&error))?;
-    let (chain, key) = authority.hub();
+    let verifier = Arc::new(HasKey(Arc::clone(&provider)));
     let mut tls = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| failed(&error))?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(chain, key)
-        .map_err(|error| failed(&error))?;
+        .with_cert_resolver(authority);
     tls.alpn_protocols = vec![LINK_ALPN.to_vec(), ENROL_ALPN.to_vec()];
     tls.session_storage = Arc::new(NoServerSessionStorage {});
     tls.send_tls13_tickets = 0;
@@ -62,4 +65,49 @@ pub(super) fn quic_config(tls: Arc<rustls::ServerConfig>) -> Result<quinn::Serve
         .max_idle_timeout(Some(quinn::VarInt::from_u32(IDLE_MAX_MS).into()));
     config.transport_config(Arc::new(transport));
     Ok(config)
+}
+
+/// Takes whoever has the key of the certificate that they show, and whoever shows none.
+#[derive(Debug)]
+struct HasKey(Arc<CryptoProvider>);
+
+impl ClientCertVerifier for HasKey {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }

@@ -99,6 +99,11 @@ impl Wire {
         self.stream.address()
     }
 
+    /// Keying material of its TLS session.
+    pub(super) fn keying_material(&self) -> Option<[u8; 32]> {
+        self.stream.keying_material()
+    }
+
     /// Will be sent by [`Wire::transfer`].
     ///
     /// # Errors

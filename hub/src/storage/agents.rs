@@ -1,10 +1,11 @@
 //! Stores, enrolment codes, and agents.
 
 use super::alarms::raise;
+use super::certificates::Life;
 use super::lane::Fault;
 use super::orders::route_waiting;
 use super::outbox::{Contact, hand_over};
-use super::{Storage, StorageError};
+use super::{Storage, StorageError, help};
 use crate::clock;
 use docket_protocol::enrol::{EnrolRefusal, LOOKUP_BYTES};
 use docket_protocol::ids::{AgentId, Platform, Seq, StoreId, UnixMs};
@@ -39,6 +40,14 @@ pub struct AgentRow {
     pub version: String,
     /// The last place in its outbox.
     pub assigned: Seq,
+    /// When its last session began, and when it ended.
+    pub connected_at: Option<UnixMs>,
+    /// `None` while it goes on.
+    pub disconnected_at: Option<UnixMs>,
+    /// From when until when its certificate is good; an older hub has not written it.
+    pub life: Option<Life>,
+    /// Which CAs it has confirmed to trust, see [`crate::gateway::ca::bundle`].
+    pub trusts: Option<Vec<u8>>,
 }
 
 /// A code as the hub keeps it: only its stretched form.
@@ -76,6 +85,10 @@ pub struct NewAgent {
     pub store: StoreId,
     /// SHA-256 of its certificate.
     pub fingerprint: Vec<u8>,
+    /// From when until when that is good.
+    pub life: Life,
+    /// Which CAs it trusts.
+    pub trusts: [u8; 32],
     /// The PC's name.
     pub host: String,
 }
@@ -181,21 +194,6 @@ impl Storage {
         self.writer.call(move |connection| enrol(connection, &agent, clock::now())).await
     }
 
-    /// The agent of a certificate, revoked or not.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
-    pub async fn agent_by_fingerprint(&self, fingerprint: Vec<u8>) -> Result<Option<AgentId>, StorageError> {
-        self.reader
-            .call(move |connection| {
-                Ok(connection
-                    .prepare_cached("SELECT id FROM agents WHERE fingerprint = ?1")?
-                    .query_row([fingerprint], |row| Ok(AgentId::new(row.get::<_, String>(0)?)))
-                    .optional()?)
-            })
-            .await
-    }
-
     /// All agents, the newest first.
     ///
     /// # Errors
@@ -204,7 +202,8 @@ impl Storage {
         self.reader
             .call(|connection| {
                 let mut select = connection.prepare_cached(
-                    "SELECT id, store, host, enrolled_at, revoked_at, version, assigned
+                    "SELECT id, store, host, enrolled_at, revoked_at, version, assigned,
+                            connected_at, disconnected_at, certified_at, expires_at, trusts
                          FROM agents ORDER BY enrolled_at DESC, id",
                 )?;
                 let rows = select.query_map([], |row| {
@@ -216,6 +215,10 @@ impl Storage {
                         revoked_at: row.get::<_, Option<i64>>(4)?.map(UnixMs),
                         version: row.get(5)?,
                         assigned: Seq(row.get::<_, i64>(6)?.unsigned_abs()),
+                        connected_at: row.get::<_, Option<i64>>(7)?.map(UnixMs),
+                        disconnected_at: row.get::<_, Option<i64>>(8)?.map(UnixMs),
+                        life: Life::read(row.get(9)?, row.get(10)?),
+                        trusts: row.get(11)?,
                     })
                 })?;
                 Ok(rows.collect::<Result<_, _>>()?)
@@ -322,6 +325,9 @@ fn enrol(connection: &Connection, agent: &NewAgent, now: UnixMs) -> Result<Resul
         )?
         .query_map([agent.store.as_str()], |row| Ok((row.get(0)?, Contact::read(row.get(1)?, row.get(2)?))))?
         .collect::<Result<_, _>>()?;
+    for (former, _) in &formers {
+        help::lose(connection, &AgentId::new(former), now)?;
+    }
     connection.execute(
         "DELETE FROM outbox WHERE agent IN (SELECT id FROM agents WHERE store = ?1)",
         [agent.store.as_str()],
@@ -331,8 +337,18 @@ fn enrol(connection: &Connection, agent: &NewAgent, now: UnixMs) -> Result<Resul
         params![now.0, agent.store.as_str()],
     )?;
     connection.execute(
-        "INSERT INTO agents (id, store, fingerprint, host, enrolled_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![agent.id.as_str(), agent.store.as_str(), agent.fingerprint, agent.host, now.0],
+        "INSERT INTO agents (id, store, fingerprint, host, enrolled_at, certified_at, expires_at, trusts)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            agent.id.as_str(),
+            agent.store.as_str(),
+            agent.fingerprint,
+            agent.host,
+            now.0,
+            agent.life.from.0,
+            agent.life.until.0,
+            agent.trusts
+        ],
     )?;
     // Any of them may have printed what is open, not only the last.
     let contact = formers.iter().map(|(_, contact)| *contact).max().unwrap_or(Contact::Never);

@@ -6,11 +6,15 @@
 //!
 //! * [`orders`]: pushes, orders, events and their tickets.
 //! * [`agents`]: stores, enrolment codes, agents and their sessions.
+//! * [`certificates`]: who a certificate is, until when, and its renewal.
 //! * [`outbox`]: what goes to an agent, `reports` and `uploads`: what it tells.
+//! * [`help`]: what headquarters asks of an agent, and its audit.
 //! * [`views`]: what the console shows. [`retention`]: what goes when.
 
 pub mod agents;
 mod alarms;
+pub mod certificates;
+pub mod help;
 mod lane;
 pub mod orders;
 pub mod outbox;

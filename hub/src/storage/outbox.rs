@@ -3,7 +3,7 @@
 use super::alarms::raise;
 use super::lane::{Fault, Pending, Urgency};
 use super::ticket_state::TicketState;
-use super::{Storage, StorageError};
+use super::{Storage, StorageError, help};
 use crate::clock;
 use docket_protocol::frame;
 use docket_protocol::ids::{AgentId, Seq, StoreId, UnixMs};
@@ -63,7 +63,9 @@ impl Storage {
             .call(move |connection| {
                 let mut select = connection.prepare_cached(
                     "SELECT outbox.seq, item FROM outbox JOIN tickets ON tickets.number = outbox.ticket
-                         WHERE outbox.agent = ?1 AND outbox.seq > ?2 ORDER BY outbox.seq LIMIT ?3",
+                         WHERE outbox.agent = ?1 AND outbox.seq > ?2
+                     UNION ALL SELECT seq, item FROM help_outbox WHERE agent = ?1 AND seq > ?2
+                     ORDER BY 1 LIMIT ?3",
                 )?;
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
                 let rows = select.query_map(params![agent.as_str(), to_sql(after), limit], |row| {
@@ -177,6 +179,7 @@ pub(super) fn hand_over(
     former: Contact,
 ) -> Result<usize, Fault> {
     connection.prepare_cached("DELETE FROM outbox WHERE agent = ?1")?.execute([agent.as_str()])?;
+    help::lose(connection, agent, clock::now())?;
     let open: Vec<(i64, UnixMs, Vec<u8>)> = connection
         .prepare_cached(
             "SELECT number, made_at, item FROM tickets
@@ -289,12 +292,14 @@ fn go_on_after(
 ) -> rusqlite::Result<Seq> {
     let (from, to) = (to_sql(row.acked), to_sql(received));
     // By way of negative places: a place may be taken by another item until that has moved, too.
-    connection.prepare_cached("UPDATE outbox SET seq = ?2 - ?3 - seq WHERE agent = ?1")?.execute(params![
-        agent.as_str(),
-        from,
-        to
-    ])?;
-    connection.prepare_cached("UPDATE outbox SET seq = -seq WHERE agent = ?1")?.execute([agent.as_str()])?;
+    for outbox in ["outbox", "help_outbox"] {
+        connection
+            .prepare_cached(&format!("UPDATE {outbox} SET seq = ?2 - ?3 - seq WHERE agent = ?1"))?
+            .execute(params![agent.as_str(), from, to])?;
+        connection
+            .prepare_cached(&format!("UPDATE {outbox} SET seq = -seq WHERE agent = ?1"))?
+            .execute([agent.as_str()])?;
+    }
     Ok(Seq(received.0 + row.assigned.0.saturating_sub(row.acked.0)))
 }
 
@@ -336,6 +341,7 @@ fn acknowledge_rows(
         .prepare_cached("DELETE FROM outbox WHERE agent = ?1 AND seq <= ?2 RETURNING seq, ticket")?
         .query_map(params![agent.as_str(), to_sql(up_to)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
+    help::acknowledged(connection, agent, up_to)?;
     for (seq, ticket) in rows {
         let sent_at = sent.iter().find(|sent| to_sql(sent.seq) == seq).map(|sent| sent.at.0);
         connection

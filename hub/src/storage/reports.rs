@@ -1,11 +1,11 @@
 //! What agents report: the outcomes of their tickets. The rows and the agent's cursor change in one transaction, so
 //! each report counts once.
 
-use super::Storage;
 use super::alarms::raise;
 use super::lane::{Fault, Pending, Urgency};
 use super::outbox::{fence, from_sql, to_sql};
 use super::ticket_state::TicketState;
+use super::{Storage, help};
 use docket_protocol::frame;
 use docket_protocol::ids::{AgentId, Seq, TicketId, UnixMs};
 use docket_protocol::message::Report;
@@ -51,6 +51,7 @@ fn report(
                 raise(connection, "item-unreadable", agent.as_str(), &seq.to_string(), now)?;
             }
             Some(Report::CutShort { ticket }) => cut_short(connection, agent, ticket, now)?,
+            Some(Report::Help { id, outcome }) => help::answered(connection, agent, id, outcome, now)?,
             None => raise(connection, "report-unreadable", agent.as_str(), &seq.to_string(), now)?,
         }
     }

@@ -117,6 +117,46 @@ const MIGRATIONS: &[&str] = &[
         row          BLOB NOT NULL
     ) STRICT;
     ",
+    // 3: help. A request is a row without an outcome; what came of it is another row with the same id.
+    "
+    CREATE TABLE audit (
+        number       INTEGER PRIMARY KEY,
+        at           INTEGER NOT NULL,
+        who          TEXT NOT NULL,
+        store        TEXT NOT NULL,
+        agent        TEXT NOT NULL,
+        what         TEXT NOT NULL,
+        help         BLOB NOT NULL,
+        until        INTEGER NOT NULL,
+        outcome      TEXT
+    ) STRICT;
+    CREATE UNIQUE INDEX audit_asked ON audit (help) WHERE outcome IS NULL;
+    CREATE UNIQUE INDEX audit_done ON audit (help) WHERE outcome IS NOT NULL;
+    CREATE INDEX audit_by_agent ON audit (agent, until);
+    CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit only grows'); END;
+    CREATE TRIGGER audit_grows BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit only grows'); END;
+    CREATE TABLE help_outbox (
+        agent        TEXT NOT NULL,
+        seq          INTEGER NOT NULL,
+        help         BLOB NOT NULL,
+        item         BLOB NOT NULL,
+        PRIMARY KEY (agent, seq)
+    ) STRICT, WITHOUT ROWID;
+    ",
+    // 4: certificates that end, and what agents trust. Those of before have no times: they are renewed first.
+    "
+    ALTER TABLE agents ADD COLUMN certified_at INTEGER;
+    ALTER TABLE agents ADD COLUMN expires_at INTEGER;
+    ALTER TABLE agents ADD COLUMN next_fingerprint BLOB;
+    ALTER TABLE agents ADD COLUMN next_public_key BLOB;
+    ALTER TABLE agents ADD COLUMN next_certificate BLOB;
+    ALTER TABLE agents ADD COLUMN next_certified_at INTEGER;
+    ALTER TABLE agents ADD COLUMN next_expires_at INTEGER;
+    ALTER TABLE agents ADD COLUMN trusts BLOB;
+    ALTER TABLE agents ADD COLUMN machine BLOB;
+    CREATE UNIQUE INDEX agents_by_next_fingerprint ON agents (next_fingerprint) WHERE next_fingerprint IS NOT NULL;
+    CREATE INDEX agents_revoked ON agents (revoked_at) WHERE revoked_at IS NOT NULL;
+    ",
 ];
 
 /// Brings the file to the newest version, one migration a transaction.

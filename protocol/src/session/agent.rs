@@ -6,6 +6,7 @@ use super::{
     CURSOR_MAX, CloseReason, Effect, GREETING_MAX, RECONNECT_MAX, RECONNECT_MIN, REFUSED_PAUSE,
     SETTLED_AFTER, UNANSWERED_PAUSE,
 };
+use crate::help::BundlePart;
 use crate::ids::Seq;
 use crate::message::{AgentStatus, Hello, LinkReport, Message, PROTOCOL_VERSION, Refusal, Welcome};
 use std::collections::VecDeque;
@@ -170,6 +171,26 @@ impl AgentSession {
                 live.heard(now);
                 uploads.stored(now, number, &mut self.effects)
             }
+            (State::Live { live, .. }, Message::BundleTaken(taken)) => {
+                live.heard(now);
+                self.effects.push_back(Effect::BundleTaken(taken));
+                Ok(())
+            }
+            (State::Live { live, .. }, Message::RenewalDue) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Renew);
+                Ok(())
+            }
+            (State::Live { live, .. }, Message::Renewed { certificate }) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Renewed(certificate));
+                Ok(())
+            }
+            (State::Live { live, .. }, Message::Trust { cas }) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Trust(cas));
+                Ok(())
+            }
             (State::Live { live, .. }, message) => live.received(now, message, &mut self.effects),
             (State::Greeting { .. }, Message::Welcome(welcome))
                 if welcome.received_up_to.max(welcome.sends_after) > CURSOR_MAX =>
@@ -270,8 +291,20 @@ impl AgentSession {
 
     /// Says how it is connected, if anyone listens.
     pub fn report_link(&mut self, report: LinkReport) {
+        self.tell(Message::Link(report));
+    }
+
+    /// Says something that is not sequenced, if anyone listens.
+    pub fn tell(&mut self, message: Message) {
         if let State::Live { .. } = &self.state {
-            self.effects.push_back(Effect::Send(Message::Link(report)));
+            self.effects.push_back(Effect::Send(message));
+        }
+    }
+
+    /// Sends a part of a bundle, if anyone listens.
+    pub fn send_part(&mut self, part: BundlePart) {
+        if let State::Live { .. } = &self.state {
+            self.effects.push_back(Effect::Send(Message::BundlePart(part)));
         }
     }
 

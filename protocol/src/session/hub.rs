@@ -3,6 +3,7 @@
 use super::live::Live;
 use super::upload::Taking;
 use super::{CURSOR_MAX, CloseReason, Effect, GREETING_MAX};
+use crate::help::BundleTaken;
 use crate::ids::{Seq, UnixMs};
 use crate::message::{Message, PROTOCOL_VERSION, Refusal, Welcome};
 use std::collections::VecDeque;
@@ -78,7 +79,26 @@ impl HubSession {
                 self.effects.push_back(Effect::Link(report));
                 Ok(())
             }
+            (State::Live(live), Message::BundlePart(part)) => {
+                live.heard(now);
+                self.effects.push_back(Effect::BundlePart(part));
+                Ok(())
+            }
+            (State::Live(live), Message::Renew(renewal)) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Certify(renewal));
+                Ok(())
+            }
+            (State::Live(live), Message::Trusting { bundle }) => {
+                live.heard(now);
+                self.effects.push_back(Effect::Trusting(bundle));
+                Ok(())
+            }
             (State::Live(live), message) => live.received(now, message, &mut self.effects),
+            (State::Fresh { .. }, Message::Instance(instance)) => {
+                self.effects.push_back(Effect::Instance(instance));
+                Ok(())
+            }
             (State::Fresh { .. }, Message::Hello(hello))
                 if hello.received_up_to.max(hello.assigned_up_to) > CURSOR_MAX =>
             {
@@ -124,6 +144,13 @@ impl HubSession {
         }
     }
 
+    /// Says something that is not sequenced, if anyone listens.
+    pub fn tell(&mut self, message: Message) {
+        if let State::Live(_) = &self.state {
+            self.effects.push_back(Effect::Send(message));
+        }
+    }
+
     /// The shell has stored what it was given up to here.
     pub fn stored(&mut self, up_to: Seq) {
         if let State::Live(live) = &mut self.state {
@@ -135,6 +162,13 @@ impl HubSession {
     pub fn upload_stored(&mut self, number: u64) {
         if let State::Live(_) = &self.state {
             self.taking.stored(number, &mut self.effects);
+        }
+    }
+
+    /// What became of [`Effect::BundlePart`].
+    pub fn bundle_taken(&mut self, taken: BundleTaken) {
+        if let State::Live(_) = &self.state {
+            self.effects.push_back(Effect::Send(Message::BundleTaken(taken)));
         }
     }
 

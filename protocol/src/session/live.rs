@@ -129,7 +129,15 @@ impl Live {
             | Message::Status(_)
             | Message::Link(_)
             | Message::Upload { .. }
-            | Message::Uploaded { .. } => Err(CloseReason::Unexpected),
+            | Message::Uploaded { .. }
+            | Message::BundlePart(_)
+            | Message::BundleTaken(_)
+            | Message::Instance(_)
+            | Message::RenewalDue
+            | Message::Renew(_)
+            | Message::Renewed { .. }
+            | Message::Trust { .. }
+            | Message::Trusting { .. } => Err(CloseReason::Unexpected),
         }
     }
 

@@ -25,8 +25,9 @@ pub use upload::{
     UPLOAD_BYTES_PER_S_MAX, UPLOAD_SILENCE_MAX, UPLOAD_TAKES_MAX,
 };
 
+use crate::help::{BundlePart, BundleTaken};
 use crate::ids::{Seq, UnixMs};
-use crate::message::{AgentStatus, Hello, LinkReport, Message, Refusal};
+use crate::message::{AgentStatus, Hello, Instance, LinkReport, Message, Refusal, Renewal};
 use std::time::Duration;
 
 /// Items that may be sent and not yet acknowledged.
@@ -101,6 +102,22 @@ pub enum Effect {
     Status(AgentStatus),
     /// Hub only: how the agent is connected.
     Link(LinkReport),
+    /// Hub only: write this part of a bundle to disk, then call `bundle_taken`.
+    BundlePart(BundlePart),
+    /// Agent only: so much of a bundle is at the hub.
+    BundleTaken(BundleTaken),
+    /// Hub only, before [`Effect::Open`]: which program it is.
+    Instance(Instance),
+    /// Hub only: certify this key, then send [`Message::Renewed`].
+    Certify(Renewal),
+    /// Hub only: the agent trusts these CAs.
+    Trusting([u8; 32]),
+    /// Agent only: make a key and send [`Message::Renew`].
+    Renew,
+    /// Agent only: store this certificate durably, and use it from the next connection on.
+    Renewed(Vec<u8>),
+    /// Agent only: trust these CAs, and store them durably, then send [`Message::Trusting`].
+    Trust(Vec<Vec<u8>>),
     /// Close the connection. An agent's shell then calls `disconnected`.
     Close(CloseReason),
 }

@@ -144,7 +144,16 @@ impl Observer {
             Effect::Close(_) => self.connected = false,
             Effect::Store(items) => assert!(!items.is_empty(), "nothing to store"),
             Effect::HubTime(_) | Effect::Acknowledged(_) | Effect::RenumberAfter(_) => {}
-            Effect::Open(_) | Effect::Status(_) | Effect::Link(_) | Effect::StoreUpload { .. } => {
+            Effect::BundleTaken(_) => assert!(self.connected, "{effect:?} without a connection"),
+            Effect::Renew | Effect::Renewed(_) | Effect::Trust(_) => {}
+            Effect::Open(_)
+            | Effect::Status(_)
+            | Effect::Link(_)
+            | Effect::StoreUpload { .. }
+            | Effect::BundlePart(_)
+            | Effect::Instance(_)
+            | Effect::Certify(_)
+            | Effect::Trusting(_) => {
                 panic!("an effect of the hub: {effect:?}")
             }
         }
@@ -158,8 +167,18 @@ impl Observer {
             | Message::Hello(_)
             | Message::Deliver { .. }
             | Message::Status(_)
-            | Message::Link(_) => {}
-            Message::Welcome(_) | Message::Refused(_) | Message::Uploaded { .. } => {
+            | Message::Link(_)
+            | Message::BundlePart(_)
+            | Message::Instance(_)
+            | Message::Renew(_)
+            | Message::Trusting { .. } => {}
+            Message::Welcome(_)
+            | Message::BundleTaken(_)
+            | Message::Refused(_)
+            | Message::Uploaded { .. }
+            | Message::RenewalDue
+            | Message::Renewed { .. }
+            | Message::Trust { .. } => {
                 panic!("an agent says {message:?}")
             }
         }

@@ -133,7 +133,13 @@ impl Observer {
                 assert!(self.welcomed && !items.is_empty(), "stores {items:?}");
             }
             Effect::Close(_) => self.closed = true,
-            Effect::Acknowledged(_) | Effect::Status(_) | Effect::Link(_) => {
+            Effect::Instance(_) => assert!(!self.asked_to_open, "an instance after the greeting"),
+            Effect::Acknowledged(_)
+            | Effect::Status(_)
+            | Effect::Link(_)
+            | Effect::BundlePart(_)
+            | Effect::Certify(_)
+            | Effect::Trusting(_) => {
                 assert!(self.welcomed, "{effect:?} before the welcome");
             }
             Effect::Connect
@@ -141,7 +147,11 @@ impl Observer {
             | Effect::HubTime(_)
             | Effect::RenumberAfter(_)
             | Effect::ReadUploads { .. }
-            | Effect::UploadedUpTo(_) => panic!("an effect of an agent: {effect:?}"),
+            | Effect::UploadedUpTo(_)
+            | Effect::BundleTaken(_)
+            | Effect::Renew
+            | Effect::Renewed(_)
+            | Effect::Trust(_) => panic!("an effect of an agent: {effect:?}"),
         }
     }
 
@@ -158,8 +168,16 @@ impl Observer {
             Message::Uploaded { number } => {
                 assert!(self.uploaded.contains(number), "upload {number} is acknowledged and is not stored");
             }
-            Message::Refused(_) => {}
-            Message::Hello(_) | Message::Status(_) | Message::Link(_) | Message::Upload { .. } => {
+            Message::Refused(_) | Message::BundleTaken(_) => {}
+            Message::RenewalDue | Message::Renewed { .. } | Message::Trust { .. } => assert!(self.welcomed),
+            Message::Hello(_)
+            | Message::Status(_)
+            | Message::Link(_)
+            | Message::Upload { .. }
+            | Message::BundlePart(_)
+            | Message::Instance(_)
+            | Message::Renew(_)
+            | Message::Trusting { .. } => {
                 panic!("the hub says {message:?}")
             }
         }

@@ -10,7 +10,8 @@ mod samples;
 use docket_protocol::document::{Align, Block, Image, Symbology};
 use docket_protocol::enrol::{Answer, EnrolRefusal};
 use docket_protocol::frame::{Decoder, encode, payload, read_payload};
-use docket_protocol::ids::Platform;
+use docket_protocol::help::{Help, HelpOutcome, LogLevel};
+use docket_protocol::ids::{Platform, PrinterName};
 use docket_protocol::message::{Item, Message, Refusal, Report, Transport};
 use docket_protocol::order::{Cutlery, Fulfilment};
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
@@ -89,6 +90,14 @@ fn lines() -> Vec<Line> {
         Link: Message::Link(samples::link_report()),
         Upload: Message::Upload { number: 300, packed: vec![0x78, 0x5e, 0, 0xff] },
         Uploaded: Message::Uploaded { number: 70_000 },
+        BundlePart: Message::BundlePart(samples::bundle_part()),
+        BundleTaken: Message::BundleTaken(samples::bundle_taken()),
+        Instance: Message::Instance(samples::instance()),
+        RenewalDue: Message::RenewalDue,
+        Renew: Message::Renew(samples::renewal()),
+        Renewed: Message::Renewed { certificate: vec![0x30, 0x82, 1] },
+        Trust: Message::Trust { cas: vec![vec![0x30, 0x82, 2], vec![0x30, 0x82, 3]] },
+        Trusting: Message::Trusting { bundle: [0x3c; 32] },
     );
     variants!(lines, Refusal, value,
         Protocol: Refusal::Protocol { min: 2, max: 300 },
@@ -96,6 +105,8 @@ fn lines() -> Vec<Line> {
         Revoked: Refusal::Revoked,
         Superseded: Refusal::Superseded,
         Unavailable: Refusal::Unavailable,
+        Cloned: Refusal::Cloned,
+        CertificateEnded: Refusal::CertificateEnded,
     );
     variants!(lines, Transport, value,
         Quic: Transport::Quic,
@@ -103,11 +114,34 @@ fn lines() -> Vec<Line> {
     );
     variants!(lines, Item, value,
         Ticket: Item::Ticket(samples::ticket()),
+        Help: Item::Help(samples::help_request()),
     );
     variants!(lines, Report, value,
         Ticket: Report::Ticket(samples::ticket_report()),
         Unreadable: Report::Unreadable { seq: samples::SEQ },
         CutShort: Report::CutShort { ticket: samples::ticket_report().ticket },
+        Help: Report::Help { id: samples::help_request().id, outcome: HelpOutcome::TicketWaiting },
+    );
+    variants!(lines, Help, value,
+        Bundle: Help::Bundle,
+        TestPage: Help::TestPage { printer: PrinterName::new("bar") },
+        Reprint: samples::help_request().what,
+        Restart: Help::Restart,
+        LogLevel: Help::LogLevel { level: LogLevel::Debug, minutes: 60 },
+    );
+    variants!(lines, LogLevel, value,
+        Info: LogLevel::Info,
+        Debug: LogLevel::Debug,
+        Trace: LogLevel::Trace,
+    );
+    variants!(lines, HelpOutcome, value,
+        Done: HelpOutcome::Done,
+        Expired: HelpOutcome::Expired,
+        UnknownPrinter: HelpOutcome::UnknownPrinter,
+        UnknownTicket: HelpOutcome::UnknownTicket,
+        TicketWaiting: HelpOutcome::TicketWaiting,
+        Interrupted: HelpOutcome::Interrupted,
+        Failed: HelpOutcome::Failed,
     );
     variants!(lines, Outcome, value,
         Printed: Outcome::Printed(Evidence::Fence),

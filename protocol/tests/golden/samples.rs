@@ -3,10 +3,11 @@
 use docket_protocol::boxes::Boxes;
 use docket_protocol::document::{Align, Block, Cell, Document, Style};
 use docket_protocol::enrol::{Grant, Request};
+use docket_protocol::help::{BundlePart, BundleTaken, Help, HelpId, HelpRequest};
 use docket_protocol::ids::{
     AgentId, Fen, OrderKey, Platform, PrinterName, Seq, Station, StoreId, TicketId, UnixMs,
 };
-use docket_protocol::message::{AgentStatus, Hello, LinkReport, Transport, Welcome};
+use docket_protocol::message::{AgentStatus, Hello, Instance, LinkReport, Renewal, Transport, Welcome};
 use docket_protocol::order::{Adjustment, Cutlery, Dish, Fulfilment, Order, Recipient};
 use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
 use docket_protocol::printer::{Condition, PrinterHealth, Since};
@@ -117,6 +118,31 @@ pub(super) fn link_report() -> LinkReport {
         connected_at: NOW,
         counted_since: UnixMs(NOW.0 - 86_400_000),
     }
+}
+
+fn help_id() -> HelpId {
+    HelpId::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap() + 0x70))
+}
+
+pub(super) fn help_request() -> HelpRequest {
+    let what = Help::Reprint { ticket: ticket_id(), printer: Some(PrinterName::new("kitchen")) };
+    HelpRequest { id: help_id(), until: NOW, what }
+}
+
+pub(super) fn bundle_part() -> BundlePart {
+    BundlePart { help: help_id(), offset: 4_096, total: 70_000, bytes: vec![0x1f, 0x8b] }
+}
+
+pub(super) fn bundle_taken() -> BundleTaken {
+    BundleTaken { help: help_id(), up_to: Some(4_098) }
+}
+
+pub(super) fn instance() -> Instance {
+    Instance { process: [0x11; 16], machine: Some([0x22; 32]), boot: "b-300".into(), host: "前台".into() }
+}
+
+pub(super) fn renewal() -> Renewal {
+    Renewal { public_key: vec![4; 65], proof: vec![0x30, 0x45, 2] }
 }
 
 pub(super) fn request() -> Request {

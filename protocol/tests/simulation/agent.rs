@@ -325,7 +325,18 @@ impl World<'_> {
                     self.spool_work(agent, SpoolWork::ReadRows { link, bytes_max });
                 }
                 Effect::UploadedUpTo(number) => self.spool_work(agent, SpoolWork::UploadedUpTo(number)),
-                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) | Effect::StoreUpload { .. } => {
+                Effect::BundleTaken(_) => {}
+                Effect::Renew | Effect::Renewed(_) | Effect::Trust(_) => {
+                    panic!("nobody has asked for it: {effect:?}")
+                }
+                Effect::Open(_)
+                | Effect::Status(_)
+                | Effect::Link(_)
+                | Effect::StoreUpload { .. }
+                | Effect::BundlePart(_)
+                | Effect::Instance(_)
+                | Effect::Certify(_)
+                | Effect::Trusting(_) => {
                     panic!("an effect of the hub: {effect:?}")
                 }
             }
@@ -374,10 +385,15 @@ impl World<'_> {
                     assert!(spool.rows.values().any(|&id| id == row), "row {row:#x} is sent and not durable");
                 }
             }
-            Message::Status(_) | Message::Link(_) => {}
-            Message::Welcome(_) | Message::Refused(_) | Message::Uploaded { .. } => {
-                panic!("an agent says {message:?}")
-            }
+            Message::Status(_) | Message::Link(_) | Message::BundlePart(_) => {}
+            Message::Instance(_) | Message::Renew(_) | Message::Trusting { .. } => {}
+            Message::Welcome(_)
+            | Message::Refused(_)
+            | Message::Uploaded { .. }
+            | Message::BundleTaken(_)
+            | Message::RenewalDue
+            | Message::Renewed { .. }
+            | Message::Trust { .. } => panic!("an agent says {message:?}"),
         }
     }
 

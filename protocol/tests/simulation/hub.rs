@@ -264,12 +264,15 @@ impl World<'_> {
                     self.hub_after(begins_after, HubEvent::ReadBegins { link, after, limit });
                 }
                 Effect::Status(_) => self.count("status"),
-                Effect::Link(_) => {}
+                Effect::Link(_) | Effect::BundlePart(_) => {}
                 Effect::Close(reason) => {
                     self.count(reason.code().0);
                     self.note(|| format!("hub: closes link {link}, {reason:?}"));
                     self.hub.sessions.remove(&link);
                     self.close(link, Side::Hub);
+                }
+                Effect::Instance(_) | Effect::Certify(_) | Effect::Trusting(_) => {
+                    panic!("no agent says so here: {effect:?}")
                 }
                 Effect::StoreUpload { number, packed } => {
                     self.hub_write(HubWork::Upload { link, epoch, number, packed });
@@ -279,7 +282,11 @@ impl World<'_> {
                 | Effect::SkipTo(_)
                 | Effect::RenumberAfter(_)
                 | Effect::ReadUploads { .. }
-                | Effect::UploadedUpTo(_) => panic!("an effect of an agent: {effect:?}"),
+                | Effect::UploadedUpTo(_)
+                | Effect::BundleTaken(_)
+                | Effect::Renew
+                | Effect::Renewed(_)
+                | Effect::Trust(_) => panic!("an effect of an agent: {effect:?}"),
             }
         }
         self.set_hub_timer(link);
@@ -309,10 +316,20 @@ impl World<'_> {
                 assert!(self.ledger.accepted[agent].contains(&id), "item {id} is sent and not durable");
                 record.sent(*seq);
             }
-            Message::Refused(_) | Message::Uploaded { .. } => {}
-            Message::Hello(_) | Message::Status(_) | Message::Link(_) | Message::Upload { .. } => {
-                panic!("the hub says {message:?}")
-            }
+            Message::Refused(_)
+            | Message::Uploaded { .. }
+            | Message::BundleTaken(_)
+            | Message::RenewalDue
+            | Message::Renewed { .. }
+            | Message::Trust { .. } => {}
+            Message::Hello(_)
+            | Message::Status(_)
+            | Message::Link(_)
+            | Message::Upload { .. }
+            | Message::BundlePart(_)
+            | Message::Instance(_)
+            | Message::Renew(_)
+            | Message::Trusting { .. } => panic!("the hub says {message:?}"),
         }
     }
 

@@ -261,5 +261,13 @@ fn brief(message: &Message) -> String {
         Message::Upload { number, packed } => format!("upload {number}, {} bytes", packed.len()),
         Message::Uploaded { number } => format!("uploaded {number}"),
         Message::Link(_) => "link".to_owned(),
+        Message::BundlePart(_) => "bundle part".to_owned(),
+        Message::BundleTaken(_) => "bundle taken".to_owned(),
+        Message::Instance(_)
+        | Message::RenewalDue
+        | Message::Renew(_)
+        | Message::Renewed { .. }
+        | Message::Trust { .. }
+        | Message::Trusting { .. } => "identity".to_owned(),
     }
 }

@@ -115,6 +115,7 @@ async fn a_pc_that_was_enrolled_and_never_ran_hides_nobody() -> anyhow::Result<(
     Ok(())
 }
 
+/// The first program is kept, since both are on one PC here; which PC is kept otherwise: `hub/src/fleet/clones.rs`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copied_data_folder_is_seen_and_prints_nothing_twice_unmarked() -> anyhow::Result<()> {
     let mut shop = Shop::open().await?;
@@ -130,31 +131,70 @@ async fn a_copied_data_folder_is_seen_and_prints_nothing_twice_unmarked() -> any
     orders.push(shop.push(2).await?);
     shop.until_printed(&orders).await?;
     copy.start_linked(&shop.hub).await?;
-    shop.agent.until_link("superseded").await?;
-    // The two take the link from each other, every few seconds; orders come all the while.
-    for number in 3..=6 {
+    orders.push(shop.push(3).await?);
+    copy.until_link("agent-cloned").await?;
+    shop.agent.until_link("live").await?;
+    let shown = copy.command(&["status"])?;
+    let words = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(words.contains("磁盘被复制"), "without a remedy: {words}");
+    until_alarm(&shop.hub, true).await?;
+    let detail: String =
+        shop.hub
+            .tamper()?
+            .query_row("SELECT detail FROM alarms WHERE code = 'agent-cloned'", [], |row| row.get(0))?;
+    assert_eq!(detail.matches("127.0.0.1:").count(), 2, "{detail}");
+
+    // The copy gets nothing more, and the one that is kept is not disturbed.
+    let sessions = shop.hub.ledger()?.sessions()?;
+    for number in 4..=6 {
         orders.push(shop.push(number).await?);
-        let sessions = shop.hub.ledger()?.sessions()?;
-        until_printed(&shop.hub, &orders).await?;
-        if number % 2 == 0 {
-            let ledger = shop.hub.ledger()?;
-            wait_for("the other one to take the link", PATIENCE, || match ledger.sessions() {
-                Ok(now) if now > sessions => Ok(()),
-                other => Err(format!("{other:?}")),
-            })
-            .await?;
-        }
     }
-    copy.until_link("superseded").await?;
+    until_printed(&shop.hub, &orders).await?;
+    assert_eq!(shop.hub.ledger()?.sessions()?, sessions);
+    for order in &orders[3..] {
+        assert_eq!(slips(&copy_printer, order), []);
+    }
     for order in &orders {
         let mut all = slips(&shop.printer, order);
         all.extend(slips(&copy_printer, order));
         let unmarked = all.iter().filter(|repeat| repeat.is_none()).count();
         assert!(unmarked <= 1 && !all.is_empty(), "order {}: {all:?}", order.order_id);
     }
-    assert_eq!(shop.agent.process()?.ended()?, None);
     assert_eq!(copy.process()?.ended()?, None);
     Ok(())
+}
+
+async fn until_alarm(hub: &Hub, stands: bool) -> anyhow::Result<()> {
+    let ledger = hub.ledger()?;
+    wait_for("the alarm of two PCs with one identity", PATIENCE, || {
+        let alarms = ledger.alarms().map_err(|error| error.to_string())?;
+        let is_there = alarms.contains(&("agent-cloned".to_owned(), Shop::STORE.to_owned()));
+        if is_there == stands { Ok(()) } else { Err(format!("{alarms:?}")) }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_was_moved_to_another_pc_just_works() -> anyhow::Result<()> {
+    let mut shop = Shop::open().await?;
+    let first = shop.push(1).await?;
+    shop.until_printed(std::slice::from_ref(&first)).await?;
+    // Without a farewell: the hub takes its session for alive.
+    shop.agent.process()?.kill();
+    let printer = VirtualPrinter::start(PrinterOptions::default())?;
+    let mut moved = Agent::unenrolled(&shop.folder().join("moved"), with_printer(&printer))?;
+    copy_files(shop.agent.data(), moved.data())?;
+    moved.start_linked(&shop.hub).await?;
+    let order = shop.push(2).await?;
+    until_printed(&shop.hub, std::slice::from_ref(&order)).await?;
+    // And started again.
+    moved.process()?.kill();
+    moved.start_linked(&shop.hub).await?;
+    let last = shop.push(3).await?;
+    until_printed(&shop.hub, std::slice::from_ref(&last)).await?;
+    moved.until_link("live").await?;
+    assert_eq!(slips(&printer, &order), [None]);
+    until_alarm(&shop.hub, false).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,12 +66,15 @@ fn link(link: &LinkView, at: UnixMs, language: Language) -> Markup {
                 LinkView::Down { since, .. } => {
                     (language.pick("断开 ", "disconnected ")) (age(*since, at, Form::Lasting))
                 }
-                LinkView::Up { since, version, way, .. } => {
+                LinkView::Up { since, version, way, certificate_days, .. } => {
                     (language.pick("在线 ", "online ")) (age(*since, at, Form::Lasting))
                     @if let Some(way) = way {
                         " · " span title=(counts(way, language)) { (words::way(way, language)) }
                     }
                     @if !version.is_empty() { " · v" (version) }
+                    @if let Some(days) = certificate_days {
+                        " · " (language.pick(format!("证书 {days} 天"), format!("certificate {days} d")))
+                    }
                 }
             }
         }

@@ -336,10 +336,21 @@ impl Agent {
                 Effect::RenumberAfter(seq) => self.session.outbox_has(seq),
                 Effect::SkipTo(seq) => self.received_up_to = self.received_up_to.max(seq),
                 Effect::Close(reason) => anyhow::bail!("{reason:?}"),
-                Effect::UploadedUpTo(_) | Effect::HubTime(_) | Effect::Acknowledged(_) => {}
-                Effect::Open(_) | Effect::Status(_) | Effect::Link(_) | Effect::StoreUpload { .. } => {
-                    anyhow::bail!("a hub's effect in an agent's session")
-                }
+                Effect::UploadedUpTo(_)
+                | Effect::HubTime(_)
+                | Effect::Acknowledged(_)
+                | Effect::BundleTaken(_)
+                | Effect::Renewed(_)
+                | Effect::Trust(_) => {}
+                Effect::Renew => anyhow::bail!("a certificate of the benchmark that ends"),
+                Effect::Open(_)
+                | Effect::Status(_)
+                | Effect::Link(_)
+                | Effect::StoreUpload { .. }
+                | Effect::BundlePart(_)
+                | Effect::Instance(_)
+                | Effect::Certify(_)
+                | Effect::Trusting(_) => anyhow::bail!("a hub's effect in an agent's session"),
             }
         }
         Ok(())

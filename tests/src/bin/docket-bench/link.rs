@@ -21,7 +21,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// Processes that hold the agents.
@@ -32,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const SETTLE: Duration = Duration::from_secs(10);
 /// How long the work of keeping idle agents is watched.
 const WATCHED: Duration = Duration::from_secs(20);
+const CERTIFIED_FOR: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 /// All figures with `agents` agents.
 ///
@@ -267,6 +268,10 @@ fn enrol_all(hub: &Hub, agents: usize) -> anyhow::Result<Identities> {
     issuer.distinguished_name = named("Docket hub CA");
     let issuer = Issuer::new(issuer, ca_key);
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+    // The hub is to find nothing to renew and no CA to tell of.
+    let trusts = sha256(sha256(&ca).as_ref());
+    let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+    let until_ms = now_ms + i64::try_from(CERTIFIED_FOR.as_millis())?;
     let mut certificates = Vec::with_capacity(agents);
     let mut database = hub.tamper()?;
     let transaction = database.transaction()?;
@@ -276,18 +281,22 @@ fn enrol_all(hub: &Hub, agents: usize) -> anyhow::Result<Identities> {
         params.distinguished_name = named(&agent);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&key, &issuer)?.der().to_vec();
-        let fingerprint = ring::digest::digest(&ring::digest::SHA256, &certificate);
         transaction.execute("INSERT INTO stores (id, name, created_at) VALUES (?1, ?1, 0)", [&store])?;
         transaction
             .execute("INSERT INTO shops (platform, shop, store) VALUES ('meituan', ?1, ?1)", [&store])?;
         transaction.execute(
-            "INSERT INTO agents (id, store, fingerprint, host, enrolled_at) VALUES (?1, ?2, ?3, '', 0)",
-            rusqlite::params![agent, store, fingerprint.as_ref()],
+            "INSERT INTO agents (id, store, fingerprint, host, enrolled_at, certified_at, expires_at, trusts)
+             VALUES (?1, ?2, ?3, '', ?4, ?4, ?5, ?6)",
+            rusqlite::params![agent, store, sha256(&certificate).as_ref(), now_ms, until_ms, trusts.as_ref()],
         )?;
         certificates.push(certificate);
     }
     transaction.commit()?;
     Ok(Identities { ca, key: key.serialize_der(), certificates })
+}
+
+fn sha256(bytes: &[u8]) -> ring::digest::Digest {
+    ring::digest::digest(&ring::digest::SHA256, bytes)
 }
 
 fn named(name: &str) -> DistinguishedName {
