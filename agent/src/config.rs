@@ -4,26 +4,27 @@
 mod link;
 mod places;
 
+pub use docket_settings::printer::{NAME_CHARS_MAX, PRINTERS_MAX, PrinterEntry, name_fault};
 pub use link::{LinkConfig, SocketChoice};
 pub use places::SearchPlaces;
 
 use crate::identity::Identity;
 use crate::printers::{Added, Printers, entry_fault};
-use crate::printing::profile::Pins;
+use crate::printing::PrinterConfig;
 use crate::printing::transport::UsbUnit;
-use crate::printing::{Address, Paper, PrinterConfig};
+use crate::settings;
 use crate::spool::{BACKUP_AFTER_MS, OnUnknown, PrinterRoute};
 use docket_protocol::ids::PrinterName;
+use docket_routing::templates::Templates;
 use docket_routing::{Routing, RoutingConfig, RoutingError};
+use docket_settings::bundle::Settings;
+use docket_settings::document::Fault;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use thiserror::Error;
 
-/// Printers that one agent serves.
-pub const PRINTERS_MAX: usize = 32;
-/// Characters of a printer's or a station's name.
-pub const NAME_CHARS_MAX: usize = 32;
 /// The port of the local page.
 pub const PAGE_PORT: u16 = 9_180;
 /// The name under which tickets wait while there is no printer: no printer can bear it. Nobody takes tickets from
@@ -79,15 +80,18 @@ pub struct Config {
     /// The page for staff.
     #[serde(default)]
     pub page: PageConfig,
-    /// How orders of the store's own counter become slips.
+    /// How orders of the store's own counter become slips. Without it, as headquarters says.
     #[serde(default)]
-    pub routing: RoutingConfig,
+    pub routing: Option<RoutingConfig>,
     /// The store's printers that this file fixes.
     #[serde(default, rename = "printer")]
     pub printers: Vec<PrinterEntry>,
     /// Those that staff have added.
     #[serde(skip)]
     pub added: Added,
+    /// What headquarters has set.
+    #[serde(skip)]
+    pub settings: Arc<Settings>,
 }
 
 /// `[printing]`
@@ -147,48 +151,6 @@ impl PageConfig {
     }
 }
 
-/// `[[printer]]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrinterEntry {
-    /// Its name.
-    pub name: String,
-    /// How it is reached; see [`Address`].
-    pub address: Address,
-    /// Width of its paper: 80 or 58.
-    #[serde(default = "mm80")]
-    pub paper_mm: u8,
-    /// Stations whose tickets it prints.
-    #[serde(default)]
-    pub stations: Vec<String>,
-    /// Whether it prints what maps nowhere. A single printer does anyway.
-    #[serde(default)]
-    pub default: bool,
-    /// The printer that takes its tickets while it cannot print.
-    #[serde(default)]
-    pub backup: Option<String>,
-    /// What is known of the unit better than it shows by itself.
-    #[serde(default)]
-    pub profile: Pins,
-}
-
-impl PrinterEntry {
-    /// What is in it.
-    pub fn paper(&self) -> Paper {
-        if self.paper_mm == 58 { Paper::Mm58 } else { Paper::Mm80 }
-    }
-
-    /// Whether both are at one port, which has one owner. In the network a printer may take several connections.
-    pub fn contends_with(&self, other: &PrinterEntry) -> bool {
-        let may_share = matches!(self.address, Address::Lan { .. } | Address::Spooler { .. });
-        !may_share && self.address.is_same_place(&other.address)
-    }
-}
-
-fn mm80() -> u8 {
-    80
-}
-
 impl Config {
     /// Reads and checks a file. Relative paths in it are relative to it.
     ///
@@ -204,17 +166,11 @@ impl Config {
         config.data = path.parent().unwrap_or(Path::new(".")).join(&config.data);
         config.check()?;
         config.added = Added::read(&config.data);
+        config.settings = Arc::new(settings::read(&config.data).1);
         Ok(config)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if self.printers.len() > PRINTERS_MAX {
-            return refused(
-                "printer",
-                format!("[[printer]] 最多 {PRINTERS_MAX} 段"),
-                format!("give up to {PRINTERS_MAX} [[printer]] sections"),
-            );
-        }
         if !self.page.lan && !self.page.address().ip().is_loopback() {
             return refused(
                 "page.listen",
@@ -223,60 +179,17 @@ impl Config {
             );
         }
         self.link.check()?;
-        self.routing.check()?;
-        for (place, printer) in self.printers.iter().enumerate() {
-            self.check_printer(place, printer)?;
-        }
-        match self.printers.iter().filter(|printer| printer.default).count() {
-            1 => Ok(()),
-            0 if self.printers.len() < 2 => Ok(()),
-            _ => refused(
-                "printer",
-                "只在一台打印机写 `default = true`:没有对应档口的小票由它打",
-                "write `default = true` at exactly one printer: it prints what maps nowhere",
-            ),
-        }
-    }
-
-    /// By itself, and beside those before it.
-    fn check_printer(&self, place: usize, printer: &PrinterEntry) -> Result<(), ConfigError> {
-        let key = format!("printer {}", printer.name);
-        let before = &self.printers[..place];
-        if let Some((zh, en)) = name_fault(&printer.name) {
-            // It may have no name.
-            return refused(format!("printer {}", place + 1), zh, en);
-        }
-        if before.iter().any(|other| other.name == printer.name) {
-            return refused(key, "名称已被另一台使用", "the name is taken by another printer");
-        }
-        if let Some((zh, en)) = entry_fault(printer) {
-            return refused(key, zh, en);
-        }
-        if let Some(backup) = &printer.backup {
-            if *backup == printer.name {
-                return refused(key, "不能做自己的备用", "a printer cannot be its own backup");
-            }
-            if !self.printers.iter().any(|other| other.name == *backup) {
-                let zh = format!("备用打印机 {backup} 不在这些打印机里");
-                return refused(key, zh, format!("its backup {backup} is not among the printers"));
+        self.routing.as_ref().map_or(Ok(()), RoutingConfig::check)?;
+        for printer in self.printers.iter().filter(|printer| name_fault(&printer.name).is_none()) {
+            if let Some((zh, en)) = entry_fault(printer) {
+                return refused(format!("printer {}", printer.name), zh, en);
             }
         }
-        if let Some(other) = before.iter().find(|other| other.contends_with(printer)) {
-            let zh = format!("地址已被打印机 {} 使用", other.name);
-            return refused(key, zh, format!("printer {} has this address", other.name));
-        }
-        if let Some((zh, en)) = printer.profile.refusal() {
-            return refused(format!("{key} profile"), zh, en);
-        }
-        let taken = |station| before.iter().any(|other| other.stations.contains(station));
-        match printer.stations.iter().find(|station| taken(station)) {
-            None => Ok(()),
-            Some(station) => refused(
-                key,
-                format!("档口 {station} 已由另一台打印机出票"),
-                format!("station {station} is printed by another printer already"),
-            ),
-        }
+        docket_settings::printer::check(&self.printers).map_err(|Fault { key, zh, en }| ConfigError::Value {
+            key,
+            zh,
+            en,
+        })
     }
 
     /// `host:port` of the hub.
@@ -284,17 +197,34 @@ impl Config {
         self.link.hub.as_deref().unwrap_or(&identity.hub)
     }
 
-    /// The rules of the store's own counter, with this program's own templates.
+    /// The rules of the store's own counter, with the chain's templates where it has some.
     ///
     /// # Errors
     /// [`ConfigError::Routing`].
     pub fn rules(&self) -> Result<Routing, ConfigError> {
-        Ok(Routing::new(self.routing.clone())?)
+        let routing = self.routing.as_ref().or(self.settings.document.routing.as_ref());
+        let templates = Arc::new(Templates::default());
+        templates.put_in_force(self.settings.templates.clone());
+        Ok(Routing::with_templates(routing.cloned().unwrap_or_default(), templates)?)
+    }
+
+    /// What headquarters has set of the printers.
+    pub fn from_hq(&self) -> &[PrinterEntry] {
+        self.settings.document.printers.as_deref().unwrap_or_default()
+    }
+
+    /// What of the settings this PC has otherwise, for headquarters; empty where nothing.
+    pub fn otherwise(&self) -> String {
+        let mut otherwise = self.in_force().otherwise(self.from_hq());
+        if self.routing.is_some() && self.settings.document.routing.is_some() {
+            otherwise.push("[routing] (agent.toml)".to_owned());
+        }
+        otherwise.join(", ")
     }
 
     /// The printers in force.
     pub fn in_force(&self) -> Printers {
-        Printers::merge(&self.printers, &self.added)
+        Printers::merge(&self.printers, self.from_hq(), &self.added)
     }
 
     /// The printers as printing knows them.
@@ -359,20 +289,6 @@ fn shown(text: &str, mut error: toml::de::Error) -> toml::de::Error {
 
 fn refused(key: impl Into<String>, zh: impl Into<String>, en: impl Into<String>) -> Result<(), ConfigError> {
     Err(ConfigError::Value { key: key.into(), zh: zh.into(), en: en.into() })
-}
-
-/// What is wrong with a name of a printer or a station: (zh-CN, en).
-pub fn name_fault(name: &str) -> Option<(&'static str, &'static str)> {
-    match () {
-        () if name.trim().is_empty() => Some(("没有名称", "give it a name")),
-        () if name.chars().any(char::is_control) => {
-            Some(("名称里有控制字符", "its name has control characters"))
-        }
-        () if name.chars().count() > NAME_CHARS_MAX => {
-            Some(("名称太长,最多 32 个字", "its name has more than 32 characters"))
-        }
-        () => None,
-    }
 }
 
 impl From<UnknownChoice> for OnUnknown {

@@ -6,6 +6,7 @@
 //! * [`link`] holds the session with the hub; [`enrol`] and [`identity`] are how the two know each other.
 //! * [`spool`] keeps tickets and reports; nothing is acknowledged before it is there.
 //! * [`printing`] gets tickets onto paper and knows how it is known; [`discovery`] finds the printers.
+//! * [`settings`] is what headquarters has set this store to.
 //! * [`counter`] takes the orders of this PC's own counter.
 //! * [`page`] is what staff see and do on this PC; [`printers`] is what they have added.
 //! * [`doctor`] looks at everything that printing needs; [`logging`] keeps the newest of what is logged.
@@ -30,6 +31,7 @@ pub mod page;
 pub mod printers;
 pub mod printing;
 pub mod requests;
+pub mod settings;
 pub mod spool;
 pub mod status;
 
@@ -89,7 +91,9 @@ pub enum Ended {
 pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<Ended, AgentError> {
     let identity = Identity::read(&config.data)?;
     info!(agent = %identity.agent, store = %identity.store, "running");
-    let (_rules, in_force) = watch::channel(Arc::new(config.rules()?));
+    let mut desk = settings::Desk::open(config.data.clone());
+    config.settings = desk.in_force();
+    let (rules, in_force) = watch::channel(Arc::new(config.rules()?));
     let (stopping, stopped) = watch::channel(false);
     let (restart, mut restarts) = watch::channel(false);
     let (parts, mut page) = page::start(&config, Counter::of(&identity, in_force), stopped);
@@ -98,26 +102,62 @@ pub async fn run(mut config: Config, mut stop: watch::Receiver<bool>) -> Result<
         let (end, ended) = oneshot::channel();
         let inside = inside::run(config.clone(), &identity, &parts, before, restart.clone(), ended);
         tokio::pin!(inside);
-        let how = tokio::select! {
+        let next = tokio::select! {
             // By itself only where it cannot begin or go on.
-            result = &mut inside => return result.map(|_| Ended::Stopped),
+            result = &mut inside => match result {
+                Err(AgentError::Spool(error)) if desk.is_on_trial() => {
+                    desk.roll_back(&error);
+                    parts.spool.send_replace(None);
+                    before = GoesOn { printers: Vec::new(), link: inside::link_record(&config, &identity) };
+                    set_to(&mut config, &desk, &parts, &rules)?;
+                    continue;
+                }
+                result => return result.map(|_| Ended::Stopped),
+            },
             // An error is a sender that is gone, which says so too.
-            _ = stop.wait_for(|stopping| *stopping) => Some(Ended::Stopped),
-            Ok(_) = restarts.wait_for(|asked| *asked) => Some(Ended::Restart),
-            Ok(()) = page.printers.changed() => None,
+            _ = stop.wait_for(|stopping| *stopping) => Next::End(Ended::Stopped),
+            Ok(_) = restarts.wait_for(|asked| *asked) => Next::End(Ended::Restart),
+            Ok(()) = page.printers.changed() => Next::Printers,
+            () = desk.changes(&config, &parts) => Next::Settings,
         };
-        if let Some(how) = how {
-            let _ = stopping.send(true);
-            drop(end);
-            inside.await?;
-            break how;
+        match next {
+            Next::End(how) => {
+                let _ = stopping.send(true);
+                drop(end);
+                inside.await?;
+                break how;
+            }
+            Next::Printers => {
+                info!("the printers have changed: opening everything anew");
+                config.added = page.printers.borrow_and_update().clone();
+                desk.tell_otherwise(&config);
+            }
+            Next::Settings => set_to(&mut config, &desk, &parts, &rules)?,
         }
-        info!("the printers have changed: opening everything anew");
-        config.added = page.printers.borrow_and_update().clone();
         let _ = end.send(config.printer_configs());
         before = inside.await?;
     };
     page.ended().await;
     info!(?how, "stopped");
     Ok(how)
+}
+
+/// Why everything is opened anew, or nothing more.
+enum Next {
+    End(Ended),
+    Printers,
+    Settings,
+}
+
+/// Puts the settings in force that the desk has. They were checked before it has them.
+fn set_to(
+    config: &mut Config,
+    desk: &settings::Desk,
+    parts: &page::Shown,
+    rules: &watch::Sender<Arc<docket_routing::Routing>>,
+) -> Result<(), ConfigError> {
+    config.settings = desk.in_force();
+    rules.send_replace(Arc::new(config.rules()?));
+    parts.set.send_replace(config.from_hq().to_vec());
+    Ok(())
 }

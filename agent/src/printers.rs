@@ -4,21 +4,24 @@
 //! The page alone writes that file, whole and by renaming, so a crash leaves the old list or the new one.
 //!
 //! # Which one counts
-//! `agent.toml` is the technician's and is never written; it was checked as a whole. What staff have added was
-//! in order when it was added, but `agent.toml` may have been changed since. That must not keep a store from
-//! printing, so an added printer yields and the rest is said ([`Printers::notes`]), nothing is refused:
+//! `agent.toml` is the technician's and is never written; it was checked as a whole. Then comes what headquarters has
+//! set ([`crate::settings`]), then what staff have added. Each was in order by itself, but another one may have been
+//! changed since. That must not keep a store from printing, so what comes later yields and the rest is said
+//! ([`Printers::notes`]), nothing is refused:
 //!
-//! * A name or a port that both have is the one of `agent.toml`; the added printer is off ([`Printers::off`]).
-//! * A station that both have is printed by the one of `agent.toml`.
-//! * The default printer is the one marked in `agent.toml`, else the one that is marked among the added, else the
-//!   first of all.
+//! * A name or a port that two have is the earlier one's; of those that staff have added, the other is off
+//!   ([`Printers::off`]).
+//! * A station that two have is printed by the earlier one.
+//! * Staff may change a printer that headquarters has set. Their change is kept with what headquarters said then
+//!   ([`Added::instead_of`]), and counts until headquarters says something else of that printer.
+//! * The default printer is the first that is marked, in that order, else the first of all.
 //! * A backup that is not there counts as none.
 //! * A `printers.toml` that cannot be read counts as empty. The next change on the page moves it aside.
 //!
 //! Rejected: writing `agent.toml` (its comments are the technician's, and a service may not be allowed to write
 //! it); refusing to start.
 
-use crate::config::{PRINTERS_MAX, PrinterEntry, name_fault};
+use crate::config::{PRINTERS_MAX, PrinterEntry};
 use crate::kept_file::{self, Readers};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -37,6 +40,9 @@ pub struct Added {
     /// In the order in which they were added.
     #[serde(default, rename = "printer")]
     pub printers: Vec<PrinterEntry>,
+    /// What headquarters said of printers of the same name when staff changed them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instead_of: Vec<PrinterEntry>,
     /// Why the file was not read.
     #[serde(skip)]
     pub fault: Option<String>,
@@ -70,6 +76,14 @@ impl Added {
     }
 }
 
+impl Added {
+    /// Where the printer is that staff have instead of what headquarters says now.
+    fn instead(&self, set: &PrinterEntry) -> Option<usize> {
+        let counts = self.instead_of.contains(set);
+        counts.then(|| self.printers.iter().position(|entry| entry.name == set.name)).flatten()
+    }
+}
+
 fn path(data: &Path) -> PathBuf {
     data.join(PRINTERS_FILE)
 }
@@ -80,8 +94,34 @@ pub struct Printer {
     /// What is configured of it, as it counts.
     #[serde(flatten)]
     pub entry: PrinterEntry,
-    /// Whether `agent.toml` fixes it.
-    pub fixed: bool,
+    /// Who says so.
+    pub from: SetBy,
+}
+
+/// Who has set a printer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SetBy {
+    /// `agent.toml`.
+    AgentToml,
+    /// Headquarters.
+    Headquarters,
+    /// Staff, on the local page.
+    Staff,
+    /// Staff, who have changed what headquarters had set.
+    StaffInstead,
+}
+
+impl SetBy {
+    /// The file or the place in which it can be changed.
+    pub fn place(self) -> &'static str {
+        match self {
+            SetBy::AgentToml => "agent.toml",
+            SetBy::Headquarters => "总部 headquarters",
+            SetBy::Staff => PRINTERS_FILE,
+            SetBy::StaffInstead => "printers.toml,改了总部的设定 instead of headquarters'",
+        }
+    }
 }
 
 /// A printer that staff have added and that does not count.
@@ -107,12 +147,10 @@ pub struct Printers {
 }
 
 impl Printers {
-    /// Puts the two together, by the rules above. `fixed` was checked.
-    pub fn merge(fixed: &[PrinterEntry], added: &Added) -> Self {
-        let mut printers = Printers {
-            list: fixed.iter().map(|entry| Printer { entry: entry.clone(), fixed: true }).collect(),
-            ..Printers::default()
-        };
+    /// Puts them together, by the rules above. `fixed` and `set`, which is headquarters', were checked.
+    pub fn merge(fixed: &[PrinterEntry], set: &[PrinterEntry], added: &Added) -> Self {
+        let of_file = |entry: &PrinterEntry| Printer { entry: entry.clone(), from: SetBy::AgentToml };
+        let mut printers = Printers { list: fixed.iter().map(of_file).collect(), ..Printers::default() };
         if let Some(fault) = &added.fault {
             let first = fault.lines().next().unwrap_or_default();
             printers.note(
@@ -120,8 +158,28 @@ impl Printers {
                 format!("{PRINTERS_FILE} cannot be read ({first}); its printers are off: add them again"),
             );
         }
-        for (place, entry) in added.printers.iter().enumerate() {
-            printers.add(place, entry.clone());
+        let mut instead = Vec::new();
+        for entry in set {
+            if let Some(place) = added.instead(entry)
+                && printers.add(added.printers[place].clone(), SetBy::StaffInstead).is_ok()
+            {
+                instead.push(place);
+            } else if let Err((zh, en)) = printers.add(entry.clone(), SetBy::Headquarters) {
+                let name = &entry.name;
+                printers.note(
+                    format!("总部设定的打印机「{name}」没有启用:{zh}"),
+                    format!("printer {name}, which headquarters has set, is off: {en}"),
+                );
+            }
+        }
+        for (place, entry) in added.printers.iter().enumerate().filter(|(place, _)| !instead.contains(place))
+        {
+            if let Err(why) = printers.add(entry.clone(), SetBy::Staff) {
+                let (name, (zh, en)) = (&entry.name, &why);
+                printers
+                    .note(format!("打印机「{name}」没有启用:{zh}"), format!("printer {name} is off: {en}"));
+                printers.off.push(Off { entry: entry.clone(), place, why });
+            }
         }
         printers.drop_lost_backups();
         let default = printers.list.iter().position(|printer| printer.entry.default).unwrap_or(0);
@@ -136,13 +194,21 @@ impl Printers {
         self.list.iter().find(|printer| printer.entry.name == name)
     }
 
-    fn add(&mut self, place: usize, mut entry: PrinterEntry) {
+    /// What headquarters has set and is otherwise here, for headquarters.
+    pub fn otherwise(&self, set: &[PrinterEntry]) -> Vec<String> {
+        let here = |entry: &PrinterEntry| match self.get(&entry.name) {
+            Some(printer) if printer.from == SetBy::Headquarters => None,
+            Some(printer) => Some(format!("{} ({})", entry.name, printer.from.place())),
+            None => Some(format!("{} (没有启用 off)", entry.name)),
+        };
+        set.iter().filter_map(here).collect()
+    }
+
+    /// Adds one behind the others; why it does not count where it cannot be.
+    fn add(&mut self, mut entry: PrinterEntry, from: SetBy) -> Result<(), (String, String)> {
         let name = entry.name.clone();
         if let Some(why) = self.objection(&entry) {
-            let (zh, en) = &why;
-            self.note(format!("打印机「{name}」没有启用:{zh}"), format!("printer {name} is off: {en}"));
-            self.off.push(Off { entry, place, why });
-            return;
+            return Err(why);
         }
         let stations = std::mem::take(&mut entry.stations);
         for station in stations {
@@ -157,13 +223,19 @@ impl Printers {
                 }
             }
         }
-        self.list.push(Printer { entry, fixed: false });
+        self.list.push(Printer { entry, from });
+        Ok(())
     }
 
     fn objection(&self, entry: &PrinterEntry) -> Option<(String, String)> {
         let other = self.list.iter().map(|other| &other.entry).find(|other| other.contends_with(entry));
         match (entry_fault(entry), other) {
             (Some(fault), _) => Some(fault),
+            (None, _) if self.get(&entry.name).is_some_and(|other| other.from == SetBy::Headquarters) => Some((
+                "总部设定了同名的打印机,以总部的为准;不对就修改那一台".to_owned(),
+                "headquarters has set a printer of this name, which counts: change that one if it is wrong"
+                    .to_owned(),
+            )),
             (None, _) if self.get(&entry.name).is_some() => Some((
                 "已有同名的打印机,请改名或删除".to_owned(),
                 "another printer has its name: rename or remove it".to_owned(),
@@ -183,7 +255,7 @@ impl Printers {
     /// Those of `agent.toml` were checked; an added one may name a printer that is gone, or off.
     fn drop_lost_backups(&mut self) {
         let names: Vec<String> = self.list.iter().map(|printer| printer.entry.name.clone()).collect();
-        for printer in self.list.iter_mut().filter(|printer| !printer.fixed) {
+        for printer in self.list.iter_mut().filter(|printer| printer.from != SetBy::AgentToml) {
             let own = &printer.entry.name;
             let is_lost = |backup: &mut String| *backup == *own || !names.contains(backup);
             if let Some(backup) = printer.entry.backup.take_if(is_lost) {
@@ -200,24 +272,16 @@ impl Printers {
     }
 }
 
-/// What is wrong with one printer by itself: (zh-CN, en).
+/// What is wrong with one printer by itself, on this PC: (zh-CN, en).
 pub fn entry_fault(entry: &PrinterEntry) -> Option<(String, String)> {
-    let address = &entry.address;
-    if let Some((zh, en)) = name_fault(&entry.name) {
-        return Some((zh.to_owned(), en.to_owned()));
-    }
-    if !address.is_usable_here() {
-        return Some((
-            format!("这种地址不能用于这个操作系统:{address}"),
-            format!("{address} is for another operating system"),
-        ));
-    }
-    if !matches!(entry.paper_mm, 58 | 80) {
-        return Some(("纸宽应为 58 或 80".to_owned(), "paper_mm is 58 or 80".to_owned()));
-    }
-    entry.stations.iter().find_map(|station| {
-        let (zh, en) = name_fault(station)?;
-        Some((format!("档口 {station:?}:{zh}"), format!("station {station:?}: {en}")))
+    entry.fault().or_else(|| {
+        let address = &entry.address;
+        (!address.is_usable_here()).then(|| {
+            (
+                format!("这种地址不能用于这个操作系统:{address}"),
+                format!("{address} is for another operating system"),
+            )
+        })
     })
 }
 
@@ -244,7 +308,7 @@ mod tests {
             .map(|printer| {
                 let entry = &printer.entry;
                 let stations = entry.stations.iter().map(String::as_str).collect();
-                (entry.name.as_str(), stations, entry.default, printer.fixed)
+                (entry.name.as_str(), stations, entry.default, printer.from == SetBy::AgentToml)
             })
             .collect()
     }
@@ -259,10 +323,10 @@ mod tests {
                 entry("", &[], false),
                 entry("kitchen", &["cold"], false),
             ],
-            fault: None,
+            ..Added::default()
         };
         let fixed = [entry("kitchen", &["kitchen"], false)];
-        let merged = Printers::merge(&fixed, &added);
+        let merged = Printers::merge(&fixed, &[], &added);
         assert_eq!(
             shown(&merged),
             [
@@ -277,7 +341,7 @@ mod tests {
 
         let fixed = [entry("kitchen", &["kitchen"], true)];
         let defaults: Vec<bool> =
-            Printers::merge(&fixed, &added).list.iter().map(|printer| printer.entry.default).collect();
+            Printers::merge(&fixed, &[], &added).list.iter().map(|printer| printer.entry.default).collect();
         assert_eq!(defaults, [true, false, false]);
     }
 
@@ -298,12 +362,12 @@ mod tests {
                 at("c", "192.0.2.9"),
                 at("d", "192.0.2.9"),
             ],
-            fault: None,
+            ..Added::default()
         };
-        let merged = Printers::merge(&[], &added);
+        let merged = Printers::merge(&[], &[], &added);
         assert_eq!(places(&merged), [1]);
         assert!(merged.off[0].why.0.contains("「a」"), "{:?}", merged.off);
-        assert_eq!(places(&Printers::merge(&[at("前台", "serial:COM3")], &added)), [0, 1]);
+        assert_eq!(places(&Printers::merge(&[at("前台", "serial:COM3")], &[], &added)), [0, 1]);
     }
 
     #[test]
@@ -311,7 +375,7 @@ mod tests {
         let with =
             |name, backup: &str| PrinterEntry { backup: Some(backup.into()), ..entry(name, &[], false) };
         let printers = vec![with("a", "b"), with("b", "gone"), with("c", "c")];
-        let merged = Printers::merge(&[], &Added { printers, fault: None });
+        let merged = Printers::merge(&[], &[], &Added { printers, ..Added::default() });
         let backups: Vec<Option<&str>> =
             merged.list.iter().map(|printer| printer.entry.backup.as_deref()).collect();
         assert_eq!(backups, [Some("b"), None, None]);
@@ -321,12 +385,13 @@ mod tests {
 
     #[test]
     fn there_is_a_default_wherever_there_is_a_printer() {
-        let added = Added { printers: vec![entry("a", &[], false), entry("b", &[], false)], fault: None };
+        let added =
+            Added { printers: vec![entry("a", &[], false), entry("b", &[], false)], ..Added::default() };
         assert_eq!(
-            shown(&Printers::merge(&[], &added)),
+            shown(&Printers::merge(&[], &[], &added)),
             [("a", vec![], true, false), ("b", vec![], false, false)]
         );
-        assert_eq!(Printers::merge(&[], &Added::default()), Printers::default());
+        assert_eq!(Printers::merge(&[], &[], &Added::default()), Printers::default());
     }
 
     #[test]
@@ -334,7 +399,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Added::read(folder.path()), Added::default());
         let added =
-            Added { printers: vec![entry("后厨 \"1\"", &["kitchen", "凉菜"], true)], fault: None };
+            Added { printers: vec![entry("后厨 \"1\"", &["kitchen", "凉菜"], true)], ..Added::default() };
         added.write(folder.path()).unwrap();
         assert_eq!(Added::read(folder.path()), added);
     }
@@ -344,7 +409,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(PRINTERS_FILE), "[[printer]]\nnam = 1\n").unwrap();
         let mut added = Added::read(folder.path());
-        assert_eq!(Printers::merge(&[], &added).notes.len(), 1);
+        assert_eq!(Printers::merge(&[], &[], &added).notes.len(), 1);
         added.printers.push(entry("前台", &[], true));
         added.write(folder.path()).unwrap();
         assert!(fs::read_to_string(folder.path().join(ASIDE)).unwrap().contains("nam = 1"));
@@ -363,5 +428,30 @@ mod tests {
         fs::remove_dir(&in_the_way).unwrap();
         added.write(folder.path()).unwrap();
         assert_eq!(Added::read(folder.path()).printers, added.printers);
+    }
+
+    #[test]
+    fn what_staff_change_of_headquarters_counts_until_headquarters_changes_it() {
+        let at = |address: &str| PrinterEntry {
+            address: address.parse().unwrap(),
+            ..entry("后厨", &["k"], false)
+        };
+        let (said, says) = (at("192.0.2.1"), at("192.0.2.2"));
+        let added =
+            Added { printers: vec![at("192.0.2.9")], instead_of: vec![said.clone()], ..Added::default() };
+        let seen = |set: &PrinterEntry| {
+            let merged = Printers::merge(&[], std::slice::from_ref(set), &added);
+            let printer = merged.list[0].clone();
+            (printer.entry.address.to_string(), printer.from, merged.off.len(), merged.list.len())
+        };
+        assert_eq!(seen(&said), ("192.0.2.9".into(), SetBy::StaffInstead, 0, 1));
+        assert_eq!(seen(&says), ("192.0.2.2".into(), SetBy::Headquarters, 1, 1));
+        let fixed = Printers::merge(&[at("192.0.2.7")], std::slice::from_ref(&says), &Added::default());
+        assert_eq!((fixed.list.len(), fixed.list[0].from, fixed.notes.len()), (1, SetBy::AgentToml, 1));
+        assert_eq!(fixed.otherwise(&[says]), ["后厨 (agent.toml)"]);
+        // What was there before headquarters named it yields.
+        let before = Added { printers: vec![at("192.0.2.9")], ..Added::default() };
+        let merged = Printers::merge(&[], &[said], &before);
+        assert_eq!((merged.list[0].from, merged.off.len()), (SetBy::Headquarters, 1));
     }
 }

@@ -2,6 +2,7 @@
 
 mod ca;
 mod help;
+mod settings;
 mod template;
 
 use crate::config::Config;
@@ -15,6 +16,7 @@ use ca::CaCommand;
 use clap::{Args, Parser, Subcommand};
 use docket_protocol::ids::{AgentId, Platform, StoreId, UnixMs};
 use help::HelpCommand;
+use settings::SettingsCommand;
 use std::path::PathBuf;
 use std::sync::Arc;
 use template::TemplateCommand;
@@ -68,6 +70,9 @@ enum Command {
     /// 总部的证书机构:更换时不用去门店 / the hub's CA: change it without touching a store
     #[command(subcommand)]
     Ca(CaCommand),
+    /// 门店设定:打印机、档口、营业时间 / what stores are set to: printers, stations, hours
+    #[command(subcommand)]
+    Settings(SettingsCommand),
     /// 小票模板:检查、预览、导出 / templates of slips: check, preview, export
     #[command(subcommand)]
     Template(TemplateCommand),
@@ -144,6 +149,7 @@ pub async fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Agent(AgentCommand::Bundle { store }) => help::list_bundles(&config()?, &store),
         Command::Audit { store, last } => help::audit(&config()?, store, last).await,
         Command::Ca(command) => ca::execute(&config()?, command).await,
+        Command::Settings(command) => settings::execute(&config()?, command).await,
         // A template can be tried on any machine, without a hub.
         Command::Template(command) => template::execute(&cli.config, command),
     }

@@ -5,6 +5,7 @@
 //! * [`http`] takes pushes; [`platforms`] verifies and decodes them; [`routing`] makes tickets of orders;
 //!   [`templates`] says how they look.
 //! * [`storage`] keeps it all; nothing is answered before it is there.
+//! * [`settings`] says what stores are set to.
 //! * [`gateway`] holds the agents' sessions; [`fleet`] knows who is live.
 //! * [`console`] shows it.
 
@@ -18,6 +19,7 @@ pub mod http;
 mod lock;
 pub mod platforms;
 pub mod routing;
+pub mod settings;
 pub mod storage;
 pub mod templates;
 
@@ -165,6 +167,13 @@ pub async fn run(
     let tcp = addresses.link_tcp.map_or_else(|| "off".to_owned(), |tcp| tcp.to_string());
     info!(link = %addresses.link, link_tcp = tcp, http = %addresses.http, console = %addresses.console, "serving");
     ready(addresses);
+    tokio::spawn(settings::run(
+        config.clone(),
+        Arc::clone(&templates),
+        storage.clone(),
+        Arc::clone(&fleet),
+        stop.clone(),
+    ));
     if let Some(slips) = config.templates.folder {
         let folder = Folder::new(slips, config.data.join(folder::KEPT_FOLDER), checker).restored();
         tokio::spawn(templates::watch::run(folder, templates, storage, fleet, stop.clone()));

@@ -248,6 +248,22 @@ pub enum Item {
     Ticket(Ticket),
     /// Headquarters asks for help with this agent.
     Help(HelpRequest),
+    /// A piece of what the store is set to.
+    Settings(SettingsPart),
+}
+
+/// A piece of what a store is set to. The revision is there when all of its parts are, and of several the highest
+/// counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsPart {
+    /// Rises with each change; the same for all parts of one.
+    pub revision: u64,
+    /// Which part, from 0.
+    pub part: u16,
+    /// How many there are. None, where a later item of the sequence has a newer revision and this place is only kept.
+    pub parts: u16,
+    /// Its bytes; all of them together are a bundle (`docket-settings`).
+    pub bytes: Vec<u8>,
 }
 
 /// What an agent delivers. Append only.
@@ -272,6 +288,38 @@ pub enum Report {
         id: HelpId,
         /// What came of it.
         outcome: HelpOutcome,
+    },
+    /// What came of a revision of the settings.
+    Settings {
+        /// Which.
+        revision: u64,
+        /// What came of it.
+        outcome: SettingsOutcome,
+    },
+}
+
+/// What came of a revision of the settings. Append only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SettingsOutcome {
+    /// It is in force.
+    Applied {
+        /// What of it this PC has otherwise, for people; empty where nothing.
+        otherwise: String,
+    },
+    /// It was never in force: something in it cannot be on this PC.
+    Refused {
+        /// Code, cause and remedy, for people.
+        cause: String,
+    },
+    /// It was tried, and what was before it is in force again.
+    RolledBack {
+        /// Code, cause and remedy, for people.
+        cause: String,
+    },
+    /// It came after a newer one, and nothing was done with it.
+    Outdated {
+        /// The newest that this PC has had.
+        newest: u64,
     },
 }
 

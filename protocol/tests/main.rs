@@ -7,5 +7,4 @@ mod fuzz;
 mod golden;
 mod packed;
 mod session;
-mod simulation;
 mod tree;

@@ -3,11 +3,13 @@
 
 pub mod browser;
 pub mod chain;
+pub mod chaos;
 pub mod firewall;
 pub mod hung_drive;
 #[cfg(target_os = "linux")]
 pub mod lab;
 pub mod measure;
+pub mod modelled_unit;
 #[cfg(target_os = "linux")]
 pub mod network;
 pub mod platform;

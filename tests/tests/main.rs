@@ -4,6 +4,7 @@ mod bad_input;
 #[cfg(target_os = "linux")]
 mod bad_network;
 mod broken_spool;
+mod chaos;
 mod console;
 mod counter;
 mod enrolment;
@@ -18,6 +19,7 @@ mod paper;
 mod printer_faults;
 mod queues;
 mod remote_help;
+mod settings;
 mod store_page;
 mod templates;
 mod uploads;

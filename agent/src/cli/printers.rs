@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::discovery::{self, Known};
-use crate::printers::PRINTERS_FILE;
+use crate::settings;
 use crate::spool::units_in;
 use std::process::ExitCode;
 use tokio::sync::mpsc;
@@ -50,7 +50,7 @@ pub(super) fn print_in_force(config: &Config) {
     for printer in &printers.list {
         let entry = &printer.entry;
         let default = if entry.default { "  默认 default" } else { "" };
-        let file = if printer.fixed { "agent.toml" } else { PRINTERS_FILE };
+        let file = printer.from.place();
         println!(
             "  {}  {}  {} mm  {}{default}  ({file})",
             entry.name,
@@ -58,6 +58,18 @@ pub(super) fn print_in_force(config: &Config) {
             entry.paper_mm,
             entry.stations.join(",")
         );
+    }
+    let (revision, settings) = settings::read(&config.data);
+    if revision > 0 {
+        println!("总部设定 / settings of headquarters: {revision}");
+        for hours in settings.document.hours.iter().flatten() {
+            println!(
+                "  营业 / open: {} {}–{}",
+                hours.days.iter().map(|day| day.as_str()).collect::<Vec<_>>().join(" "),
+                hours.from,
+                hours.to
+            );
+        }
     }
     for (zh, en) in &printers.notes {
         println!("  !! {zh} / {en}");

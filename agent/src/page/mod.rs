@@ -64,6 +64,8 @@ const STORE_MAX: Duration = Duration::from_secs(3);
 /// printers change.
 #[derive(Debug)]
 pub struct Shown {
+    /// The printers as headquarters has set them.
+    pub set: watch::Sender<Vec<PrinterEntry>>,
     /// The spool; `None` while it is being opened.
     pub spool: watch::Sender<Option<Spool>>,
     /// How things are.
@@ -92,6 +94,7 @@ impl Page {
 /// printing: it is said in the log.
 pub fn start(config: &Config, counter: Counter, stop: watch::Receiver<bool>) -> (Shown, Page) {
     let (added, printers) = watch::channel(config.added.clone());
+    let (set, see_set) = watch::channel(config.from_hq().to_vec());
     let (spool, see_spool) = watch::channel(None);
     let (status, see_status) = watch::channel(None);
     let (address, see_address) = watch::channel(None);
@@ -100,6 +103,7 @@ pub fn start(config: &Config, counter: Counter, stop: watch::Receiver<bool>) -> 
         lan: config.page.lan,
         door: config.page.lan.then(|| open_door(config)).flatten().map(Mutex::new),
         fixed: config.printers.clone(),
+        set: see_set,
         added,
         api: Api::new(counter, config.data.clone(), see_spool.clone(), stop.clone()),
         spool: see_spool,
@@ -110,7 +114,7 @@ pub fn start(config: &Config, counter: Counter, stop: watch::Receiver<bool>) -> 
     });
     tokio::spawn(live::render_always(Arc::clone(&app)));
     let server = tokio::spawn(server::serve(config.page.address(), app, address, stop));
-    (Shown { spool, status, address: see_address }, Page { printers, server })
+    (Shown { set, spool, status, address: see_address }, Page { printers, server })
 }
 
 /// Without it only this PC comes in.
@@ -131,6 +135,8 @@ struct App {
     lan: bool,
     door: Option<Mutex<Door>>,
     fixed: Vec<PrinterEntry>,
+    /// What headquarters has set.
+    set: watch::Receiver<Vec<PrinterEntry>>,
     added: watch::Sender<Added>,
     spool: watch::Receiver<Option<Spool>>,
     status: watch::Receiver<Option<Arc<StatusFile>>>,
@@ -143,7 +149,7 @@ struct App {
 impl App {
     /// The printers in force.
     fn printers(&self) -> Printers {
-        Printers::merge(&self.fixed, &self.added.borrow())
+        Printers::merge(&self.fixed, &self.set.borrow(), &self.added.borrow())
     }
 
     /// The spool as it is now; while it is being opened there is none for a second or two.

@@ -3,6 +3,9 @@
 //! Adding, changing and removing is: check, write `printers.toml`, then tell the agent, which opens everything anew. Who
 //! is answered may rely on it. Nothing in between waits, and one thread runs it all, so no two changes can mix.
 //!
+//! A printer that headquarters has set keeps its name, since headquarters knows it by that; a change of it is added
+//! beside what headquarters said, and removing it takes the change back.
+//!
 //! What refers to a printer by its name goes with it to another name: who has it as a backup, and that it is to wait. A
 //! printer that was a backup and is removed is missed aloud until somebody has chosen another one
 //! ([`crate::printers`]); a pause is forgotten with its printer.
@@ -110,8 +113,25 @@ fn changed(app: &App, change: &Change) -> Result<Added, Refused> {
     let mut entry = change.to.clone().entry()?;
     let mut added = app.added.borrow().clone();
     let was = change.printer.as_str();
-    let place = place(app, &added, was, change.off)?;
-    // What a technician has pinned in the file is not the page's to change.
+    let set = app.set.borrow().iter().find(|set| !change.off && set.name == was).cloned();
+    if let Some(set) = &set
+        && entry.name != set.name
+    {
+        return Err(of_headquarters(was));
+    }
+    let place = match (place(app, &added, was, change.off)?, set) {
+        (Some(place), _) => place,
+        (None, None) => return Err(unknown_printer(was)),
+        (None, Some(set)) => {
+            // An earlier change of it that does not count any more makes room.
+            added.printers.retain(|other| other.name != set.name);
+            added.instead_of.retain(|other| other.name != set.name);
+            added.printers.push(set.clone());
+            added.instead_of.push(set);
+            added.printers.len() - 1
+        }
+    };
+    // What a technician or headquarters has pinned is not the page's to change.
     entry.profile = added.printers[place].profile.clone();
     check(&entry, &app.printers(), (!change.off).then_some(was))?;
     if !change.off {
@@ -127,8 +147,10 @@ fn changed(app: &App, change: &Change) -> Result<Added, Refused> {
 /// Removes a printer that staff have added. Its tickets go where their stations are mapped then.
 pub fn remove(app: &App, unwanted: &Unwanted) -> Result<(), Refused> {
     let mut added = app.added.borrow().clone();
-    let place = place(app, &added, &unwanted.printer, unwanted.off)?;
+    let name = &unwanted.printer;
+    let place = place(app, &added, name, unwanted.off)?.ok_or_else(|| of_headquarters(name))?;
     added.printers.remove(place);
+    added.instead_of.retain(|set| set.name != *name);
     store(app, added)
 }
 
@@ -198,8 +220,21 @@ pub fn address(text: &str) -> Result<Address, Refused> {
     })
 }
 
-/// Where a printer is among those that staff have added: the one in force, or the one that is off.
-fn place(app: &App, added: &Added, name: &str, off: bool) -> Result<usize, Refused> {
+/// What is headquarters' to say.
+fn of_headquarters(name: &str) -> Refused {
+    Refused::new(
+        StatusCode::CONFLICT,
+        "printer-of-headquarters",
+        format!("「{name}」由总部设定,不能在这里改名或删除:请总部修改,地址等可以在这里改"),
+        format!(
+            "{name} is set by headquarters, which alone can rename or remove it; its address can be changed here"
+        ),
+    )
+}
+
+/// Where a printer is among those that staff have added: the one in force, or the one that is off. `None` where
+/// headquarters has set it, and staff have not changed that.
+fn place(app: &App, added: &Added, name: &str, off: bool) -> Result<Option<usize>, Refused> {
     if !off && app.fixed.iter().any(|entry| entry.name == name) {
         return Err(Refused::new(
             StatusCode::CONFLICT,
@@ -208,11 +243,16 @@ fn place(app: &App, added: &Added, name: &str, off: bool) -> Result<usize, Refus
             format!("{name} is set in agent.toml and can be changed there only"),
         ));
     }
-    let all_off = Printers::merge(&app.fixed, added).off;
+    let set = app.set.borrow();
+    let all_off = Printers::merge(&app.fixed, &set, added).off;
     let is_off = |place: usize| all_off.iter().any(|printer| printer.place == place);
     let mut named = added.printers.iter().enumerate().filter(|(_, entry)| entry.name == name);
     let found = named.find(|&(place, _)| is_off(place) == off);
-    found.map(|(place, _)| place).ok_or_else(|| unknown_printer(name))
+    let is_set = !off && set.iter().any(|entry| entry.name == name);
+    match found {
+        None if !is_set => Err(unknown_printer(name)),
+        found => Ok(found.map(|(place, _)| place)),
+    }
 }
 
 /// What would be in the way of another printer. `but` is the one whose place it takes.

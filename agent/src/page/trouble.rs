@@ -134,7 +134,7 @@ impl Trouble {
 mod tests {
     use super::*;
     use crate::config::PrinterEntry;
-    use crate::printers::Printer;
+    use crate::printers::{Printer, SetBy};
     use crate::status::HeldView;
     use docket_protocol::ids::PrinterName;
     use docket_protocol::message::AgentStatus;
@@ -151,7 +151,7 @@ mod tests {
                 backup: None,
                 profile: Default::default(),
             },
-            fixed: false,
+            from: SetBy::Staff,
         };
         Printers { list: names.iter().map(printer).collect(), ..Printers::default() }
     }
@@ -178,6 +178,7 @@ mod tests {
             link_trouble: None,
             page: None,
             profiles: Default::default(),
+            memory_kib: None,
             status: AgentStatus { printers: printers.iter().map(health).collect(), ..AgentStatus::default() },
             spool: None,
             held: Vec::new(),

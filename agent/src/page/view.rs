@@ -3,7 +3,7 @@
 use super::trouble::{Trouble, troubles};
 use super::words::{self, Words};
 use crate::config::PrinterEntry;
-use crate::printers::{Printer, Printers};
+use crate::printers::{Printer, Printers, SetBy};
 use crate::status::{HeldView, StatusFile, WayView};
 use docket_protocol::ids::UnixMs;
 use docket_protocol::outcome::Doubt;
@@ -85,6 +85,8 @@ struct PrinterView {
     entry: PrinterEntry,
     /// Whether `agent.toml` fixes it, so that it cannot be changed here.
     fixed: bool,
+    /// Who has set it.
+    from: SetBy,
     light: Light,
     paused: bool,
     conditions: Vec<ConditionView>,
@@ -147,7 +149,8 @@ impl PrinterView {
         let conditions = health.map_or(&[][..], |health| &health.conditions);
         PrinterView {
             entry: printer.entry,
-            fixed: printer.fixed,
+            fixed: printer.from == SetBy::AgentToml,
+            from: printer.from,
             light: light(health),
             paused: conditions.iter().any(|since| since.condition == Condition::Paused),
             conditions: conditions
@@ -224,7 +227,7 @@ mod tests {
             backup: None,
             profile: Default::default(),
         };
-        let printers = Printers { list: vec![Printer { entry, fixed: false }], ..Printers::default() };
+        let printers = Printers { list: vec![Printer { entry, from: SetBy::Staff }], ..Printers::default() };
         let light = |now| State::new(Some(&status), printers.clone(), UnixMs(now)).printers[0].light;
         assert_eq!(light(2_000), Light::Green);
         assert_eq!(light(-60_000), Light::Unknown);

@@ -19,7 +19,7 @@ pub mod flapping;
 pub mod health;
 pub mod job;
 pub mod journal;
-pub mod profile;
+pub use docket_settings::profile;
 pub mod queue;
 pub mod slip;
 pub mod status;

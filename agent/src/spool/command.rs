@@ -4,6 +4,7 @@ use super::counter::{Answered, CounterRead, Request};
 use super::{Claim, Finish, HeldTicket, RecentTicket, Reprint, SpoolError};
 use docket_protocol::help::{HelpId, HelpOutcome, HelpRequest};
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
+use docket_protocol::message::SettingsOutcome;
 use docket_protocol::ticket::Ticket;
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -63,6 +64,8 @@ pub(super) enum Write {
     Own { printer: usize, unit: String },
     /// Old rows go. Lazy.
     Retain,
+    /// What came of a revision of the settings: it is told, and nothing up to it is needed any more.
+    SettleSettings { revision: u64, outcome: SettingsOutcome, answer: Asker<()> },
     /// What the store's own counter asks for.
     Counter { request: Box<Request>, answer: Asker<Answered> },
     /// The hub has what the counter has done, up to here. Lazy.
@@ -98,6 +101,7 @@ impl Write {
             | Write::Reprint { .. }
             | Write::PrintHere { .. }
             | Write::SetPaused { .. }
+            | Write::SettleSettings { .. }
             | Write::Counter { .. }
             | Write::SettleHelps { .. }
             | Write::BeginHelp { .. }
@@ -120,6 +124,7 @@ impl Write {
             | Write::Settle { .. }
             | Write::Reprint { .. }
             | Write::PrintHere { .. }
+            | Write::SettleSettings { .. }
             | Write::Learn { .. }
             | Write::Own { .. }
             | Write::Retain
@@ -187,6 +192,7 @@ impl Write {
                 | Write::PrintHere { answer, .. }
                 | Write::SettleHelps { answer }
                 | Write::EndHelp { answer, .. }
+                | Write::SettleSettings { answer, .. }
                 | Write::SetPaused { answer, .. },
                 _,
             ) => {
@@ -231,6 +237,8 @@ pub(super) enum Read {
     Units { answer: Asker<Vec<(PrinterName, String)>> },
     /// How often a ticket bears 补打 that a printer has begun in an earlier life and that nothing is known of.
     InQuestion { printer: usize, ticket: TicketId, attempt: u16, answer: Asker<Option<u16>> },
+    /// The newest settings that are whole and not decided about.
+    Settings { answer: Asker<Option<(u64, Vec<u8>)>> },
     /// What the store's own counter has given.
     Counter(CounterRead),
 }

@@ -15,18 +15,18 @@ const CHANGE_MS_MIN: u64 = 60_000;
 
 /// What the hub has told this process.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct HubClock {
+pub struct HubClock {
     told: Option<(UnixMs, Instant)>,
 }
 
 impl HubClock {
     /// The hub's clock said `time` at this moment.
-    pub(super) fn hear(&mut self, time: UnixMs, at: Instant) {
+    pub fn hear(&mut self, time: UnixMs, at: Instant) {
         self.told = Some((time, at));
     }
 
     /// The hub's time: as it was told or, before that, by the PC's clock and the difference that was seen last.
-    pub(super) fn time(self, pc: UnixMs, at: Instant, ahead_ms: i64) -> UnixMs {
+    pub fn time(self, pc: UnixMs, at: Instant, ahead_ms: i64) -> UnixMs {
         match self.told {
             Some((time, told_at)) => {
                 let passed = at.saturating_duration_since(told_at).as_millis();
@@ -38,7 +38,7 @@ impl HubClock {
 }
 
 /// How far the hub's clock is ahead of the PC's, where that differs enough from what is stored.
-pub(super) fn changed(hub: UnixMs, pc: UnixMs, stored_ms: i64) -> Option<i64> {
+pub fn changed(hub: UnixMs, pc: UnixMs, stored_ms: i64) -> Option<i64> {
     let ahead_ms = hub.0.saturating_sub(pc.0);
     (ahead_ms.abs_diff(stored_ms) >= CHANGE_MS_MIN).then_some(ahead_ms)
 }

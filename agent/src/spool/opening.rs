@@ -52,6 +52,7 @@ pub(super) struct Shared {
     assigned_up_to: watch::Sender<Seq>,
     counts: watch::Sender<Counts>,
     changes: watch::Sender<u64>,
+    settings: watch::Sender<u64>,
     uploads: watch::Sender<u64>,
     helps: watch::Sender<u64>,
     printers: Vec<PrinterName>,
@@ -66,6 +67,7 @@ impl Shared {
             assigned_up_to: watch::Sender::new(store.assigned_up_to()),
             counts: watch::Sender::new(store.counts()),
             changes: watch::Sender::new(store.changes()),
+            settings: watch::Sender::new(store.settings()),
             uploads: watch::Sender::new(store.uploads()),
             helps: watch::Sender::new(store.helps()),
             printers,
@@ -78,9 +80,13 @@ impl Shared {
         let assigned = store.assigned_up_to();
         self.assigned_up_to.send_if_modified(|seq| std::mem::replace(seq, assigned) != assigned);
         self.counts.send_if_modified(|counts| store.update_counts(counts, storing));
-        for (shown, now) in
-            [(&self.changes, store.changes()), (&self.uploads, store.uploads()), (&self.helps, store.helps())]
-        {
+        let changed = [
+            (&self.changes, store.changes()),
+            (&self.uploads, store.uploads()),
+            (&self.settings, store.settings()),
+            (&self.helps, store.helps()),
+        ];
+        for (shown, now) in changed {
             shown.send_if_modified(|last| std::mem::replace(last, now) != now);
         }
     }
@@ -103,6 +109,10 @@ impl Shared {
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    pub(super) fn settings(&self) -> watch::Receiver<u64> {
+        self.settings.subscribe()
     }
 
     pub(super) fn uploads_changed(&self) -> watch::Receiver<u64> {

@@ -23,14 +23,30 @@ use std::collections::HashMap;
 
 /// What the journal's word for an attempt comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Printed { evidence: Evidence, began_at: UnixMs, ended_at: UnixMs },
-    Unknown { doubt: Doubt, began_at: Option<UnixMs> },
+pub enum Verdict {
+    /// It is on paper.
+    Printed {
+        /// How that is known.
+        evidence: Evidence,
+        /// When its first byte left.
+        began_at: UnixMs,
+        /// When it was on paper.
+        ended_at: UnixMs,
+    },
+    /// It may be.
+    Unknown {
+        /// Why that is not known.
+        doubt: Doubt,
+        /// When its first byte left, if that is known.
+        began_at: Option<UnixMs>,
+    },
+    /// No byte of it has left.
     NotBegun,
 }
 
-/// `complete`: the journal has every record that was written, so what it does not say did not happen.
-fn judge(record: Option<&Record>, complete: bool) -> Verdict {
+/// What follows from the newest record of an attempt. `complete`: the journal has every record that was written, so what
+/// it does not say did not happen.
+pub fn judge(record: Option<&Record>, complete: bool) -> Verdict {
     let power_lost = |began_at| Verdict::Unknown { doubt: Doubt::PowerLost, began_at };
     match record {
         Some(&Record { phase: Phase::Fenced(evidence), began_at, ended_at, .. }) => {
@@ -174,6 +190,7 @@ impl Work<'_> {
             match read_payload::<Item>(&item) {
                 Some(Item::Ticket(ticket)) => self.store_ticket(seq, &ticket, &item)?,
                 Some(Item::Help(request)) => self.store_help(&request)?,
+                Some(Item::Settings(part)) => self.store_settings(&part)?,
                 None => continue,
             }
             self.prepare("DELETE FROM unreadable WHERE seq = ?1")?.execute([number(seq)])?;

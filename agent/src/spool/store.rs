@@ -8,7 +8,7 @@ use super::claims::Claims;
 use super::command::{Asker, Read, Reply, Write};
 use super::hub_clock::HubClock;
 use super::work::Work;
-use super::{Counts, FILLING_PERCENT, SpoolError, SpoolOptions, Storing, counter, schema, view};
+use super::{Counts, FILLING_PERCENT, SpoolError, SpoolOptions, Storing, counter, schema, settings, view};
 use crate::clock;
 use docket_protocol::ids::{PrinterName, Seq, TicketId, UnixMs};
 use ring::rand::SecureRandom as _;
@@ -39,6 +39,8 @@ pub(super) struct Known {
     pub(super) has_submissions: bool,
     /// The last change of a ticket that it has given.
     pub(super) changes: u64,
+    /// How often settings were whole.
+    pub(super) settings: u64,
     /// The last thing that the hub is to be told of it.
     pub(super) uploads: u64,
     /// Rises with each request for help.
@@ -144,6 +146,7 @@ impl Store {
             held: 0,
             has_submissions,
             changes,
+            settings: 0,
             uploads: counter::last_upload(&connection).map_err(failed)?,
             helps: 0,
             used_percent: 0,
@@ -177,6 +180,10 @@ impl Store {
 
     pub(super) fn changes(&self) -> u64 {
         self.known.changes
+    }
+
+    pub(super) fn settings(&self) -> u64 {
+        self.known.settings
     }
 
     pub(super) fn uploads(&self) -> u64 {
@@ -327,6 +334,7 @@ impl Store {
             Read::InQuestion { printer, ticket, attempt, answer } => {
                 tell(answer, self.in_question(printer, ticket, attempt))
             }
+            Read::Settings { answer } => tell(answer, settings::newest(&self.connection)),
             Read::Counter(read) => counter::read(&self.connection, read),
         }
     }

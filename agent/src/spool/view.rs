@@ -176,7 +176,7 @@ pub(super) fn ticket(connection: &Connection, id: TicketId) -> rusqlite::Result<
         .optional()?;
     Ok(match item.and_then(|item| read_payload::<Item>(&item)) {
         Some(Item::Ticket(ticket)) => Some(ticket),
-        Some(Item::Help(_)) | None => None,
+        Some(Item::Help(_) | Item::Settings(_)) | None => None,
     })
 }
 

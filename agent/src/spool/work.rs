@@ -108,6 +108,9 @@ impl<'s> Work<'s> {
                     .execute(params![unit, name])?;
                 Ok(Reply::Done)
             }
+            Write::SettleSettings { revision, outcome, .. } => {
+                self.settle_settings(*revision, outcome).map(|()| Reply::Done)
+            }
             Write::UploadedUpTo { up_to } => {
                 let up_to = i64::try_from(*up_to).unwrap_or(i64::MAX);
                 self.prepare("DELETE FROM uploads WHERE seq <= ?1")?.execute([up_to])?;
@@ -134,6 +137,7 @@ impl<'s> Work<'s> {
         match read_payload::<Item>(item) {
             Some(Item::Ticket(ticket)) => self.store_ticket(seq, &ticket, item),
             Some(Item::Help(request)) => self.store_help(&request),
+            Some(Item::Settings(part)) => self.store_settings(&part),
             None => {
                 self.prepare("INSERT OR REPLACE INTO unreadable VALUES (?1, ?2, ?3)")?.execute(params![
                     number(seq),

@@ -5,11 +5,11 @@
 //! as long as no power is cut behind the machine's back; no ticket has a second unmarked output; no parameter of a
 //! command comes out as text; when the faults end, everything comes out without a person.
 
-use crate::modelled_unit::{Abilities, Faults, Process, RealTime, Slip, Transmit, Unit};
 use docket_agent::printing::job::{Event, Lost, Machine};
 use docket_agent::printing::profile::Pins;
 use docket_agent::spool::Ending;
 use docket_protocol::outcome::{Doubt, Evidence};
+use docket_tests::modelled_unit::{Abilities, Faults, RealTime, Slip, Transmit, Unit};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -84,38 +84,11 @@ enum Line {
     Down { until_ms: u64 },
 }
 
-fn some_abilities(dice: &mut Dice, with_status: bool) -> Abilities {
-    use Process::{Answered, Ignored, Printed};
-    use RealTime::{AtOnce, Deaf, InOrder, Never};
-    let mut queries = [true; 4];
-    let real_time = dice.pick(if with_status {
-        &[AtOnce, InOrder]
-    } else {
-        &[AtOnce, AtOnce, AtOnce, InOrder, Deaf, Never]
-    });
-    // What is both late and deaf while it prints cannot be told from one that hangs.
-    let late = matches!(real_time, AtOnce | InOrder) && dice.one_in(5);
-    // Which query a late unit lacks cannot be found out.
-    if !late && dice.one_in(6) {
-        queries[1 + dice.below(3) as usize] = false;
-    }
-    Abilities {
-        real_time,
-        queries,
-        late,
-        automatic: !dice.one_in(3),
-        process: dice.pick(&[Answered, Answered, Ignored, Printed]),
-        transmit: dice.pick(&[Transmit::InOrder, Transmit::InOrder, Transmit::AtOnce, Transmit::Never]),
-        init_clears: dice.one_in(4),
-        buffer_bytes: dice.pick(&[64, 256, 4_096]),
-    }
-}
-
 impl World {
     fn new(seed: u64) -> Self {
         let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         dice.roll();
-        let abilities = some_abilities(&mut dice, false);
+        let abilities = Abilities::draw(false, &mut |limit| dice.below(limit));
         // The slowest takes 75 ms for a line of 30 characters.
         let us_per_byte = dice.pick(&[1, 50, 1_000, 2_500]);
         // A late unit's network module forgets with a connection what it has held back.
@@ -209,7 +182,8 @@ impl World {
         }
         self.unit.power_cycle();
         let late = self.unit.abilities.late;
-        self.unit.abilities = Abilities { late, ..some_abilities(&mut self.dice, true) };
+        self.unit.abilities =
+            Abilities { late, ..Abilities::draw(true, &mut |limit| self.dice.below(limit)) };
         self.unit.abilities.queries = [true; 4];
         self.lose_line();
     }
@@ -280,7 +254,8 @@ impl World {
                 // What a small buffer answers at once is close to the end of a long ticket, and a network that delays
                 // bytes makes that look like a proof.
                 let is_short = self.unit.abilities.transmit == Transmit::AtOnce || self.dice.one_in(2);
-                let (content, seams) = content(slip, if is_short { 10 } else { 120 }, &mut self.dice);
+                let lines = self.dice.below(if is_short { 10 } else { 120 });
+                let (content, seams) = slip.content(lines, self.dice.one_in(6));
                 machine.begin(&content, &seams, serial, now);
             }
         }
@@ -344,23 +319,6 @@ impl World {
             Ending::Unknown(_) => self.queue.push_front(Slip { repeat: slip.repeat + 1, ..slip }),
         }
     }
-}
-
-/// `T<ticket>.<repeat>`, lines, sometimes an image in whose data there is what looks like a query, `$`; and where its
-/// lines end.
-fn content(slip: Slip, lines_max: u64, dice: &mut Dice) -> (Vec<u8>, Vec<usize>) {
-    let mut content = vec![b'T', b'!' + slip.ticket, b'!' + slip.repeat];
-    let mut seams = Vec::new();
-    for _ in 0..dice.below(lines_max) {
-        content.extend([b'x'; 29]);
-        content.push(b'\n');
-        seams.push(content.len());
-    }
-    if dice.one_in(6) {
-        content.extend([0x1D, 0x76, 0x30, 0, 1, 0, 4, 0, 0x10, 0x04, 0x01, 0xFF]);
-    }
-    content.extend(b"$\n");
-    (content, seams)
 }
 
 /// How often something happened: the simulation is worth something only if all of it does.

@@ -10,7 +10,6 @@ mod discovery;
 mod far_end;
 mod job;
 mod job_simulation;
-mod modelled_unit;
 mod page;
 mod printer_task;
 mod requests;

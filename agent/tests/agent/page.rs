@@ -19,6 +19,7 @@ use docket_protocol::ids::{AgentId, PrinterName, Seq, StoreId, UnixMs};
 use docket_protocol::message::Report;
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::ticket::Ticket;
+use docket_settings::bundle::Settings;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -80,6 +81,22 @@ impl Desk {
         };
         let spool = Spool::open(&self.config.data, options).unwrap();
         self.shown.spool.send_replace(Some(spool));
+    }
+
+    /// Headquarters has set one printer, 后厨.
+    async fn set_from_headquarters(&mut self, address: &str) {
+        let text = format!("[[printer]]\nname = '后厨'\naddress = '{address}'\n");
+        let document = docket_settings::document::Document::read(&text).unwrap();
+        self.config.settings = Arc::new(Settings { document, ..Settings::default() });
+        self.shown.set.send_replace(self.config.from_hq().to_vec());
+        self.reopen().await;
+    }
+
+    /// Who has set the first printer, to which address, and how many are off.
+    async fn seen(&self) -> (String, String, usize) {
+        let state: Value = serde_json::from_str(&self.get("/api/state").await.body).unwrap();
+        let word = |key: &str| state["printers"][0][key].as_str().unwrap_or_default().to_owned();
+        (word("from"), word("address"), state["off"].as_array().map_or(0, Vec::len))
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -22,7 +22,7 @@ pub mod snapshot;
 pub mod store;
 #[cfg(test)]
 mod tests;
-mod when;
+pub(crate) mod when;
 mod words;
 
 use crate::fleet::Fleet;

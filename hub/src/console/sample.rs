@@ -83,6 +83,7 @@ pub fn store(id: &str, name: &str) -> StoreView {
         oldest_open_at: None,
         held: 0,
         spool_full: false,
+        settings: None,
     }
 }
 

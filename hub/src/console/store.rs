@@ -7,6 +7,7 @@ use super::late::{self, Late, PRINT_LATE_MS};
 use super::snapshot::Light;
 use crate::fleet::AgentLive;
 use crate::storage::agents::{AgentRow, StoreRow};
+use crate::storage::settings::SettingsView;
 use crate::storage::views::Overview;
 use docket_protocol::ids::UnixMs;
 use docket_protocol::message::LinkReport;
@@ -43,6 +44,8 @@ pub struct StoreView {
     pub held: u32,
     /// The PC's disk is full.
     pub spool_full: bool,
+    /// What headquarters has set it to; `None` where it has not.
+    pub settings: Option<SettingsView>,
 }
 
 /// Why a store is not green.
@@ -208,6 +211,7 @@ pub(super) fn view_store(
         oldest_open_at: open.map(|open| open.oldest_at),
         held,
         spool_full,
+        settings: overview.settings.iter().find(|set| set.store == store.id.as_str()).cloned(),
     }
 }
 
@@ -359,7 +363,7 @@ mod tests {
     }
 
     fn nothing() -> Overview {
-        Overview { orders: Vec::new(), alarms: Vec::new(), open: Vec::new() }
+        Overview { orders: Vec::new(), alarms: Vec::new(), open: Vec::new(), settings: Vec::new() }
     }
 
     fn view(live: Option<&AgentLive>, overview: &Overview) -> (Light, Vec<&'static str>) {

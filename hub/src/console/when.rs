@@ -39,7 +39,7 @@ pub fn china_short(moment: UnixMs, at: UnixMs) -> String {
 }
 
 /// `2026-11-23 14:03:22 UTC+8`.
-fn china_full(moment: UnixMs) -> String {
+pub fn china_full(moment: UnixMs) -> String {
     china(moment).map_or_else(|| "?".into(), |moment| format!("{} {} UTC+8", moment.date(), clock(moment)))
 }
 

@@ -90,6 +90,23 @@ pub fn alarm(code: &str, language: Language) -> Option<Alarm> {
                 "update the store's program; handle the order on the platform's own terminal",
             ),
         ),
+        "settings-refused" => (
+            (
+                "门店没有启用总部的新设定,仍用上一个",
+                "按原因改好后再 docket-hub settings set,或 docket-hub settings rollback",
+            ),
+            (
+                "a store has not put its new settings in force and goes on with the last ones",
+                "mend the cause and docket-hub settings set again, or docket-hub settings rollback",
+            ),
+        ),
+        "settings-unsent" => (
+            ("新的设定发不出去,门店仍用上一个", "按原因改小模板图片或改正设定"),
+            (
+                "new settings cannot be sent, stores keep the last ones",
+                "mend the cause: smaller pictures, or the settings",
+            ),
+        ),
         "report-unreadable" => (
             ("总部读不懂门店的回报:程序版本相差太远", "更新总部程序"),
             ("the hub cannot read a store's report: the versions are too far apart", "update the hub"),
@@ -243,6 +260,7 @@ mod tests {
             include_str!("../storage/outbox.rs"),
             include_str!("../storage/reports.rs"),
             include_str!("../storage/agents.rs"),
+            include_str!("../storage/settings.rs"),
         ];
         let mut codes = Vec::new();
         for call in sources.iter().flat_map(|source| source.split("raise(").skip(1)) {

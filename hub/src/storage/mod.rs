@@ -9,6 +9,7 @@
 //! * [`certificates`]: who a certificate is, until when, and its renewal.
 //! * [`outbox`]: what goes to an agent, `reports` and `uploads`: what it tells.
 //! * [`help`]: what headquarters asks of an agent, and its audit.
+//! * [`settings`]: what stores are set to, since when and by whom.
 //! * [`views`]: what the console shows. [`retention`]: what goes when.
 
 pub mod agents;
@@ -21,6 +22,7 @@ pub mod outbox;
 mod reports;
 pub mod retention;
 mod schema;
+pub mod settings;
 mod ticket_state;
 mod uploads;
 pub mod views;

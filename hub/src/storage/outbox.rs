@@ -3,11 +3,11 @@
 use super::alarms::raise;
 use super::lane::{Fault, Pending, Urgency};
 use super::ticket_state::TicketState;
-use super::{Storage, StorageError, help};
+use super::{Storage, StorageError, help, settings};
 use crate::clock;
 use docket_protocol::frame;
 use docket_protocol::ids::{AgentId, Seq, StoreId, UnixMs};
-use docket_protocol::message::{Hello, Item, Refusal};
+use docket_protocol::message::{Hello, Item, Refusal, SettingsPart};
 use docket_protocol::session::Opened;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -62,7 +62,8 @@ impl Storage {
         self.reader
             .call(move |connection| {
                 let mut select = connection.prepare_cached(
-                    "SELECT outbox.seq, item FROM outbox JOIN tickets ON tickets.number = outbox.ticket
+                    "SELECT outbox.seq, coalesce(settings, item)
+                         FROM outbox LEFT JOIN tickets ON tickets.number = outbox.ticket
                          WHERE outbox.agent = ?1 AND outbox.seq > ?2
                      UNION ALL SELECT seq, item FROM help_outbox WHERE agent = ?1 AND seq > ?2
                      ORDER BY 1 LIMIT ?3",
@@ -132,13 +133,41 @@ pub(super) fn assign(
     ticket: i64,
     item: Vec<u8>,
 ) -> rusqlite::Result<Assigned> {
-    let seq: i64 = connection
-        .prepare_cached("UPDATE agents SET assigned = assigned + 1 WHERE id = ?1 RETURNING assigned")?
-        .query_row([agent.as_str()], |row| row.get(0))?;
+    let seq = next_place(connection, agent)?;
     connection
         .prepare_cached("INSERT INTO outbox (agent, seq, ticket) VALUES (?1, ?2, ?3)")?
         .execute(params![agent.as_str(), seq, ticket])?;
     Ok(Assigned { agent: agent.clone(), seq: from_sql(seq), payload: item })
+}
+
+/// Puts parts of settings at the end of an agent's outbox. What is still there of older ones keeps its places, and
+/// nothing more.
+pub(super) fn assign_settings(
+    connection: &Connection,
+    agent: &AgentId,
+    parts: Vec<SettingsPart>,
+) -> rusqlite::Result<usize> {
+    let placeholder =
+        parts.first().map(|part| SettingsPart { parts: 0, part: 0, bytes: Vec::new(), ..*part });
+    if let Some(nothing) = placeholder {
+        connection
+            .prepare_cached("UPDATE outbox SET settings = ?2 WHERE agent = ?1 AND settings IS NOT NULL")?
+            .execute(params![agent.as_str(), frame::payload(&Item::Settings(nothing))])?;
+    }
+    let count = parts.len();
+    for part in parts {
+        let seq = next_place(connection, agent)?;
+        connection
+            .prepare_cached("INSERT INTO outbox (agent, seq, settings) VALUES (?1, ?2, ?3)")?
+            .execute(params![agent.as_str(), seq, frame::payload(&Item::Settings(part))])?;
+    }
+    Ok(count)
+}
+
+fn next_place(connection: &Connection, agent: &AgentId) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("UPDATE agents SET assigned = assigned + 1 WHERE id = ?1 RETURNING assigned")?
+        .query_row([agent.as_str()], |row| row.get(0))
 }
 
 /// When an agent's spool may have been given tickets.
@@ -170,16 +199,26 @@ impl Contact {
     }
 }
 
-/// Gives the store's open tickets to an agent whose spool does not have them: a new PC, or a spool that was
-/// lost. Those that the former spool may have printed are marked. Tickets of the counter have no content here.
+/// What an agent was given anew.
+pub(super) struct Handed {
+    /// Places in its outbox.
+    items: usize,
+    /// Of these, tickets.
+    tickets: usize,
+}
+
+/// Gives the store's settings and open tickets to an agent whose spool does not have them: a new PC, or a spool that was
+/// lost. Tickets that the former spool may have printed are marked. Tickets of the counter have no content here.
 pub(super) fn hand_over(
     connection: &Connection,
     store: &StoreId,
     agent: &AgentId,
     former: Contact,
-) -> Result<usize, Fault> {
+) -> Result<Handed, Fault> {
     connection.prepare_cached("DELETE FROM outbox WHERE agent = ?1")?.execute([agent.as_str()])?;
     help::lose(connection, agent, clock::now())?;
+    // First, so that its printers are known when the tickets come.
+    let parts = settings::give(connection, store, agent)?;
     let open: Vec<(i64, UnixMs, Vec<u8>)> = connection
         .prepare_cached(
             "SELECT number, made_at, item FROM tickets
@@ -207,7 +246,7 @@ pub(super) fn hand_over(
             .execute(params![TicketState::Queued as i64, number])?;
         assign(connection, agent, number, item)?;
     }
-    Ok(tickets)
+    Ok(Handed { items: parts + tickets, tickets })
 }
 
 fn open_session(
@@ -265,11 +304,11 @@ fn open_session(
             agent.as_str()
         ])?;
     if lost_spool || old_copy {
-        let tickets = hand_over(connection, &row.store, agent, row.contact)?;
+        let Handed { items, tickets } = hand_over(connection, &row.store, agent, row.contact)?;
         raise(connection, "spool-lost", agent.as_str(), &format!("{} {tickets}", row.store), now)?;
         // The new places begin after all that the former spool has had.
         acked = assigned;
-        assigned = Seq(assigned.0 + tickets as u64);
+        assigned = Seq(assigned.0 + items as u64);
         connection
             .prepare_cached("UPDATE agents SET acked = ?1 WHERE id = ?2")?
             .execute(params![to_sql(acked), agent.as_str()])?;
@@ -337,12 +376,13 @@ fn acknowledge_rows(
     sent: &[SentAt],
     now: UnixMs,
 ) -> Result<(), Fault> {
-    let rows: Vec<(i64, i64)> = connection
+    let rows: Vec<(i64, Option<i64>)> = connection
         .prepare_cached("DELETE FROM outbox WHERE agent = ?1 AND seq <= ?2 RETURNING seq, ticket")?
         .query_map(params![agent.as_str(), to_sql(up_to)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     help::acknowledged(connection, agent, up_to)?;
     for (seq, ticket) in rows {
+        let Some(ticket) = ticket else { continue };
         let sent_at = sent.iter().find(|sent| to_sql(sent.seq) == seq).map(|sent| sent.at.0);
         connection
             .prepare_cached(

@@ -5,7 +5,7 @@ use super::alarms::raise;
 use super::lane::{Fault, Pending, Urgency};
 use super::outbox::{fence, from_sql, to_sql};
 use super::ticket_state::TicketState;
-use super::{Storage, help};
+use super::{Storage, help, settings};
 use docket_protocol::frame;
 use docket_protocol::ids::{AgentId, Seq, TicketId, UnixMs};
 use docket_protocol::message::Report;
@@ -52,6 +52,9 @@ fn report(
             }
             Some(Report::CutShort { ticket }) => cut_short(connection, agent, ticket, now)?,
             Some(Report::Help { id, outcome }) => help::answered(connection, agent, id, outcome, now)?,
+            Some(Report::Settings { revision, outcome }) => {
+                settings::record(connection, agent, revision, &outcome, now)?;
+            }
             None => raise(connection, "report-unreadable", agent.as_str(), &seq.to_string(), now)?,
         }
     }

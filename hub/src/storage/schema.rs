@@ -157,6 +157,44 @@ const MIGRATIONS: &[&str] = &[
     CREATE UNIQUE INDEX agents_by_next_fingerprint ON agents (next_fingerprint) WHERE next_fingerprint IS NOT NULL;
     CREATE INDEX agents_revoked ON agents (revoked_at) WHERE revoked_at IS NOT NULL;
     ",
+    // 5: settings. An item of an outbox is a ticket's or a part of settings, and then it is here itself.
+    // settings_edits: scope is a store's id, empty for the chain; text is NULL where the hub's own files have changed.
+    // settings_wanted: what a store is to have, and what its agent has said of it.
+    "
+    ALTER TABLE outbox RENAME TO outbox_of_tickets;
+    CREATE TABLE outbox (
+        agent        TEXT NOT NULL,
+        seq          INTEGER NOT NULL,
+        ticket       INTEGER REFERENCES tickets (number),
+        settings     BLOB,
+        PRIMARY KEY (agent, seq),
+        CHECK ((ticket IS NULL) <> (settings IS NULL))
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO outbox SELECT agent, seq, ticket, NULL FROM outbox_of_tickets;
+    DROP TABLE outbox_of_tickets;
+    CREATE TABLE settings_edits (
+        revision     INTEGER PRIMARY KEY,
+        scope        TEXT NOT NULL,
+        text         TEXT,
+        who          TEXT NOT NULL,
+        why          TEXT NOT NULL,
+        at           INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX settings_edits_by_scope ON settings_edits (scope, revision);
+    CREATE TABLE settings_wanted (
+        store        TEXT PRIMARY KEY REFERENCES stores (id),
+        revision     INTEGER NOT NULL,
+        since        INTEGER NOT NULL,
+        bundle       BLOB NOT NULL,
+        applied      INTEGER,
+        applied_at   INTEGER,
+        otherwise    TEXT NOT NULL DEFAULT '',
+        failed       INTEGER,
+        failed_at    INTEGER,
+        failure      TEXT NOT NULL DEFAULT '',
+        cause        TEXT NOT NULL DEFAULT ''
+    ) STRICT, WITHOUT ROWID;
+    ",
 ];
 
 /// Brings the file to the newest version, one migration a transaction.

@@ -1,5 +1,6 @@
 //! What the console shows of storage.
 
+use super::settings::{self, SettingsView};
 use super::ticket_state::TicketState;
 use super::{Storage, StorageError};
 use docket_protocol::ids::UnixMs;
@@ -98,6 +99,8 @@ pub struct Overview {
     pub alarms: Vec<AlarmView>,
     /// Stores with tickets that have not come out.
     pub open: Vec<OpenTickets>,
+    /// What stores are set to, of those that headquarters has set.
+    pub settings: Vec<SettingsView>,
 }
 
 impl Storage {
@@ -112,6 +115,7 @@ impl Storage {
                     orders: orders(connection, orders_max)?,
                     alarms: alarms(connection, alarms_max)?,
                     open: open_tickets(connection)?,
+                    settings: settings::views(connection)?,
                 })
             })
             .await

@@ -16,6 +16,7 @@ use super::guard::ENDED_ENDING;
 use super::trial::{Candidate, Checker, UNTRIED};
 use docket_paper::logo::LOGO_BYTES_MAX;
 use docket_paper::template::{Bound, FILE_ENDING, Images, Template, TemplateKind};
+use docket_protocol::document::Image;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -333,6 +334,23 @@ pub struct Kept {
     /// The last good templates.
     pub own: Own,
     images: Images,
+}
+
+/// The last good copies as others can read them.
+#[derive(Debug, Clone, Default)]
+pub struct Texts {
+    /// Templates: text by name.
+    pub templates: Vec<(String, String)>,
+    /// Their pictures.
+    pub images: Vec<(String, Image)>,
+}
+
+/// Reads them.
+pub fn texts(kept: &Path) -> Texts {
+    let Kept { own, images } = restore(kept);
+    let read =
+        |kind: &TemplateKind| Some((kind.as_str().to_owned(), read_text(&kept.join(kind.file())).ok()?));
+    Texts { templates: own.keys().filter_map(read).collect(), images: images.into_iter().collect() }
 }
 
 /// Reads the last good copies, each of which was tried before it was kept. What is wrong with one is not worth an

@@ -14,7 +14,7 @@ mod frames;
 mod hub;
 mod program;
 
-use super::simulation::chance::Chance;
+use docket_tests::chaos::Chance;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -99,13 +99,13 @@ impl Fuzz {
         let mut input = pick(chance);
         for _ in 0..=chance.below(6) {
             let at = usize::try_from(chance.below(input.len() as u64 + 1)).unwrap();
-            let byte = chance.next().to_le_bytes()[0];
+            let byte = chance.roll().to_le_bytes()[0];
             match chance.below(7) {
                 0 => input.insert(at, byte),
                 1 if at < input.len() => drop(input.remove(at)),
                 2 if at < input.len() => input[at] = byte,
                 3 if at < input.len() => input[at] ^= 1 << chance.below(8),
-                4 => input.extend((0..=chance.below(12)).map(|_| chance.next().to_le_bytes()[0])),
+                4 => input.extend((0..=chance.below(12)).map(|_| chance.roll().to_le_bytes()[0])),
                 5 => input.extend(pick(chance)),
                 _ => {
                     // A piece of another one in the middle.

@@ -12,7 +12,7 @@ use docket_protocol::enrol::{Answer, EnrolRefusal};
 use docket_protocol::frame::{Decoder, encode, payload, read_payload};
 use docket_protocol::help::{Help, HelpOutcome, LogLevel};
 use docket_protocol::ids::{Platform, PrinterName};
-use docket_protocol::message::{Item, Message, Refusal, Report, Transport};
+use docket_protocol::message::{Item, Message, Refusal, Report, SettingsOutcome, SettingsPart, Transport};
 use docket_protocol::order::{Cutlery, Fulfilment};
 use docket_protocol::outcome::{Doubt, Evidence, Outcome};
 use docket_protocol::printer::Condition;
@@ -115,12 +115,14 @@ fn lines() -> Vec<Line> {
     variants!(lines, Item, value,
         Ticket: Item::Ticket(samples::ticket()),
         Help: Item::Help(samples::help_request()),
+        Settings: Item::Settings(SettingsPart { revision: 300, part: 0, parts: 1, bytes: vec![1, 2, 3] }),
     );
     variants!(lines, Report, value,
         Ticket: Report::Ticket(samples::ticket_report()),
         Unreadable: Report::Unreadable { seq: samples::SEQ },
         CutShort: Report::CutShort { ticket: samples::ticket_report().ticket },
         Help: Report::Help { id: samples::help_request().id, outcome: HelpOutcome::TicketWaiting },
+        Settings: Report::Settings { revision: 300, outcome: SettingsOutcome::Outdated { newest: 301 } },
     );
     variants!(lines, Help, value,
         Bundle: Help::Bundle,
@@ -142,6 +144,12 @@ fn lines() -> Vec<Line> {
         TicketWaiting: HelpOutcome::TicketWaiting,
         Interrupted: HelpOutcome::Interrupted,
         Failed: HelpOutcome::Failed,
+    );
+    variants!(lines, SettingsOutcome, value,
+        Applied: SettingsOutcome::Applied { otherwise: "printer".into() },
+        Refused: SettingsOutcome::Refused { cause: "settings-value: printer".into() },
+        RolledBack: SettingsOutcome::RolledBack { cause: "settings-ended".into() },
+        Outdated: SettingsOutcome::Outdated { newest: 301 },
     );
     variants!(lines, Outcome, value,
         Printed: Outcome::Printed(Evidence::Fence),

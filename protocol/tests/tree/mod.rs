@@ -12,6 +12,12 @@ const ROUTING_DEPENDENCIES: [&str; 4] = ["docket-paper", "docket-protocol", "ser
 /// the order of a map.
 const ROUTING_MAY: [&str; 2] = ["std::sync", "HashMap"];
 
+/// All that settings may.
+const SETTINGS_DEPENDENCIES: [&str; 6] =
+    ["docket-paper", "docket-protocol", "docket-routing", "serde", "thiserror", "toml"];
+/// Of [`BANNED`], what settings may use: addresses, and templates that are shared.
+const SETTINGS_MAY: [&str; 2] = ["std::net", "std::sync"];
+
 /// Paths and words that code of the protocol may not contain.
 const BANNED: [&str; 17] = [
     "std::env",
@@ -108,6 +114,7 @@ fn has(code: &str, banned: &str) -> bool {
 fn the_protocol_depends_on_what_is_listed() {
     assert_eq!(dependencies(&manifest("protocol")), DEPENDENCIES);
     assert_eq!(dependencies(&manifest("protocol/routing")), ROUTING_DEPENDENCIES);
+    assert_eq!(dependencies(&manifest("protocol/settings")), SETTINGS_DEPENDENCIES);
 }
 
 #[test]
@@ -117,7 +124,7 @@ fn agent_and_hub_know_the_protocol_and_not_each_other() {
         assert!(dependencies(&manifest).contains(&"docket-protocol".to_owned()), "{member} without protocol");
         assert!(!manifest.contains(other), "{member}/Cargo.toml names {other}");
     }
-    for member in ["protocol", "protocol/paper", "protocol/routing"] {
+    for member in ["protocol", "protocol/paper", "protocol/routing", "protocol/settings"] {
         let manifest = manifest(member);
         assert!(!manifest.contains("docket-agent") && !manifest.contains("docket-hub"), "{member}");
     }
@@ -133,12 +140,14 @@ fn the_protocol_does_no_io_and_has_no_clock_and_no_chance() {
             assert!(!has(&code, banned), "{} in {}", banned, path.display());
         }
     }
-    let routing = self::sources(&workspace().join("protocol/routing/src"));
-    assert!(routing.len() > 4, "only {} files found", routing.len());
-    for path in routing {
-        let code = code(&read(&path));
-        for banned in BANNED.iter().filter(|banned| !ROUTING_MAY.contains(banned)) {
-            assert!(!has(&code, banned), "{} in {}", banned, path.display());
+    for (member, may) in [("protocol/routing", ROUTING_MAY), ("protocol/settings", SETTINGS_MAY)] {
+        let sources = self::sources(&workspace().join(member).join("src"));
+        assert!(sources.len() > 4, "{member}: only {} files found", sources.len());
+        for path in sources {
+            let code = code(&read(&path));
+            for banned in BANNED.iter().filter(|banned| !may.contains(banned)) {
+                assert!(!has(&code, banned), "{} in {}", banned, path.display());
+            }
         }
     }
 }

@@ -69,6 +69,8 @@
       facts(printer),
       draw("div", { class: "buttons" }, test, pause, change),
       printer.fixed && draw("p", { class: "hint" }, say("fixed")),
+      printer.from === "headquarters" && draw("p", { class: "hint" }, say("ofHeadquarters")),
+      printer.from === "staff-instead" && draw("p", { class: "hint" }, say("insteadOfHeadquarters")),
     ]);
   }
 

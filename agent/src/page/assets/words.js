@@ -47,6 +47,8 @@ var docket = {};
     noBackup: ["不用备用", "none"],
     isOff: ["没有启用", "Off"],
     fixed: ["由 agent.toml 设定,不能在这里改", "Set in agent.toml; it cannot be changed here"],
+    ofHeadquarters: ["由总部设定;在这里改的,总部再改这台之前一直有效", "Set by headquarters; what you change here counts until headquarters changes this printer again"],
+    insteadOfHeadquarters: ["本店改过总部的设定;删除即恢复总部的", "Changed here from what headquarters has set; removing it takes the change back"],
     test: ["打测试页", "Test page"],
     pause: ["暂停", "Pause"],
     resume: ["继续", "Resume"],

@@ -23,10 +23,8 @@
 //! One trait object with boxed futures: an allocation for each turn, for a set of ways that is known. Copying what
 //! is to be sent into each port's own queue: see above.
 
-mod address;
 mod device;
 pub mod lan;
-mod parse;
 #[cfg(any(windows, test))]
 mod queue_status;
 pub mod serial;
@@ -43,11 +41,10 @@ pub mod usb_class;
 #[cfg(windows)]
 pub mod usb_print;
 
-pub use address::{
+pub use device::{NotADevice, check};
+pub use docket_settings::address::{
     ADDRESS_BYTES_MAX, Address, AddressError, BAUD_DEFAULT, BAUD_RANGE, Flow, LAN_PORT, UsbUnit,
 };
-
-pub use device::{NotADevice, check};
 pub use unit::{UsbIdentity, UsbPlugged};
 
 use crate::printing::health::Conditions;

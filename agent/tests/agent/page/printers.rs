@@ -242,3 +242,34 @@ async fn a_test_page_that_finds_no_room_is_not_printed_some_time_later() {
     let pause = desk.post("/api/printers/pause", &json!({ "printer": "front", "paused": true })).await;
     assert_eq!(pause.status, 200, "what needs no room is done");
 }
+
+#[tokio::test]
+async fn a_printer_of_headquarters_is_changed_here_until_headquarters_changes_it() {
+    let mut desk = Desk::open(LOOPBACK, "").await;
+    desk.set_from_headquarters("192.0.2.1").await;
+    let rename = json!({ "printer": "后厨", "to": printer("吧台", "192.0.2.9", &[]) });
+    assert_eq!(desk.post("/api/printers/change", &rename).await.code(), "printer-of-headquarters");
+    let unwanted = json!({ "printer": "后厨" });
+    assert_eq!(desk.post("/api/printers/remove", &unwanted).await.code(), "printer-of-headquarters");
+    assert_eq!(desk.seen().await, ("headquarters".into(), "192.0.2.1".into(), 0));
+
+    for address in ["192.0.2.8", "192.0.2.9"] {
+        let change = json!({ "printer": "后厨", "to": printer("后厨", address, &[]) });
+        assert_eq!(desk.post("/api/printers/change", &change).await.status, 200);
+        desk.reopen().await;
+        assert_eq!(desk.seen().await, ("staff-instead".into(), address.into(), 0));
+    }
+    // The same again from headquarters is no change of that printer.
+    desk.set_from_headquarters("192.0.2.1").await;
+    assert_eq!(desk.seen().await, ("staff-instead".into(), "192.0.2.9".into(), 0));
+    desk.set_from_headquarters("192.0.2.2").await;
+    assert_eq!(desk.seen().await, ("headquarters".into(), "192.0.2.2".into(), 1));
+    // Changed here anew, and taken back.
+    let change = json!({ "printer": "后厨", "to": printer("后厨", "192.0.2.7", &[]) });
+    assert_eq!(desk.post("/api/printers/change", &change).await.status, 200);
+    desk.reopen().await;
+    assert_eq!(desk.seen().await, ("staff-instead".into(), "192.0.2.7".into(), 0));
+    assert_eq!(desk.post("/api/printers/remove", &unwanted).await.status, 200);
+    desk.reopen().await;
+    assert_eq!(desk.seen().await, ("headquarters".into(), "192.0.2.2".into(), 0));
+}

@@ -5,6 +5,7 @@ use crate::console::snapshot::Snapshot;
 use crate::console::store::{ConditionView, LinkView, PrinterView, StoreView, WayView};
 use crate::console::when::{Form, age};
 use crate::console::words;
+use crate::storage::settings::SettingsView;
 use docket_protocol::ids::UnixMs;
 use maud::{Markup, html};
 
@@ -52,6 +53,7 @@ fn card(store: &StoreView, at: UnixMs, language: Language) -> Markup {
                     @for each in &store.printers { (printer(each, at, language)) }
                 }
             }
+            @if let Some(set) = &store.settings { (settings(set, at, language)) }
             (waiting(store, at, language))
         }
     }
@@ -118,6 +120,32 @@ fn condition(condition: &ConditionView, at: UnixMs, language: Language) -> Marku
         p.condition {
             (language.pick(condition.zh, condition.en))
             " · " (age(condition.since, at, Form::Lasting))
+        }
+    }
+}
+
+/// Whether the store has what headquarters has set, since when, and why not.
+fn settings(settings: &SettingsView, at: UnixMs, language: Language) -> Markup {
+    let wanted = settings.wanted;
+    html! {
+        p.foot {
+            @match (settings.applied, settings.applied_since) {
+                (Some(applied), Some(since)) if applied == wanted => {
+                    (language.pick("设定 ", "settings ")) (applied) (language.pick(" 已生效 ", " in force "))
+                    (age(since, at, Form::Lasting))
+                }
+                (applied, _) => {
+                    (language.pick("设定 ", "settings ")) (wanted) (language.pick(" 未生效 ", " not in force "))
+                    (age(settings.wanted_since, at, Form::Lasting))
+                    @if let Some(applied) = applied { (language.pick(",现用 ", ", in force: ")) (applied) }
+                }
+            }
+            @if !settings.otherwise.is_empty() {
+                " · " (language.pick("本机另有:", "otherwise on its PC: ")) (settings.otherwise)
+            }
+        }
+        @if let Some(failed) = &settings.failed {
+            p.condition { (failed.revision) " " (failed.cause) " · " (age(failed.at, at, Form::Ago)) }
         }
     }
 }

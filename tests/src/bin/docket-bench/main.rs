@@ -1,5 +1,6 @@
 //! Benchmarks. Whatever else one prints, its last line is one flat JSON object with units in its keys.
 
+mod chaos;
 #[cfg(target_os = "linux")]
 mod crowd;
 #[cfg(target_os = "linux")]
@@ -39,6 +40,15 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Benchmark {
+    /// A chain of fifty stores through thirty simulated days of faults, from each seed.
+    Chaos {
+        /// How many seeds.
+        #[arg(long, default_value_t = 200)]
+        seeds: u64,
+        /// The first one; with `--seeds 1`, that one alone, with its last events if it fails.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
     /// Size and weight of an idle agent with a live link.
     AgentFootprint {
         /// How long it is watched.
@@ -107,6 +117,7 @@ enum Benchmark {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let figures = match Options::parse().benchmark {
+        Benchmark::Chaos { seeds, from } => chaos::measure(from, seeds)?,
         Benchmark::AgentFootprint { seconds } => agent_footprint(Duration::from_secs(seconds)).await?,
         Benchmark::OrderPath { one_by_one, pipelined } => order_path(one_by_one, pipelined).await?,
         Benchmark::Printing { tickets, queued, beside } => printing_path(tickets, queued, beside).await?,

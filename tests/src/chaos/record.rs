@@ -1,9 +1,12 @@
 //! What the hub stores for one agent, and what its storage does when a session opens.
 
+use super::journal::unix;
 use super::ledger::Id;
-use super::spool::item_payload;
-use docket_protocol::ids::{Seq, UnixMs};
+use super::spool::{Item, Row, Told};
+use docket_protocol::frame::payload;
+use docket_protocol::ids::Seq;
 use docket_protocol::message::Hello;
+use docket_protocol::outcome::Outcome;
 use docket_protocol::session::Opened;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,20 +17,14 @@ pub(super) struct Record {
     pub(super) cursor: Seq,
     pub(super) acked: Seq,
     pub(super) assigned: Seq,
-    /// What has no report yet, and what is not acknowledged.
-    outbox: BTreeMap<Seq, Entry>,
-    /// Items and own reports of the agent that the hub has heard of.
-    pub(super) reported: BTreeSet<Id>,
-    /// Rows of the store's own.
-    pub(super) uploaded: BTreeSet<Id>,
+    /// What has not come to its end, and what is not acknowledged.
+    outbox: BTreeMap<Seq, Item>,
+    /// How tickets ended, be they the hub's or the counter's.
+    pub(super) ended: BTreeMap<Id, Outcome>,
+    /// Orders of the store's own.
+    uploaded: BTreeSet<Id>,
     /// Not durable: what may have been sent. After a restart it is not known, and all may have been.
     sent_up_to: Seq,
-}
-
-#[derive(Clone, Copy)]
-struct Entry {
-    id: Id,
-    marked: bool,
 }
 
 /// What the hub's writer does, in order.
@@ -35,7 +32,7 @@ pub(super) enum HubWork {
     /// A platform's order: accepted when it is durable.
     Accept {
         agent: usize,
-        id: Id,
+        item: Item,
     },
     Open {
         link: usize,
@@ -68,20 +65,19 @@ impl Record {
             acked: Seq(0),
             assigned: Seq(0),
             outbox: BTreeMap::new(),
-            reported: BTreeSet::new(),
+            ended: BTreeMap::new(),
             uploaded: BTreeSet::new(),
             sent_up_to: Seq(0),
         }
     }
 
-    pub(super) fn accept(&mut self, id: Id) -> (Seq, Vec<u8>) {
-        let seq = self.append(Entry { id, marked: false });
-        (seq, item_payload(id, false))
+    pub(super) fn accept(&mut self, item: Item) -> (Seq, Vec<u8>) {
+        (self.append(item), payload(&item))
     }
 
-    fn append(&mut self, entry: Entry) -> Seq {
+    fn append(&mut self, item: Item) -> Seq {
         self.assigned = self.assigned.next();
-        self.outbox.insert(self.assigned, entry);
+        self.outbox.insert(self.assigned, item);
         self.assigned
     }
 
@@ -102,9 +98,9 @@ impl Record {
             let taken = self.outbox.range(..=sends_after).map(|(&seq, _)| seq);
             let lost: Vec<Seq> = taken.filter(|seq| *seq > lost_after).collect();
             for seq in lost {
-                let entry = self.outbox.remove(&seq).unwrap();
-                if !self.reported.contains(&entry.id) {
-                    self.append(Entry { marked: true, ..entry });
+                let entry = self.outbox.remove(&seq);
+                if let Some(item) = entry.filter(|item| !self.ended.contains_key(&item.id)) {
+                    self.append(Item { marked: true, ..item });
                 }
             }
         }
@@ -116,14 +112,37 @@ impl Record {
             received_up_to: self.cursor,
             sends_after,
             assigned_up_to: self.assigned,
-            now: UnixMs(i64::try_from(now).unwrap()),
+            now: unix(now),
         }
     }
 
-    pub(super) fn store(&mut self, seq: Seq, report: Id) {
+    pub(super) fn store(&mut self, seq: Seq, told: Told) {
         assert_eq!(seq, self.cursor.next(), "a gap in what the hub stores");
         self.cursor = seq;
-        self.reported.insert(report);
+        self.hear(told);
+    }
+
+    /// Takes what comes beside the sequence; whether the hub had it.
+    pub(super) fn upload(&mut self, row: Row) -> bool {
+        match row {
+            Row::Order(id) => !self.uploaded.insert(id),
+            Row::Outcome(told) => {
+                assert!(self.uploaded.contains(&told.id), "an outcome of an order that never came: {told:?}");
+                self.hear(told)
+            }
+        }
+    }
+
+    /// What has ended stays so, whatever an older copy of a spool says.
+    fn hear(&mut self, told: Told) -> bool {
+        match told.outcome {
+            Outcome::Printed(_) | Outcome::Settled => {
+                let had = self.ended.contains_key(&told.id);
+                self.ended.entry(told.id).or_insert(told.outcome);
+                had
+            }
+            Outcome::Unknown(_) | Outcome::Held(_) => false,
+        }
     }
 
     pub(super) fn acknowledged(&mut self, up_to: Seq) {
@@ -131,17 +150,17 @@ impl Record {
         self.acked = self.acked.max(up_to);
         let acked = self.outbox.range(..=self.acked);
         let done: Vec<Seq> =
-            acked.filter(|(_, e)| self.reported.contains(&e.id)).map(|(&seq, _)| seq).collect();
+            acked.filter(|(_, e)| self.ended.contains_key(&e.id)).map(|(&seq, _)| seq).collect();
         for seq in done {
             self.outbox.remove(&seq);
         }
     }
 
     pub(super) fn read_outbox(&self, after: Seq, limit: usize) -> Vec<(Seq, Vec<u8>)> {
-        // What is reported and comes again goes to a spool that has forgotten it.
-        let marked = |entry: &Entry| entry.marked || self.reported.contains(&entry.id);
+        // What has ended and comes again goes to a spool that has forgotten it.
+        let marked = |item: &Item| item.marked || self.ended.contains_key(&item.id);
         let entries = self.outbox.range(after.next()..).take(limit);
-        entries.map(|(&seq, entry)| (seq, item_payload(entry.id, marked(entry)))).collect()
+        entries.map(|(&seq, item)| (seq, payload(&Item { marked: marked(item), ..*item }))).collect()
     }
 
     pub(super) fn sent(&mut self, seq: Seq) {
@@ -154,7 +173,7 @@ impl Record {
 
     /// Whether the hub knows, durably, that an agent took this item.
     pub(super) fn knows_taken(&self, id: Id) -> bool {
-        self.reported.contains(&id)
+        self.ended.contains_key(&id)
             || self.outbox.iter().any(|(seq, entry)| entry.id == id && *seq <= self.acked)
     }
 }

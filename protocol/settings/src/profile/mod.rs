@@ -4,7 +4,7 @@
 //! what a unit calls itself. Every ability is a [`Fact`] with its [`Source`], and a better source beats a worse one:
 //!
 //! 1. *pinned*: a person wrote it into the configuration;
-//! 2. *probed*: this unit has shown it, in the probe at first contact ([`super::job`]) or in its work;
+//! 2. *probed*: this unit has shown it, in the probe at first contact (the agent's `printing::job`) or in its work;
 //! 3. *documented*: the model, by its USB ids or as a person picked it, is known to ([`MODELS`]);
 //! 4. *unverified*: assumed.
 //!

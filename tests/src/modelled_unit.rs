@@ -18,13 +18,16 @@ pub enum RealTime {
     InOrder,
     /// When it is received, and not at all if the unit has something to print then.
     Deaf,
+    /// Never.
     Never,
 }
 
 /// What becomes of GS ( H.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Process {
+    /// It is answered in its place among the commands.
     Answered,
+    /// It is known and not answered.
     Ignored,
     /// Not known: its parameters are printed.
     Printed,
@@ -33,14 +36,18 @@ pub enum Process {
 /// When GS r is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transmit {
+    /// In its place among the commands.
     InOrder,
+    /// When it is received.
     AtOnce,
+    /// Never.
     Never,
 }
 
 /// What a model of printer can do, and its quirks.
 #[derive(Debug, Clone, Copy)]
 pub struct Abilities {
+    /// When DLE EOT is answered.
     pub real_time: RealTime,
     /// Which of DLE EOT 1 to 4 it knows.
     pub queries: [bool; 4],
@@ -48,19 +55,60 @@ pub struct Abilities {
     pub late: bool,
     /// ASB.
     pub automatic: bool,
+    /// What becomes of GS ( H.
     pub process: Process,
+    /// When GS r is answered.
     pub transmit: Transmit,
     /// ESC @ empties the receive buffer.
     pub init_clears: bool,
+    /// What it takes before the line has to wait.
     pub buffer_bytes: usize,
+}
+
+impl Abilities {
+    /// A model from chance; `below` draws from 0 to less than its argument. `with_status`: it answers DLE EOT, whatever it
+    /// does at the time.
+    pub fn draw(with_status: bool, below: &mut dyn FnMut(u64) -> u64) -> Self {
+        use Process::{Answered, Ignored, Printed};
+        use RealTime::{AtOnce, Deaf, InOrder, Never};
+        let mut queries = [true; 4];
+        let real_time = pick(
+            below,
+            if with_status { &[AtOnce, InOrder] } else { &[AtOnce, AtOnce, AtOnce, InOrder, Deaf, Never] },
+        );
+        // What is both late and deaf while it prints cannot be told from one that hangs.
+        let late = matches!(real_time, AtOnce | InOrder) && below(5) == 0;
+        // Which query a late unit lacks cannot be found out.
+        if !late && below(6) == 0 {
+            queries[1 + below(3) as usize] = false;
+        }
+        Abilities {
+            real_time,
+            queries,
+            late,
+            automatic: below(3) != 0,
+            process: pick(below, &[Answered, Answered, Ignored, Printed]),
+            transmit: pick(below, &[Transmit::InOrder, Transmit::InOrder, Transmit::AtOnce, Transmit::Never]),
+            init_clears: below(4) == 0,
+            buffer_bytes: pick(below, &[64, 256, 4_096]),
+        }
+    }
+}
+
+fn pick<T: Copy>(below: &mut dyn FnMut(u64) -> u64, from: &[T]) -> T {
+    from[below(from.len() as u64) as usize]
 }
 
 /// What is wrong with it now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Faults {
+    /// No paper.
     pub paper_out: bool,
+    /// The cover is open.
     pub cover: bool,
+    /// The head is too hot.
     pub heat: bool,
+    /// The cutter is jammed.
     pub cutter: bool,
     /// It neither reads, prints nor answers.
     pub hung: bool,
@@ -69,13 +117,37 @@ pub struct Faults {
 /// A ticket of the simulation: `T<ticket>.<repeat>` … `$`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slip {
+    /// Which ticket.
     pub ticket: u8,
+    /// How often it was printed before.
     pub repeat: u8,
 }
 
+impl Slip {
+    /// `T<ticket>.<repeat>`, lines, perhaps an image in whose data there is what looks like a query, `$`; and where its
+    /// lines end.
+    pub fn content(self, lines: u64, with_image: bool) -> (Vec<u8>, Vec<usize>) {
+        let mut content = vec![b'T', b'!' + self.ticket, b'!' + self.repeat];
+        let mut seams = Vec::new();
+        for _ in 0..lines {
+            content.extend([b'x'; 29]);
+            content.push(b'\n');
+            seams.push(content.len());
+        }
+        if with_image {
+            content.extend([0x1D, 0x76, 0x30, 0, 1, 0, 4, 0, 0x10, 0x04, 0x01, 0xFF]);
+        }
+        content.extend(b"$\n");
+        (content, seams)
+    }
+}
+
+/// A printer, as the wire sees it.
 #[derive(Debug)]
 pub struct Unit {
+    /// What it can do.
     pub abilities: Abilities,
+    /// What is wrong with it.
     pub faults: Faults,
     /// Slips of which something is on paper.
     pub begun: Vec<Slip>,
@@ -83,6 +155,7 @@ pub struct Unit {
     pub whole: Vec<Slip>,
     /// How often parameters of a command came out as text.
     pub junk: u32,
+    /// What it has said and nobody has read.
     pub answers: Vec<u8>,
     /// What the line holds that there is no room for yet.
     line: VecDeque<u8>,
@@ -102,6 +175,7 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// A unit that was just switched on, and takes so long for a byte.
     pub fn new(abilities: Abilities, us_per_byte: u64) -> Self {
         Self {
             abilities,

@@ -1,6 +1,8 @@
 //! From a line of the configuration to an address; what it looks like is in [`Address`]'s own module.
 
-use super::{ADDRESS_BYTES_MAX, Address, AddressError, BAUD_DEFAULT, BAUD_RANGE, Flow, LAN_PORT, UsbUnit};
+use crate::address::{
+    ADDRESS_BYTES_MAX, Address, AddressError, BAUD_DEFAULT, BAUD_RANGE, Flow, LAN_PORT, UsbUnit,
+};
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 

@@ -60,7 +60,7 @@ impl World<'_> {
     pub(super) fn send(&mut self, link: usize, to: Side, message: &Message) {
         self.note(|| format!("link {link} to {to:?}: {}", brief(message)));
         let mut frame = Vec::new();
-        encode(message, &mut frame).unwrap();
+        encode(message, &mut frame).expect("a model sends nothing that is too large");
         if self.links[link].cut || self.chance.permille(self.weather.loss) {
             self.count("lost");
             return;
@@ -154,11 +154,13 @@ impl World<'_> {
             }
             return;
         }
-        let split = usize::try_from(self.chance.below(frame.len() as u64 + 1)).unwrap();
+        let split = self.chance.below(frame.len() as u64 + 1) as usize;
         let (first, second) = frame.split_at(split);
         for part in [first, second] {
             self.links[link].lane(to).decoder.push(part);
-            while let Some(message) = self.links[link].lane(to).decoder.next_message().unwrap() {
+            while let Some(message) =
+                self.links[link].lane(to).decoder.next_message().expect("frames come as they were sent")
+            {
                 match to {
                     Side::Agent => self.agent_event_of(link, AgentEvent::Received(link, message)),
                     Side::Hub => self.at_hub(HubEvent::Received(link, message)),
@@ -180,9 +182,9 @@ impl World<'_> {
     }
 
     /// Nothing passes between the hub and an agent, in one direction or both.
-    pub(super) fn partition(&mut self, agent: usize, calm_at: u64) {
+    pub(super) fn partition(&mut self, agent: usize, lasts_ms_max: u64) {
         self.count("partition");
-        let until = (self.now + self.chance.between(100, 90_000)).min(calm_at);
+        let until = (self.now + self.chance.between(100, lasts_ms_max)).min(self.calm_at);
         let which = self.chance.below(3);
         let agent = &mut self.agents[agent];
         if which != 0 {

@@ -23,7 +23,7 @@ pub const LAN_PORT: u16 = 9_100;
 /// Bits a second of a serial line where nothing is said: what receipt printers leave the factory with.
 pub const BAUD_DEFAULT: u32 = 9_600;
 /// What serial printers are built for, but the slowest: after a lost line the zeros that end a half command
-/// ([`crate::printing::job`]) have to be out before the silence meanwhile counts as a dead line.
+/// (the agent's `printing::job`) have to be out before the silence meanwhile counts as a dead line.
 pub const BAUD_RANGE: std::ops::RangeInclusive<u32> = 4_800..=921_600;
 /// A longer address is a mistake.
 pub const ADDRESS_BYTES_MAX: usize = 512;

@@ -2,11 +2,12 @@
 
 use super::disk::Disk;
 use super::record::{HubWork, Record};
-use super::spool::{item_of, report_of, rows_of};
+use super::spool::{Row, Told, item_of, report_of, rows_of};
 use super::wire::Side;
 use super::world::{Event, READ_WITHIN_MS, World};
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{Hello, Message, Refusal};
+use docket_protocol::outcome::Outcome;
 use docket_protocol::session::{Effect, HubSession, Opened, WINDOW_ITEMS};
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ pub(super) struct Hub {
     pub(super) up: bool,
     /// One for each agent; durable.
     pub(super) records: Vec<Record>,
-    disk: Disk<HubWork>,
+    pub(super) disk: Disk<HubWork>,
     sessions: BTreeMap<usize, HubEnd>,
     /// Where new orders for an agent are offered.
     newest: Vec<Option<usize>>,
@@ -120,13 +121,16 @@ impl World<'_> {
     /// The process ends, and comes back with what is durable.
     pub(super) fn restart_hub(&mut self) {
         self.count("hub restart");
+        let applies = self.now >= self.hub.disk.full_until && self.chance.permille(500);
         let links: Vec<usize> = self.hub.sessions.keys().copied().collect();
         for link in links {
             self.close(link, Side::Hub);
         }
         self.hub.life += 1;
         self.hub.up = false;
-        self.hub.disk.lose();
+        for work in self.hub.disk.lose() {
+            self.hub_apply_untold(work, applies);
+        }
         self.hub.sessions.clear();
         self.hub.newest.fill(None);
         self.hub.records.iter_mut().for_each(Record::restarted);
@@ -150,13 +154,16 @@ impl World<'_> {
         if again {
             self.begin_hub_commit();
         }
+        if self.now < self.hub.disk.full_until {
+            works.into_iter().for_each(|work| self.hub_cannot_store(work));
+            return;
+        }
         for work in works {
             match work {
-                HubWork::Accept { agent, id } => {
-                    let (seq, payload) = self.hub.records[agent].accept(id);
-                    self.ledger.accepted[agent].insert(id);
+                HubWork::Accept { agent, item } => {
+                    let (seq, payload) = self.hub.records[agent].accept(item);
+                    self.ledger.accept(agent, item.id);
                     self.hub.outbox_grew_at[agent] = self.now;
-                    self.count("accepted");
                     if let Some(link) = self.hub.newest[agent] {
                         let after = self.chance.below(10);
                         self.hub_after(after, HubEvent::Offer(link, seq, payload));
@@ -167,20 +174,14 @@ impl World<'_> {
                     let agent = self.links[link].agent;
                     if self.lease_is(link, epoch) {
                         let up_to = items.last().map(|(seq, _)| *seq).expect("there is something to store");
-                        for (seq, payload) in items {
-                            self.hub.records[agent].store(seq, report_of(&payload));
-                        }
+                        self.hub_stores(agent, items);
                         self.with_session(link, |end| end.session.stored(up_to));
                     }
                 }
                 HubWork::Upload { link, epoch, number, packed } => {
                     if self.lease_is(link, epoch) {
                         let agent = self.links[link].agent;
-                        for row in rows_of(&packed) {
-                            if !self.hub.records[agent].uploaded.insert(row) {
-                                self.count("uploaded again");
-                            }
-                        }
+                        self.hub_takes(agent, &packed);
                         self.with_session(link, |end| end.session.upload_stored(number));
                     }
                 }
@@ -188,6 +189,84 @@ impl World<'_> {
                     if self.lease_is(link, epoch) {
                         self.hub.records[self.links[link].agent].acknowledged(up_to);
                     }
+                }
+            }
+        }
+    }
+
+    fn hub_stores(&mut self, agent: usize, items: Vec<(Seq, Vec<u8>)>) {
+        for (seq, payload) in items {
+            let told = report_of(&payload);
+            self.hub_hears(told);
+            self.hub.records[agent].store(seq, told);
+        }
+    }
+
+    fn hub_takes(&mut self, agent: usize, packed: &[u8]) {
+        for row in rows_of(packed) {
+            if let Row::Outcome(told) = row {
+                self.hub_hears(told);
+            }
+            if self.hub.records[agent].upload(row) {
+                self.count("uploaded again");
+            }
+        }
+    }
+
+    fn hub_hears(&mut self, told: Told) {
+        match told.outcome {
+            Outcome::Printed(_) => self.ledger.said_done(told.id, "the hub"),
+            Outcome::Unknown(_) => self.count("told: unknown"),
+            Outcome::Held(_) => self.count("told: held"),
+            Outcome::Settled => self.ledger.check_settled(told.id),
+        }
+    }
+
+    /// A platform gets an error, and pushes again; a session is refused.
+    fn hub_cannot_store(&mut self, work: HubWork) {
+        self.count("hub disk full");
+        match work {
+            HubWork::Accept { agent, item } => self.push_again(agent, item),
+            HubWork::Open { link, .. }
+            | HubWork::Store { link, .. }
+            | HubWork::Upload { link, .. }
+            | HubWork::Acknowledged { link, .. } => {
+                self.with_session(link, |end| end.session.refuse(Refusal::Unavailable));
+            }
+        }
+    }
+
+    /// The process has ended while this was being committed, and nobody was told. It is durable, or it is gone.
+    fn hub_apply_untold(&mut self, work: HubWork, applies: bool) {
+        match work {
+            HubWork::Accept { agent, item } if applies => {
+                self.count("accepted untold");
+                self.hub.records[agent].accept(item);
+                self.ledger.accept(agent, item.id);
+            }
+            // The platform had no answer.
+            HubWork::Accept { agent, item } => self.push_again(agent, item),
+            _ if !applies => {}
+            HubWork::Open { link, hello } => {
+                let now = self.now;
+                self.hub.records[self.links[link].agent].open(&hello, now);
+            }
+            HubWork::Store { link, epoch, items } => {
+                let agent = self.links[link].agent;
+                if self.hub.records[agent].epoch == epoch {
+                    self.hub_stores(agent, items);
+                }
+            }
+            HubWork::Acknowledged { link, epoch, up_to } => {
+                let record = &mut self.hub.records[self.links[link].agent];
+                if record.epoch == epoch {
+                    record.acknowledged(up_to);
+                }
+            }
+            HubWork::Upload { link, epoch, packed, .. } => {
+                let agent = self.links[link].agent;
+                if self.hub.records[agent].epoch == epoch {
+                    self.hub_takes(agent, &packed);
                 }
             }
         }
@@ -312,8 +391,8 @@ impl World<'_> {
                 );
             }
             Message::Deliver { seq, payload } => {
-                let (id, _) = item_of(payload);
-                assert!(self.ledger.accepted[agent].contains(&id), "item {id} is sent and not durable");
+                let id = item_of(payload).id;
+                assert!(self.ledger.is_accepted(id), "item {id} is sent and not durable");
                 record.sent(*seq);
             }
             Message::Refused(_)
