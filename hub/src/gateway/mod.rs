@@ -5,6 +5,7 @@ pub mod bundles;
 pub mod ca;
 pub mod codes;
 mod connection_ids;
+mod doorman;
 mod enrol;
 mod gate;
 mod session;
@@ -38,8 +39,10 @@ use wire::{FAREWELL_MAX, Stream};
 /// Receive buffer of the socket: with the usual 200 KiB, thousands of agents that connect at once after a
 /// restart lose most of their first packets.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
-/// Between two stateless resets: thousands of agents learn within seconds that the hub is another.
-const RESET_INTERVAL_MIN: Duration = Duration::from_millis(1);
+/// Between two stateless resets: none, so that thousands of agents learn at once that the hub is another. quinn looks at
+/// the clock once for a whole batch of packets, so any pause would be one reset a batch, and agents without one
+/// repeat their packet after longer and longer. A reset is smaller than what it answers, so it serves no flood.
+const RESET_INTERVAL_MIN: Duration = Duration::ZERO;
 
 /// Why there is no gateway.
 #[derive(Debug, Error)]
@@ -114,7 +117,11 @@ impl Gateway {
         let mut ids = quinn::EndpointConfig::new(Arc::new(authority.reset_key()));
         ids.cid_generator(|| Box::new(RandomIds::new())).min_reset_interval(RESET_INTERVAL_MIN);
         let config = tls::quic_config(Arc::clone(&tls))?;
-        let endpoint = quinn::Endpoint::new(ids, Some(config), socket, Arc::new(quinn::TokioRuntime))
+        let endpoint = doorman::thread()
+            .and_then(|doorman| {
+                let _its_own = doorman.enter();
+                quinn::Endpoint::new(ids, Some(config), socket, Arc::new(quinn::TokioRuntime))
+            })
             .map_err(|cause| GatewayError::Listen { address, cause })?;
         let listener = open(tcp, &fleet)?;
         let tcp = listener.as_ref().and_then(|listener| listener.local_addr().ok());

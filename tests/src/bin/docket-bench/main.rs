@@ -1,6 +1,10 @@
 //! Benchmarks. Whatever else one prints, its last line is one flat JSON object with units in its keys.
 
 mod chaos;
+#[cfg(target_os = "linux")]
+mod crowd;
+#[cfg(target_os = "linux")]
+mod link;
 mod neighbours;
 #[cfg(target_os = "linux")]
 mod network;
@@ -86,6 +90,28 @@ enum Benchmark {
         #[arg(long)]
         long: bool,
     },
+    /// Thousands of agents at one hub: memory for each, all back after a kill, an order for each.
+    #[cfg(target_os = "linux")]
+    Link {
+        /// How many.
+        #[arg(long, default_value_t = 5_000)]
+        agents: usize,
+    },
+    /// A process of such agents, which `link` starts.
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Crowd {
+        #[arg(long)]
+        identities: std::path::PathBuf,
+        #[arg(long)]
+        first: usize,
+        #[arg(long)]
+        agents: usize,
+        #[arg(long)]
+        tcp: bool,
+        #[arg(long)]
+        hub: std::net::SocketAddr,
+    },
 }
 
 #[tokio::main]
@@ -98,6 +124,12 @@ async fn main() -> anyhow::Result<()> {
         #[cfg(target_os = "linux")]
         Benchmark::Network { orders, changes, long } => {
             tokio::task::block_in_place(|| network::measure(orders, changes, long))?
+        }
+        #[cfg(target_os = "linux")]
+        Benchmark::Link { agents } => link::measure(agents).await?,
+        #[cfg(target_os = "linux")]
+        Benchmark::Crowd { identities, first, agents, tcp, hub } => {
+            return crowd::hold(&identities, first, agents, tcp, hub).await;
         }
     };
     println!("{figures}");
