@@ -7,7 +7,7 @@ use crate::identity::Identity;
 use crate::link::credentials::Credentials;
 use crate::link::reach::Roads;
 use crate::link::record::Record;
-use crate::link::{LinkShown, Told, run_link, tls};
+use crate::link::{LinkShown, Passage, Told, run_link, tls};
 use crate::page::Shown;
 use crate::printing::{Kept, PrinterConfig, SHUTDOWN_MS_MAX, run_printer, unknown_health};
 use crate::spool::{Spool, SpoolOptions};
@@ -111,7 +111,8 @@ pub async fn run(
         restart,
     };
     let told = Told { status, storage };
-    let linked = run_link(roads, credentials, record, spool.clone(), parcel, told, show_link, ended.clone());
+    let passage = Passage { roads, credentials, record };
+    let linked = run_link(passage, spool.clone(), parcel, told, show_link, ended.clone());
     let linked = tokio::spawn(linked);
     rest.spawn(helper.run(ended.clone()));
     rest.spawn(reporter.run(ended.clone()));

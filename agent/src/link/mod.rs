@@ -109,11 +109,20 @@ pub struct Told {
     pub storage: watch::Receiver<StorageReport>,
 }
 
+/// How the hub is reached, and as whom.
+#[derive(Debug)]
+pub struct Passage {
+    /// Where it is.
+    pub roads: Roads,
+    /// Who this is, and whom it trusts.
+    pub credentials: Credentials,
+    /// What earlier lives have learnt of the ways.
+    pub record: Record,
+}
+
 /// Keeps the link to the hub until `stop` becomes true. Gives back what it has learnt.
 pub async fn run_link(
-    roads: Roads,
-    credentials: Credentials,
-    record: Record,
+    passage: Passage,
     spool: Spool,
     parcel: Parcel,
     mut told: Told,
@@ -123,6 +132,7 @@ pub async fn run_link(
     let platform = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let (mut outbox, mut uploads) = (spool.outbox_changed(), spool.uploads_changed());
+    let Passage { roads, credentials, record } = passage;
     let mut link = Link {
         roads,
         credentials,

@@ -12,6 +12,7 @@ use docket_protocol::order::{Fulfilment, Order, Recipient};
 use docket_protocol::outcome::{Evidence, Outcome, TicketReport};
 use docket_protocol::pack;
 use docket_protocol::printer::PrinterHealth;
+use docket_protocol::storage::{SpoolReplaced, StorageReport, Storing};
 use docket_protocol::ticket::TicketKind;
 use docket_protocol::upload::{CounterCancelled, CounterOrder, CounterTickets, TicketOutline, Upload};
 use docket_tests::chain::shop::push;
@@ -112,6 +113,9 @@ fn reports(known: &Known) -> Vec<(&'static str, Report)> {
         Settings: Report::Settings {
             revision: 1, outcome: SettingsOutcome::Applied { otherwise: String::new() },
         },
+        SpoolReplaced: Report::SpoolReplaced(SpoolReplaced {
+            kept_as: "spool.db".into(), is_whole: false, tickets: 9, reports: 9, lost: 9, at: UnixMs(1),
+        }),
     )
 }
 
@@ -170,6 +174,10 @@ fn messages(known: &Known, place: Seq) -> Vec<(&'static str, Message)> {
         Renewed: Message::Renewed { certificate: known.certificate.clone() },
         Trust: Message::Trust { cas: vec![known.certificate.clone()] },
         Trusting: Message::Trusting { bundle: [9; 32] },
+        Storage: Message::Storage(StorageReport {
+            storing: Storing::DiskFull, used_bytes: 9, bound_bytes: 9, free_bytes: None, disk_bytes: None, unsent: 9,
+            oldest_unsent: None,
+        }),
     )
 }
 
