@@ -72,7 +72,7 @@ pub struct StatusFile {
     /// What is wrong with the spool: the code of a [`Storing`].
     #[serde(default)]
     pub spool: Option<String>,
-    /// The damaged spool that was set aside last, for [`REPLACED_SHOWN_MS`].
+    /// The damaged spool that was set aside last, for some days.
     #[serde(default)]
     pub replaced: Option<ReplacedView>,
     /// What the spool and its disk have room for.

@@ -8,6 +8,7 @@ use docket_agent::status::{Reporter, StatusFile};
 use docket_protocol::message::AgentStatus;
 use docket_protocol::printer::PrinterHealth;
 use docket_protocol::session::LinkState;
+use docket_protocol::storage::StorageReport;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
@@ -43,6 +44,7 @@ impl Running {
             link: link_seen,
             page: watch::channel(None).1,
             publish: watch::channel(AgentStatus::default()).0,
+            publish_storage: watch::channel(StorageReport::default()).0,
             show,
         };
         let task = tokio::spawn(reporter.run(stopped));

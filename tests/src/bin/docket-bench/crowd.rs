@@ -350,6 +350,7 @@ impl Agent {
                 | Effect::BundlePart(_)
                 | Effect::Instance(_)
                 | Effect::Certify(_)
+                | Effect::Storage(_)
                 | Effect::Trusting(_) => anyhow::bail!("a hub's effect in an agent's session"),
             }
         }
