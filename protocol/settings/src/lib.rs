@@ -1,4 +1,4 @@
-//! What a store is set to: its printers and their stations, how orders become slips, when it is open. One [`Document`]
+//! What a store is set to: its printers and their stations, how orders become slips, when it is open. One document,
 //! in the words that `agent.toml` and `hub.toml` have, checked as a whole, the same at headquarters and on the PC.
 //!
 //! Pure: no file is opened and no port. Whether a machine has what a document names (a way to a printer, a device) only
