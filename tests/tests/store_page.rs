@@ -330,6 +330,8 @@ mod browser {
         let before = store.printers[0].receipt_count();
         store.press_button("已出纸,不用打").await?;
         page.wait_for("#tickets", |text| text.contains("已处理"), PATIENCE).await?;
+        // The list of those that wait is drawn by itself: a press before would be for the one that is settled.
+        page.wait_for("#held", |text| text.matches("没出纸,重打").count() == 1, PATIENCE).await?;
         store.press_button("没出纸,重打").await?;
         wait_for("the released ticket on paper", PATIENCE, || {
             let last = store.printers[0].receipts().last().and_then(Receipt::is_repeat);

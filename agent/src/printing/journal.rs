@@ -292,7 +292,8 @@ fn is_unreadable(error: &io::Error) -> bool {
 
 /// Whether something stands in it that was never written there, or is missing. From behind the newest record on, around
 /// the ring, there are empty slots, then records; and where slots are empty, the first record of all is there yet, which
-/// is of a boot. (One alone is that of [`Journal::check`].)
+/// is of a boot. (One alone is that of [`Journal::check`].) What is not seen: zeros in place of the newest records and of
+/// nothing else, before the ring was full once.
 fn is_damaged(bytes: &[u8]) -> bool {
     let slots = &bytes.as_chunks::<RECORD_BYTES>().0[..(bytes.len() / RECORD_BYTES).min(RECORDS)];
     let is_empty = |slot: &[u8; RECORD_BYTES]| slot.iter().all(|&byte| byte == 0);
@@ -601,6 +602,11 @@ mod tests {
                 }
                 std::fs::write(&path, &bytes).unwrap();
                 let said = read(folder.path(), &printer).unwrap().unwrap();
+                let newest = said.records.iter().map(|record| record.serial).max();
+                if !wrapped && byte == 0 && newest.is_some_and(|newest| newest < last) && said.is_whole {
+                    // The newest ones alone are gone, and what was never written looks the same.
+                    continue;
+                }
                 assert!(!said.is_whole, "{name}, wrapped: {wrapped}");
                 let mut journal = open();
                 assert!(journal.left_open().is_none() && journal.is_owed());

@@ -3,12 +3,23 @@
 
 use anyhow::Context;
 use docket_tests::chain::shop::Shop;
-use docket_tests::chain::{AgentOptions, HubOptions, PATIENCE};
+use docket_tests::chain::{AgentOptions, HubOptions, PATIENCE, wait_for};
 use docket_tests::platform::http::HttpClient;
 use serde_json::Value;
 
 /// More paper than a ticket may take, but for the orders with which a template is checked.
 const ENDLESS: &str = "#{{ pickup }}\n{% if store == '测试面馆' %}{% for n in range(700) %}\n[feed 20]\n{% endfor %}{% endif %}\n[cut]\n的最后一行\n";
+const SHORT: &str = "#{{ pickup }}\n";
+
+/// Waits until the hub has taken this text for the front slip: at its start it prints with what it had before.
+async fn until_taken(shop: &Shop, text: &str) -> anyhow::Result<()> {
+    let kept = shop.hub.data().join("templates/front.jinja");
+    wait_for("the template to be taken", PATIENCE, || match std::fs::read_to_string(&kept) {
+        Ok(taken) if taken == text => Ok(()),
+        seen => Err(format!("{seen:?}")),
+    })
+    .await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_that_is_not_whole_is_marked_in_the_store_and_alarms_headquarters() -> anyhow::Result<()> {
@@ -19,6 +30,7 @@ async fn a_ticket_that_is_not_whole_is_marked_in_the_store_and_alarms_headquarte
     std::fs::create_dir(&slips)?;
     std::fs::write(slips.join("front.jinja"), ENDLESS)?;
     shop.hub.restart().await?;
+    until_taken(&shop, ENDLESS).await?;
     shop.agent.start_linked(&shop.hub).await?;
 
     let order = shop.push(1).await?;
@@ -44,8 +56,9 @@ async fn a_ticket_that_is_not_whole_is_marked_in_the_store_and_alarms_headquarte
     assert!(listed.contains("太长,没打完 / too long, not whole"), "{listed}");
 
     // A whole one is none of this.
-    std::fs::write(slips.join("front.jinja"), "#{{ pickup }}\n")?;
+    std::fs::write(slips.join("front.jinja"), SHORT)?;
     shop.hub.restart().await?;
+    until_taken(&shop, SHORT).await?;
     let whole = shop.push(2).await?;
     shop.until_printed(std::slice::from_ref(&whole)).await?;
     let tickets = HttpClient::new(page.parse()?).get("/api/tickets").await?;
