@@ -177,7 +177,7 @@ async fn what_cannot_be_is_refused_where_it_is_known_and_nothing_changes() -> an
 
     // Its journal cannot be made: it does not come up, and the last good ones are in force again.
     let journal = shop.agent.data().join("journal/p-bar.bin");
-    fs::create_dir(&journal)?;
+    std::os::unix::fs::symlink(shop.folder().join("nowhere/journal"), &journal)?;
     let text = printer("front", &shop.printer.address().to_string())
         + "default = true\n"
         + &printer("bar", "192.0.2.1");
@@ -195,7 +195,7 @@ async fn what_cannot_be_is_refused_where_it_is_known_and_nothing_changes() -> an
     assert_eq!(slips(&shop.printer, &order), [None]);
 
     // Once the cause is gone it is set again, and all is well.
-    fs::remove_dir(&journal)?;
+    fs::remove_file(&journal)?;
     let mended = must_set(&shop, &text, "again")?;
     let applied = until_applied(&shop.hub, &shop.agent, mended).await?;
     assert_eq!(applied["failed"], Value::Null);
