@@ -5,9 +5,9 @@ use std::path::Path;
 
 /// From so much in use on, in percent, people are told: the share of the spool's bound at which they are, too.
 const FILLING_PERCENT: u64 = super::FILLING_PERCENT;
-/// With so much free, nobody is told, however little that is of the disk: ten times the largest usual spool. Most PCs
+/// With so much free, nobody is told, however little that is of the disk: four times the usual spool. Most PCs
 /// live at four fifths for years, and an alarm that is always there is none.
-const PLENTY_BYTES: u64 = 10 << 30;
+const PLENTY_BYTES: u64 = 4 << 30;
 
 /// How full it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ mod tests {
     fn a_disk_that_is_nearly_full_is_told_unless_plenty_is_left() {
         let is_filling = |free_bytes, bytes| Volume { free_bytes, bytes }.is_filling();
         assert!(!is_filling(21, 100) && is_filling(20, 100) && is_filling(0, 100));
-        assert!(is_filling(9 << 30, 100 << 30));
+        assert!(is_filling(3 << 30, 100 << 30));
         assert!(!is_filling(51 << 30, 256 << 30), "a fifth of a large disk is plenty");
     }
 
