@@ -27,6 +27,7 @@ fn hold(seeds: Range<u64>) -> Tally {
 fn expect_faults(tally: &Tally) {
     for what in [
         "accepted",
+        "accepted untold",
         "agent disk full",
         "agent full",
         "asleep",

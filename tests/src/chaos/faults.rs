@@ -274,6 +274,6 @@ impl World<'_> {
     }
 
     pub(super) fn mend(&mut self, agent: usize, printer: usize) {
-        self.with_printer(agent, printer, |printer, moment, _| printer.mend(moment.at, moment.ledger));
+        self.with_printer(agent, printer, Printer::mend);
     }
 }

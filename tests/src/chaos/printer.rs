@@ -175,12 +175,12 @@ impl Printer {
     }
 
     /// Somebody has seen to it.
-    pub(super) fn mend(&mut self, at: u64, ledger: &mut Ledger) {
-        self.run_unit(at, ledger);
+    pub(super) fn mend(&mut self, moment: &mut Moment<'_>, acts: &mut Vec<Act>) {
+        self.run_unit(moment.at, moment.ledger);
         if self.unit.faults.hung {
-            // By its switch.
-            self.unit.power_cycle();
-            self.unit.forget_answers();
+            // By its switch, and no line of a network outlives that.
+            self.power_off(moment);
+            self.lose_line(moment, acts);
         }
         self.unit.faults = Faults::default();
     }

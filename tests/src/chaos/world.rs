@@ -267,6 +267,10 @@ impl<'t> World<'t> {
     pub(super) fn push(&mut self, agent: usize, item: Item) {
         if self.hub.up {
             self.hub_write(HubWork::Accept { agent, item });
+            // Else the hub hardly ever ends just while an order is being committed.
+            if self.now < self.calm_at && self.chance.permille(1) {
+                self.restart_hub();
+            }
         } else {
             self.push_again(agent, item);
         }
