@@ -38,8 +38,9 @@ pub struct GoesOn {
 }
 
 /// Runs until it is told which printers will go on, its sender is gone, or the spool has turned out to be damaged, and
-/// then all of them go on. Those are given back as they are; the others finish what they have begun; then the reports are sent. Each step has a limit: what is cut short is settled by the
-/// next life, as after a crash. `before` is what was given back the last time.
+/// then all of them go on. Those are given back as they are; the others finish what they have begun; then the reports are
+/// sent. Each step has a limit: what is cut short is settled by the next life, as after a crash. `before` is what was
+/// given back the last time.
 ///
 /// # Errors
 /// Where it cannot begin, or a printer's task ends unasked.

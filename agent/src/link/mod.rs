@@ -7,9 +7,9 @@
 //!
 //! There are two ways to the hub, and [`way`] says which is next. While a session goes on over TCP, QUIC may be tried
 //! beside it, and either way where [`pulse`] doubts that the wire in use leads anywhere: a connection that says nothing
-//! yet is no session. Once it stands, the old wire is closed and the new
-//! one greeted, in this order; so there is one session at a time, and whatever the old one has under way at the hub
-//! counts no more there, since the greeting takes its lease.
+//! yet is no session. Once it stands, the old wire is closed and the new one greeted, in this order; so there is one
+//! session at a time, and whatever the old one has under way at the hub counts no more there, since the greeting takes its
+//! lease.
 
 mod asked;
 pub mod connect;

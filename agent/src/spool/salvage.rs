@@ -55,6 +55,10 @@ const TABLES: [&str; 12] = [
     "helps",
 ];
 
+/// What is not: the cursors are made anew, and the hub gives a new spool its settings again.
+#[cfg(test)]
+const LEFT: [&str; 2] = ["meta", "settings_parts"];
+
 /// What came of it.
 #[derive(Debug, Default)]
 pub(super) struct Salvaged {
@@ -345,4 +349,25 @@ fn report(to: &Connection, kept_as: &str, salvaged: &Salvaged) -> rusqlite::Resu
     to.execute("INSERT INTO outbox VALUES (?1, ?2)", rusqlite::params![place, payload(&report)])?;
     to.execute("UPDATE meta SET assigned_up_to = ?1", [place])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_table_is_carried_over_or_left_on_purpose() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = schema::make(&folder.path().join("spool.db")).unwrap();
+        let tables: BTreeSet<String> = made
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let known: BTreeSet<String> = TABLES.into_iter().chain(LEFT).map(str::to_owned).collect();
+        assert_eq!(tables, known);
+    }
 }

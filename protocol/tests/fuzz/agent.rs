@@ -1,17 +1,12 @@
 //! An agent's session.
 
-use super::program::{Program, SetOff};
+use super::program::{Program, SetOff, effects_of, pass_timer};
 use docket_protocol::ids::Seq;
 use docket_protocol::message::{AgentStatus, Message};
 use docket_protocol::session::{AgentSession, Batch, Cursors, Effect, LinkState, READ_ITEMS_MAX};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::Instant;
-
-/// Effects of one step: what it gave, and a few of its own.
-const EFFECTS_MAX: usize = 64;
-/// Timers that are due at the same moment.
-const TIMERS_AT_ONCE_MAX: usize = 8;
 
 pub(super) fn run(input: &[u8]) -> BTreeSet<u64> {
     play(input, true)
@@ -54,7 +49,7 @@ fn play(input: &[u8], informed: bool) -> BTreeSet<u64> {
                 now += program.time();
                 session.timed_out(now);
             }
-            1 => now = pass_timer(&mut session, now),
+            1 => now = pass_timer(&mut session, now, AgentSession::poll_timeout, AgentSession::timed_out),
             2 => {
                 let cursors = cursors(&mut program);
                 if observer.connecting {
@@ -93,28 +88,13 @@ fn play(input: &[u8], informed: bool) -> BTreeSet<u64> {
                 session.uploads_read(now, batch);
             }
         }
-        let effects: Vec<Effect> =
-            std::iter::from_fn(|| session.poll_effect(now)).take(EFFECTS_MAX + 1).collect();
-        assert!(effects.len() <= EFFECTS_MAX, "effects without end");
+        let effects = effects_of(&mut session, now, AgentSession::poll_effect);
         for effect in &effects {
             observer.sees(effect);
         }
         set_off.note(state, step, &effects);
     }
     set_off.0
-}
-
-/// Lets the next timer come. It must be of use: another one, later, or none.
-fn pass_timer(session: &mut AgentSession, now: Instant) -> Instant {
-    let Some(due) = session.poll_timeout() else { return now };
-    let now = now.max(due);
-    for _ in 0..TIMERS_AT_ONCE_MAX {
-        match session.poll_timeout() {
-            Some(due) if due <= now => session.timed_out(now),
-            _ => return now,
-        }
-    }
-    panic!("a timer that is due for ever");
 }
 
 impl Observer {

@@ -5,7 +5,7 @@ use docket_protocol::message::{AgentStatus, Hello, LinkReport, Message, Refusal,
 use docket_protocol::session::{CURSOR_MAX, Effect};
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) struct Program<'a>(&'a [u8]);
 
@@ -151,4 +151,38 @@ impl SetOff {
         }
         self.0.insert(hasher.finish());
     }
+}
+
+/// Effects of one step: what it gave, and a few of its own.
+const EFFECTS_MAX: usize = 64;
+/// Timers that are due at the same moment.
+const TIMERS_AT_ONCE_MAX: usize = 8;
+
+/// All that a step has set off, which has an end.
+pub(super) fn effects_of<S>(
+    session: &mut S,
+    now: Instant,
+    poll: fn(&mut S, Instant) -> Option<Effect>,
+) -> Vec<Effect> {
+    let effects: Vec<Effect> = std::iter::from_fn(|| poll(session, now)).take(EFFECTS_MAX + 1).collect();
+    assert!(effects.len() <= EFFECTS_MAX, "effects without end");
+    effects
+}
+
+/// Lets the next timer come. It must be of use: another one, later, or none.
+pub(super) fn pass_timer<S>(
+    session: &mut S,
+    now: Instant,
+    due: fn(&S) -> Option<Instant>,
+    pass: fn(&mut S, Instant),
+) -> Instant {
+    let Some(first) = due(session) else { return now };
+    let now = now.max(first);
+    for _ in 0..TIMERS_AT_ONCE_MAX {
+        match due(session) {
+            Some(due) if due <= now => pass(session, now),
+            _ => return now,
+        }
+    }
+    panic!("a timer that is due for ever");
 }
